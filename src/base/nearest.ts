@@ -1,0 +1,17 @@
+// "Did you mean": the nearest known name.
+import { closest, distance } from 'fastest-levenshtein';
+
+/** The known name nearest to `name`, or undefined where none is near enough to be meant. */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
+  const candidates = [...known];
+  if (candidates.length === 0) return undefined;
+  const best = closest(name, candidates);
+  const limit = Math.max(1, Math.floor(Math.max(name.length, best.length) / 3));
+  return distance(name.toLowerCase(), best.toLowerCase()) <= limit ? best : undefined;
+}
+
+/** `did you mean 'x'?`, or undefined. */
+export function didYouMean(name: string, known: Iterable<string>): string | undefined {
+  const best = nearest(name, known);
+  return best === undefined ? undefined : `did you mean '${best}'?`;
+}

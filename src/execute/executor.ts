@@ -1,0 +1,62 @@
+// What runs a job: local processes, or a scheduler. An executor knows nothing of rules, keys or the store.
+import type { Usage } from '../store/trace.ts';
+
+export type Command =
+  /** Text for a shell, run from a file as the last argument of `shell`. */
+  | { readonly kind: 'script'; readonly shell: readonly string[]; readonly text: string }
+  /** Words, run without a shell, after the words of `wrapper` (often none). */
+  | { readonly kind: 'argv'; readonly wrapper: readonly string[]; readonly argv: readonly string[] };
+
+export type Launch = {
+  readonly jobId: string;
+  readonly rule: string;
+  readonly attempt: number;
+  readonly command: Command;
+  /** Absolute; the workflow's folder. */
+  readonly cwd: string;
+  /** The whole environment, but for TMPDIR and CUDA_VISIBLE_DEVICES, which the executor adds. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute. stdout and stderr go there, as they are written. Its folder exists. */
+  readonly log: string;
+  /** Absolute; holds the job's script and exit marker. It exists. */
+  readonly jobDir: string;
+  readonly timeoutS: number | undefined;
+  /** The folder below which the job's own TMPDIR is made; removed after the job. */
+  readonly scratch: string;
+  /** GPUs granted, as CUDA_VISIBLE_DEVICES names them; undefined where none were asked for. */
+  readonly gpus: readonly string[] | undefined;
+};
+
+/** How a job ended. A reporter's switch over it has no default. */
+export type Outcome =
+  | { readonly kind: 'success' }
+  | { readonly kind: 'exit-code'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string }
+  | { readonly kind: 'timed-out'; readonly limitS: number }
+  | { readonly kind: 'spawn-failed'; readonly message: string }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'output-missing'; readonly paths: readonly string[] }
+  | { readonly kind: 'output-invalid'; readonly message: string }
+  | { readonly kind: 'inputs-changed'; readonly paths: readonly string[] }
+  | { readonly kind: 'capture-failed'; readonly message: string };
+
+export type Completion = {
+  readonly outcome: Outcome;
+  readonly usage: Usage;
+  readonly host: string;
+  readonly executorJob: string | undefined;
+};
+
+export interface Running {
+  /** Settles once, never rejects. */
+  readonly done: Promise<Completion>;
+  /** TERM to the job's processes, KILL after 5 s; `done` then gives `cancelled`. Idempotent. */
+  cancel(): void;
+}
+
+export interface Executor {
+  readonly name: string;
+  start(launch: Launch): Running;
+  /** Ends what still runs and frees all processes. */
+  close(): Promise<void>;
+}

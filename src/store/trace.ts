@@ -1,0 +1,62 @@
+// The record of a finished job, and of an attempt that did not finish well.
+import type { ActionKey, JobHash, JobId } from '../base/brand.ts';
+import type { Manifest } from './manifest.ts';
+
+/**
+ * One part of an action key. `path` says which: a config path, a file, an input's or output's name.
+ * `value` is the text or the digest that counts.
+ */
+export type KeyPart = { readonly kind: PartKind; readonly path: string; readonly value: string };
+
+export type PartKind = 'job' | 'config' | 'command' | 'env' | 'outputs' | 'code' | 'input' | 'upstream';
+
+export type Origin = 'built' | 'restored' | 'touched' | 'rekeyed';
+
+export type Usage = {
+  /** Seconds since the epoch, with fractions. */
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly wallS: number;
+  /** CPU seconds and peak resident memory (MB, 10^6 bytes) of the whole process tree; undefined where unknown. */
+  readonly cpuS: number | undefined;
+  readonly maxRssMb: number | undefined;
+};
+
+export type Trace = {
+  readonly actionKey: ActionKey;
+  readonly jobHash: JobHash;
+  readonly jobId: JobId;
+  readonly rule: string;
+  readonly label: string;
+  readonly parts: readonly KeyPart[];
+  readonly manifest: Manifest;
+  readonly origin: Origin;
+  readonly usage: Usage;
+  /** When the trace was committed, seconds since the epoch. */
+  readonly recordedAt: number;
+  readonly attempts: number;
+  readonly resources: Readonly<Record<string, string | number>>;
+  readonly host: string;
+  readonly executor: string;
+  readonly executorJob: string | undefined;
+  /** Relative to the workflow's folder. */
+  readonly log: string;
+  /** The job's config as it was handed to the job (JSON text that keeps ints and floats apart). */
+  readonly config: string;
+};
+
+/** The last attempt of a job that did not end in a trace, or has not ended. */
+export type Attempt = {
+  readonly jobId: JobId;
+  readonly rule: string;
+  readonly actionKey: ActionKey;
+  readonly attempt: number;
+  /** `begun`: written before the start; found after a build that died, it means "cut off". */
+  readonly state: 'begun' | 'failed';
+  /** One line in the user's words: `exit code 3`, `timed out after 60 s`. */
+  readonly reason: string;
+  readonly usage: Usage | undefined;
+  readonly host: string;
+  readonly log: string;
+  readonly resources: Readonly<Record<string, string | number>>;
+};
