@@ -6,7 +6,9 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   const candidates = [...known];
   if (candidates.length === 0) return undefined;
   const best = closest(name, candidates);
-  const limit = Math.max(1, Math.floor(Math.max(name.length, best.length) / 3));
+  const longer = Math.max(name.length, best.length);
+  // Two letters swapped are a distance of 2.
+  const limit = Math.max(longer < 4 ? 1 : 2, Math.floor(longer / 3));
   return distance(name.toLowerCase(), best.toLowerCase()) <= limit ? best : undefined;
 }
 

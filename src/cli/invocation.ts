@@ -1,0 +1,80 @@
+// What a command line asks for: one union by command, every option typed. Made by options.ts alone.
+import type { SourceRange } from '../base/diagnostic.ts';
+
+/** A word of the command line as it was typed, with its place, so that later errors can point at it. */
+export type Word = { readonly text: string; readonly at: SourceRange };
+
+/** `name=value`; the value is text (`--config`: YAML, resources: a number, text or an expression). */
+export type Assignment = { readonly name: string; readonly value: string; readonly at: SourceRange };
+
+/** `rule:name=value`. */
+export type RuleAssignment = Assignment & { readonly rule: string };
+
+export type ColorChoice = 'auto' | 'always' | 'never';
+
+export type Verbosity = 'quiet' | 'normal' | 'verbose';
+
+/** Options that every command takes. */
+export type CommonOptions = {
+  /** `-C`: where to start looking for lhb.yaml; undefined: the current folder. */
+  readonly directory: Word | undefined;
+  /** `-f`: the workflow file; undefined: lhb.yaml here or in a parent folder. */
+  readonly file: Word | undefined;
+  /** In the order given; later wins. `name` is a dotted path, `value` YAML. */
+  readonly config: readonly Assignment[];
+  /** Merged over the workflow's config in this order, before `config`. */
+  readonly configfiles: readonly Word[];
+  readonly json: boolean;
+  readonly color: ColorChoice;
+  readonly verbosity: Verbosity;
+};
+
+export type BuildOptions = {
+  /** Jobs at once; undefined: as many as there are cores. */
+  readonly jobs: number | undefined;
+  /** Say what would be done, and do nothing. Also set by `plan` and by `--dag`. */
+  readonly dryRun: boolean;
+  /** Print each job's reasons; on in a dry run and with `-v`. */
+  readonly reason: boolean;
+  /** Print the graph as dot, and nothing else. */
+  readonly dag: boolean;
+  readonly keepGoing: boolean;
+  readonly forceAll: boolean;
+  /** `-R`: rerun these and what is downstream of them. */
+  readonly forcerun: readonly Word[];
+  readonly rerunIncomplete: boolean;
+  readonly until: readonly Word[];
+  readonly omitFrom: readonly Word[];
+  readonly resources: readonly Assignment[];
+  readonly defaultResources: readonly Assignment[];
+  readonly setResources: readonly RuleAssignment[];
+  readonly noTemp: boolean;
+  /** For rules that say nothing themselves; undefined: 0. */
+  readonly retries: number | undefined;
+  /** Wait for another build's lock. */
+  readonly wait: boolean;
+  /** Rerun and compare the bytes. */
+  readonly check: boolean;
+};
+
+export type GraphFormat = 'dot' | 'mermaid' | 'json';
+
+type WithSelectors = { readonly common: CommonOptions; readonly selectors: readonly Word[] };
+type WithSelector = { readonly common: CommonOptions; readonly selector: Word };
+
+/** `plan` is a `build` with `dryRun`; `build --summary` and `--detailed-summary` are a `summary`. */
+export type Invocation =
+  | ({ readonly command: 'build'; readonly build: BuildOptions } & WithSelectors)
+  /** At least one selector. */
+  | ({ readonly command: 'forcerun'; readonly only: boolean; readonly build: BuildOptions } & WithSelectors)
+  | ({ readonly command: 'summary'; readonly detailed: boolean } & WithSelectors)
+  | ({ readonly command: 'why' | 'show' } & WithSelector)
+  | ({ readonly command: 'logs'; readonly follow: boolean; readonly attempt: number | undefined } & WithSelector)
+  | ({ readonly command: 'ls' } & WithSelectors)
+  | ({ readonly command: 'graph'; readonly rules: boolean; readonly format: GraphFormat } & WithSelectors)
+  /** At least one selector. */
+  | ({ readonly command: 'touch' | 'restore' } & WithSelectors)
+  | { readonly command: 'verify'; readonly repair: boolean; readonly common: CommonOptions }
+  | { readonly command: 'jobs' | 'lint' | 'version'; readonly common: CommonOptions }
+  /** `topic`: the name of a command, undefined for the overview. */
+  | { readonly command: 'help'; readonly topic: string | undefined; readonly common: CommonOptions };

@@ -1,0 +1,163 @@
+// The options and arguments of each command, read into its Invocation.
+import { error } from '../base/diagnostic.ts';
+import { invariant } from '../base/invariant.ts';
+import { didYouMean } from '../base/nearest.ts';
+import { visible } from './argv.ts';
+import type { BuildOptions, CommonOptions, GraphFormat, Invocation, Word } from './invocation.ts';
+import { LATER_COMMANDS } from './options-elsewhere.ts';
+import type { OptionReader } from './options-reader.ts';
+import { COMMANDS, findCommand, type CommandSpec } from './options-table.ts';
+import { readAssignment, readRuleAssignment } from './options-values.ts';
+
+/** The options that every command takes, but for those that `earlyOptions` reads. */
+export function readCommon(reader: OptionReader): Pick<CommonOptions, 'directory' | 'file' | 'config' | 'configfiles'> {
+  return {
+    directory: reader.last('directory'),
+    file: reader.last('file'),
+    config: reader.readAll('config', (word) => readAssignment('--config', word)),
+    configfiles: reader.all('configfile'),
+  };
+}
+
+function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): BuildOptions {
+  for (const [long, only] of [
+    ['executor', 'local'],
+    ['cache', 'off'],
+  ] as const) {
+    const other = reader.all(long).find((word) => word.text !== only);
+    if (!other) continue;
+    const message = `--${long} ${visible(other.text)} is not in this version yet`;
+    reader.errors.push(error('cli/not-yet', message, { at: other.at, hint: `this version has --${long} ${only}` }));
+  }
+  const dag = reader.flag('dag');
+  const dryRun = isPlan || dag || reader.flag('dry-run');
+  return {
+    jobs: reader.number('jobs', 1),
+    dryRun,
+    reason: dryRun || verbose || reader.flag('reason'),
+    dag,
+    keepGoing: reader.flag('keep-going'),
+    forceAll: reader.flag('forceall'),
+    forcerun: reader.all('forcerun'),
+    rerunIncomplete: reader.flag('rerun-incomplete'),
+    until: reader.all('until'),
+    omitFrom: reader.all('omit-from'),
+    resources: reader.readAll('resources', (word) => readAssignment('--resources', word)),
+    defaultResources: reader.readAll('default-resources', (word) => readAssignment('--default-resources', word)),
+    setResources: reader.readAll('set-resources', readRuleAssignment),
+    noTemp: reader.flag('notemp'),
+    retries: reader.number('retries', 0),
+    wait: reader.flag('wait'),
+    check: reader.flag('check'),
+  };
+}
+
+/** Reads what the command itself takes. The answer is a function, to be called once there are no errors. */
+export function readInvocation(reader: OptionReader, command: CommandSpec, common: CommonOptions): () => Invocation {
+  const selectors = readPositionals(reader, command);
+  const one = (): Word => {
+    const [selector] = selectors;
+    invariant(selector, `${command.name} without a selector`);
+    return selector;
+  };
+  const verbose = common.verbosity === 'verbose';
+  switch (command.name) {
+    case 'build':
+    case 'plan': {
+      const detailed = reader.flag('detailed-summary');
+      const build = readBuild(reader, command.name === 'plan', verbose);
+      if (detailed || reader.flag('summary')) return () => ({ command: 'summary', selectors, detailed, common });
+      return () => ({ command: 'build', selectors, build, common });
+    }
+    case 'forcerun': {
+      const build = readBuild(reader, false, verbose);
+      return () => ({ command: 'forcerun', selectors, only: reader.flag('only'), build, common });
+    }
+    case 'summary':
+      return () => ({ command: 'summary', selectors, detailed: reader.flag('detailed'), common });
+    case 'why':
+    case 'show': {
+      const name = command.name;
+      return () => ({ command: name, selector: one(), common });
+    }
+    case 'logs': {
+      const attempt = reader.number('attempt', 1);
+      return () => ({ command: 'logs', selector: one(), follow: reader.flag('follow'), attempt, common });
+    }
+    case 'graph': {
+      const format = readFormat(reader);
+      return () => ({ command: 'graph', selectors, rules: reader.flag('rules'), format, common });
+    }
+    case 'ls':
+    case 'touch':
+    case 'restore': {
+      const name = command.name;
+      return () => ({ command: name, selectors, common });
+    }
+    case 'verify':
+      return () => ({ command: 'verify', repair: reader.flag('repair'), common });
+    case 'jobs':
+    case 'lint':
+    case 'version': {
+      const name = command.name;
+      return () => ({ command: name, common });
+    }
+    case 'help':
+      return () => ({ command: 'help', topic: selectors[0]?.text, common });
+    default:
+      throw new Error(`a command of the table that is not read: ${command.name}`);
+  }
+}
+
+function readFormat(reader: OptionReader): GraphFormat {
+  const word = reader.last('format');
+  const formats: readonly GraphFormat[] = ['dot', 'mermaid', 'json'];
+  const known = formats.find((f) => f === word?.text);
+  if (word === undefined) return 'dot';
+  if (known) return known;
+  const { at, text } = word;
+  if (text === 'svg') {
+    const hint = 'with Graphviz: lhb graph | dot -Tsvg';
+    reader.errors.push(error('cli/not-yet', '--format svg is not in this version yet', { at, hint }));
+  } else {
+    const hint = didYouMean(text, formats);
+    const message = `--format takes ${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}, not '${visible(text)}'`;
+    reader.errors.push(error('cli/bad-value', message, { at, hint }));
+  }
+  return 'dot';
+}
+
+function readPositionals(reader: OptionReader, command: CommandSpec): readonly Word[] {
+  const words = reader.positionals;
+  const most = { none: 0, topic: 1, selector: 1, selectors: Infinity, 'selectors+': Infinity }[command.positionals];
+  const extra = words[most];
+  const name = `lhb ${command.name}`;
+  if (extra !== undefined) {
+    const takes =
+      most === 0 ? 'takes no arguments' : `takes one ${command.positionals === 'topic' ? 'command' : 'selector'}`;
+    reader.errors.push(error('cli/usage', `${name} ${takes}; '${visible(extra.text)}' is too much`, { at: extra.at }));
+  }
+  const needsOne = command.positionals === 'selector' || command.positionals === 'selectors+';
+  if (needsOne && words.length === 0) {
+    const hint = "a job's id, a rule, an output path or where:EXPR";
+    // Where an option is wrong as well, its value may be what was meant as the selector.
+    if (reader.errors.length === 0) {
+      reader.errors.push(error('cli/usage', `${name} needs a selector`, { at: reader.line, hint }));
+    }
+  }
+  const [topic] = words;
+  if (command.positionals === 'topic' && topic !== undefined && !findCommand(topic.text)) {
+    const later = LATER_COMMANDS.includes(topic.text);
+    const message = later
+      ? `lhb ${topic.text} is not in this version yet`
+      : `there is no command '${visible(topic.text)}'`;
+    const hint = didYouMean(
+      topic.text,
+      COMMANDS.map((c) => c.name),
+    );
+    reader.errors.push(
+      error(later ? 'cli/not-yet' : 'cli/unknown-command', message, { at: topic.at, hint: later ? undefined : hint }),
+    );
+  }
+  return words;
+}

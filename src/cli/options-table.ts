@@ -1,0 +1,254 @@
+// Every command and option of lhb, as data: argv.ts splits the command line by it, options.ts types it, help.ts prints it.
+
+/**
+ * What follows an option: nothing; one word; a number that may be left out; `name=value` words (a word that is none ends
+ * them); or selectors, until the next option or `--`.
+ */
+export type ValueKind = 'none' | 'word' | 'count' | 'assignments' | 'selectors';
+
+export type OptionSpec = {
+  readonly long: string;
+  readonly short?: string;
+  /** Other long names, for fingers that know Snakemake; not in the help. */
+  readonly aliases?: readonly string[];
+  readonly value: ValueKind;
+  /** How the value is called in the help. */
+  readonly meta?: string;
+  /** One line; an option without it is not in the help. */
+  readonly help?: string;
+  /** Named in the spec, but of a later version: using it is an error that says so. */
+  readonly later?: true;
+};
+
+export type OptionGroup = { readonly title: string; readonly options: readonly OptionSpec[] };
+
+export type Positionals = 'none' | 'selectors' | 'selectors+' | 'selector' | 'topic';
+
+export type CommandSpec = {
+  readonly name: string;
+  readonly help: string;
+  readonly positionals: Positionals;
+  readonly groups: readonly OptionGroup[];
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+};
+
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { long: 'directory', short: 'C', value: 'word', meta: 'DIR', help: 'start looking for lhb.yaml in DIR' },
+  { long: 'file', short: 'f', value: 'word', meta: 'FILE', help: 'the workflow file' },
+  { long: 'config', value: 'assignments', meta: 'A.B=VALUE…', help: 'set fields of the config (YAML values)' },
+  { long: 'configfile', value: 'word', meta: 'FILE', help: 'merge FILE over the config; may be repeated' },
+  { long: 'json', value: 'none', help: 'print JSON (build: a line an event)' },
+  { long: 'no-color', value: 'none', help: 'no colour; so do NO_COLOR=1 and a pipe (FORCE_COLOR=1 keeps it)' },
+  { long: 'quiet', short: 'q', value: 'none', help: 'only failures, warnings and the last line' },
+  { long: 'verbose', short: 'v', value: 'none', help: 'also reasons, and fresh, restored and skipped jobs' },
+  { long: 'help', short: 'h', value: 'none', help: 'this help' },
+  { long: 'version', value: 'none', help: 'the version' },
+];
+
+const WHAT: OptionGroup = {
+  title: 'What to build',
+  options: [
+    { long: 'forceall', short: 'F', value: 'none', help: 'rerun all selected jobs and what they need' },
+    {
+      long: 'forcerun',
+      short: 'R',
+      value: 'selectors',
+      meta: 'SELECTOR…',
+      help: 'rerun these and all downstream (-- ends the list)',
+    },
+    {
+      long: 'rerun-incomplete',
+      aliases: ['ri'],
+      value: 'none',
+      help: 'only what failed or was cut off last time, and what it needs',
+    },
+    { long: 'until', short: 'U', value: 'selectors', meta: 'SELECTOR…', help: 'go no further than these' },
+    {
+      long: 'omit-from',
+      short: 'O',
+      value: 'selectors',
+      meta: 'SELECTOR…',
+      help: 'leave these out, and all downstream',
+    },
+    { long: 'check', value: 'none', help: 'rerun fresh jobs and compare their bytes' },
+  ],
+};
+
+const SHOW: OptionGroup = {
+  title: 'Look first',
+  options: [
+    { long: 'dry-run', short: 'n', aliases: ['dryrun'], value: 'none', help: 'say what would be done and why' },
+    { long: 'reason', short: 'r', value: 'none', help: 'print why each job runs (on by default in -n)' },
+    { long: 'dag', value: 'none', help: 'print the graph as dot, and nothing else' },
+  ],
+};
+
+const SUMMARY_FLAGS: OptionGroup = {
+  title: 'Where things stand',
+  options: [
+    { long: 'summary', value: 'none', help: 'the same as lhb summary' },
+    { long: 'detailed-summary', value: 'none', help: 'the same as lhb summary --detailed' },
+  ],
+};
+
+const HOW: OptionGroup = {
+  title: 'How to run',
+  options: [
+    { long: 'jobs', short: 'j', value: 'count', meta: '[N]', help: 'jobs at once; all cores without N or flag' },
+    { long: 'keep-going', short: 'k', value: 'none', help: 'after a failure, build what does not need it' },
+    { long: 'retries', value: 'word', meta: 'N', help: "attempts after the first, where a rule doesn't say" },
+    { long: 'resources', value: 'assignments', meta: 'NAME=N…', help: 'limits for all jobs together' },
+    { long: 'default-resources', value: 'assignments', meta: 'NAME=V…', help: "for rules that don't say" },
+    { long: 'set-resources', value: 'assignments', meta: 'RULE:NAME=V…', help: 'over what a rule says' },
+    { long: 'notemp', aliases: ['nt'], value: 'none', help: 'keep temporary outputs' },
+    { long: 'wait', value: 'none', help: "wait for another build's lock" },
+    { long: 'executor', value: 'word', meta: 'local', help: 'what runs the jobs' },
+    { long: 'cache', value: 'word', meta: 'off', help: 'use no shared cache' },
+    { long: 'profile', value: 'word', later: true },
+    { long: 'cluster-config', value: 'word', later: true },
+    { long: 'detach', value: 'none', later: true },
+    { long: 'watch', value: 'none', later: true },
+  ],
+};
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'build',
+    help: 'bring the selected jobs and what they need up to date',
+    positionals: 'selectors',
+    groups: [SHOW, WHAT, HOW, SUMMARY_FLAGS],
+    examples: [
+      ['lhb build -j 4', 'everything, four jobs at once'],
+      ["lhb build 'runs/targets/*/meta.json'", 'the jobs that make these outputs'],
+      ['lhb build "where:sampler.name==\'hmc\'" -k', 'by a CEL expression; carry on after failures'],
+      ['lhb build -R build_target -j 4', 'rerun a rule and all downstream of it'],
+      ['lhb build --resources mem_mb=32000 cpus=8', 'stay within 32 GB and 8 cores'],
+      ['lhb build -n --dag | dot -Tpng > dag.png', 'a picture of the graph'],
+    ],
+  },
+  {
+    name: 'plan',
+    help: 'what build would do, and why (the same as build -n)',
+    positionals: 'selectors',
+    groups: [WHAT, HOW],
+    examples: [['lhb plan --config lr=0.1', 'what one setting would change']],
+  },
+  {
+    name: 'summary',
+    help: 'one line a job: where it stands',
+    positionals: 'selectors',
+    groups: [
+      {
+        title: 'Options',
+        options: [{ long: 'detailed', value: 'none', help: 'also outputs, keys, commands, resources, hosts, logs' }],
+      },
+    ],
+    examples: [['lhb summary --detailed | grep FAILED', 'the jobs that failed']],
+  },
+  {
+    name: 'forcerun',
+    help: 'rerun the selected jobs and everything downstream',
+    positionals: 'selectors+',
+    groups: [
+      {
+        title: 'Which',
+        options: [
+          { long: 'only', value: 'none', help: 'rerun just these, then build what their new bytes made stale' },
+        ],
+      },
+      SHOW,
+      WHAT,
+      HOW,
+    ],
+    examples: [
+      ['lhb forcerun tgt_3f9a -n', 'how many jobs that would be'],
+      ['lhb forcerun tgt_3f9a --only', 'that target alone'],
+    ],
+  },
+  {
+    name: 'why',
+    help: 'why a job would run, or last ran',
+    positionals: 'selector',
+    groups: [],
+    examples: [['lhb why run_51c0', 'what differs from the result on record']],
+  },
+  {
+    name: 'show',
+    help: "one job's record",
+    positionals: 'selector',
+    groups: [],
+    examples: [['lhb show tgt_3f9a0c55d1e2', 'config, parts of the key, outputs, times']],
+  },
+  {
+    name: 'logs',
+    help: "one job's log",
+    positionals: 'selector',
+    groups: [
+      {
+        title: 'Options',
+        options: [
+          { long: 'follow', short: 'f', value: 'none', help: 'print what is added, until the job ends' },
+          { long: 'attempt', value: 'word', meta: 'N', help: 'the log of attempt N; the last without it' },
+        ],
+      },
+    ],
+    examples: [['lhb logs tgt_3f9a -f', 'follow a running job']],
+  },
+  {
+    name: 'ls',
+    help: 'outputs by path, for scripts',
+    positionals: 'selectors',
+    groups: [],
+    examples: [['lhb ls run_sampler | xargs du -ch', 'the size of all runs']],
+  },
+  {
+    name: 'graph',
+    help: 'the graph of jobs, or of rules',
+    positionals: 'selectors',
+    groups: [
+      {
+        title: 'Options',
+        options: [
+          { long: 'rules', value: 'none', help: 'one node a rule' },
+          { long: 'format', value: 'word', meta: 'FORMAT', help: 'dot (default), mermaid or json' },
+        ],
+      },
+    ],
+    examples: [['lhb graph --rules --format mermaid', 'for a README']],
+  },
+  {
+    name: 'touch',
+    help: 'accept the outputs on disk as current',
+    positionals: 'selectors+',
+    groups: [],
+    examples: [['lhb touch build_target', 'after a change of code that cannot matter']],
+  },
+  {
+    name: 'restore',
+    help: 'bring outputs back from the store',
+    positionals: 'selectors+',
+    groups: [],
+    examples: [["lhb restore 'figures/*'", 'outputs that were deleted or edited']],
+  },
+  {
+    name: 'verify',
+    help: 'check every blob and record of the store',
+    positionals: 'none',
+    groups: [
+      {
+        title: 'Options',
+        options: [{ long: 'repair', value: 'none', help: 'give back what can be given back' }],
+      },
+    ],
+    examples: [['lhb verify --repair', 'exit code 4 while damage is left']],
+  },
+  { name: 'jobs', help: 'what is running', positionals: 'none', groups: [], examples: [] },
+  { name: 'lint', help: 'warnings about the workflow', positionals: 'none', groups: [], examples: [] },
+  { name: 'help', help: 'help about a command', positionals: 'topic', groups: [], examples: [] },
+  { name: 'version', help: 'the version', positionals: 'none', groups: [], examples: [] },
+];
+
+/** The options of a command, without the global ones. */
+export const commandOptions = (command: CommandSpec): OptionSpec[] => command.groups.flatMap((group) => group.options);
+
+export const findCommand = (name: string): CommandSpec | undefined => COMMANDS.find((c) => c.name === name);
