@@ -1,0 +1,89 @@
+// Files that appear whole or not at all: written under a temporary name on the same file system, then renamed.
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const PREFIX = '.lhb-';
+
+/**
+ * A name that no other process on any host uses. Uniqueness comes from 96 random bits; pid and host are in it only so that
+ * clearTemporary knows at once whether the writer still lives.
+ */
+export function temporaryName(): string {
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9]/g, '')
+    .slice(0, 40);
+  return `${PREFIX}${randomBytes(12).toString('hex')}-${process.pid}-${host}`;
+}
+
+/** A temporary path in the folder of `path`. */
+export const temporaryBeside = (path: string): string => join(dirname(path), temporaryName());
+
+export type WriteOptions = {
+  /** Permission bits of the new file; default 0o666 without the umask. */
+  readonly mode?: number;
+  /** Flush bytes and name to the disk before returning; default false. */
+  readonly durable?: boolean;
+};
+
+/** Writes a file whole: readers see the old bytes or the new, never a part. The folder must exist. Throws system errors. */
+export function writeAtomic(path: string, content: string | Uint8Array, options: WriteOptions = {}): void {
+  const temporary = temporaryBeside(path);
+  try {
+    writeFileSync(temporary, content, { flag: 'wx', mode: options.mode ?? 0o666 });
+    if (options.durable) flush(temporary);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  if (options.durable) flush(dirname(path));
+}
+
+/** Flushes a file's bytes, or a folder's names, to the disk. */
+export function flush(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/**
+ * Removes temporary files and folders that a writer left in `folder` when it died: at once where the writer was on this
+ * host, after a day where it was on another. What other processes are writing stays.
+ */
+export function clearTemporary(folder: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return;
+  }
+  const host = temporaryName().split('-').slice(3).join('-');
+  for (const name of names) {
+    if (!name.startsWith(PREFIX)) continue;
+    const [pid, ...rest] = name.slice(PREFIX.length).split('-').slice(1);
+    const path = join(folder, name);
+    try {
+      const abandoned = rest.join('-') === host ? !lives(Number(pid)) : statSync(path).mtimeMs < Date.now() - DAY_MS;
+      if (abandoned) rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Someone else cleared it.
+    }
+  }
+}
+
+function lives(pid: number): boolean {
+  if (pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
