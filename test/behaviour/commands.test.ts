@@ -1,0 +1,341 @@
+// The commands beside build and summary: why, show, logs, ls, graph, touch, restore, verify, jobs, lint.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { blobOf, damage } from '../support/blobs.ts';
+import { Gates } from '../support/fake-command.ts';
+import { asList, asMap, asText } from '../support/json.ts';
+import { ran, rigTest, type Rig } from '../support/rig.ts';
+import { builtSweep, writeSweep } from '../support/sweep.ts';
+
+/** The reasons of `why --json`, as `kind path: old → new`. */
+async function reasons(rig: Rig, selector: string): Promise<readonly string[]> {
+  const document = asMap(await rig.json('why', selector));
+  return asList(document['reasons']).map((entry) => {
+    const reason = asMap(entry);
+    const text = (name: string): string => {
+      const value = reason[name];
+      return typeof value === 'string' ? value : JSON.stringify(value ?? null);
+    };
+    return `${text('kind')} ${text('path')}: ${text('old')} → ${text('new')}`;
+  });
+}
+
+rigTest('why: for a new id the nearest earlier job and the config paths that differ, old → new', async (rig) => {
+  await builtSweep(rig);
+  rig.edit('conf/model/big.yaml', 'depth: 8', 'depth: 9');
+  const { id } = await rig.job("where:target.name=='b'");
+  const text = (await rig.ok('why', id)).stdout;
+  assert.match(text, 'model.depth');
+  assert.match(text, /8\b[^\n]*9\b/);
+  const all = await reasons(rig, id);
+  assert.ok(
+    all.some((reason) => /^(config|new) .*model\.depth: 8 → 9$/.test(reason)),
+    all.join('\n'),
+  );
+  assert.not(
+    all.some((reason) => reason.includes('widths')),
+    'what did not change is not named',
+  );
+});
+
+rigTest('why: command, env, code, input and upstream, each by its name', async (rig) => {
+  rig.write('in.txt', '1\n');
+  rig.write('code.sh', ':\n');
+  rig.workflow(`
+    rules:
+      a: { code: [code.sh], inputs: { i: in.txt }, env: { MODE: fast }, dir: a, outputs: { o: o.txt }, run: 'cp \${{ inputs.i }} \${{ outputs.o }}' }
+      b: { inputs: { up: "\${{ a.outputs.o }}" }, dir: b, outputs: { o: o.txt }, run: 'cp \${{ inputs.up }} \${{ outputs.o }}' }
+  `);
+  await rig.ok('build');
+  rig.write('in.txt', '2\n');
+  rig.write('code.sh', 'true\n');
+  rig.edit('lhb.yaml', 'MODE: fast', 'MODE: slow');
+  rig.edit('lhb.yaml', "'cp ${{ inputs.i }}", "'cp -f ${{ inputs.i }}");
+  const a = await reasons(rig, 'a');
+  assert.ok(
+    a.some((reason) => reason.startsWith('input ') && reason.includes('in.txt')),
+    a.join('\n'),
+  );
+  assert.ok(
+    a.some((reason) => reason.startsWith('code code.sh')),
+    a.join('\n'),
+  );
+  assert.ok(
+    a.some((reason) => /^env .*MODE.*: .*fast.* → .*slow/.test(reason)),
+    a.join('\n'),
+  );
+  assert.ok(
+    a.some((reason) => reason.startsWith('command ') && reason.includes('cp -f')),
+    a.join('\n'),
+  );
+  assert.is(a.length, 4, a.join('\n'));
+  const text = (await rig.ok('why', 'a')).stdout;
+  for (const word of ['in.txt', 'code.sh', 'MODE', 'fast', 'slow', 'cp -f']) assert.match(text, word);
+  await rig.ok('build', 'a');
+  const b = await reasons(rig, 'b');
+  assert.is(b.length, 1, b.join('\n'));
+  assert.match(b[0] ?? '', /^upstream /);
+  assert.match(b[0] ?? '', /a\/o\.txt|\bup\b/);
+  await rig.ok('build');
+  const document = asMap(await rig.json('why', 'b'));
+  assert.is(document['plan'], 'none');
+  await rig.ok('why', 'b');
+});
+
+rigTest('show: the record of a job', async (rig) => {
+  await builtSweep(rig);
+  const job = await rig.job("where:target.name=='a'");
+  const text = (await rig.ok('show', job.id)).stdout;
+  for (const word of [job.id, 'build_target', 'params.txt', 'train.sh', job.log]) assert.match(text, word);
+  const document = JSON.stringify(await rig.json('show', job.id));
+  assert.match(document, job.id);
+  assert.match(document, /"origin":\s*"built"/);
+});
+
+rigTest('logs: the log of a job; -f follows it while the job runs, to its end', async (rig) => {
+  const gates = new Gates(rig, ['g']);
+  rig.workflow(`
+    rules: { r: { outputs: { o: o.txt }, run: 'echo first; ${Gates.command('g')}; echo last; echo > \${{ outputs.o }}' } }
+  `);
+  const build = rig.start({}, 'build');
+  await gates.reached(1);
+  const follow = rig.start({}, 'logs', 'r', '-f');
+  await rig.until('the first line', () => follow.stdout().includes('first'));
+  assert.not.match(follow.stdout(), 'last');
+  gates.open('g');
+  assert.is((await build.done).code, 0);
+  const ended = await follow.done;
+  assert.is(ended.code, 0, ended.stderr);
+  assert.is(ended.stdout, 'first\nlast\n');
+  assert.is((await rig.ok('logs', 'r')).stdout, 'first\nlast\n');
+});
+
+rigTest('ls: outputs by path, of what is selected', async (rig) => {
+  await builtSweep(rig);
+  const paths = (text: string): readonly string[] =>
+    text
+      .split('\n')
+      .flatMap((line) => line.split('\t').filter((cell) => cell.startsWith('runs/')))
+      .sort();
+  const all = (await rig.summary()).jobs.flatMap((job) => job.outputs.map((output) => output.path)).sort();
+  assert.is(all.length, 12);
+  assert.equal(paths((await rig.ok('ls')).stdout), all);
+  assert.equal(
+    paths((await rig.ok('ls', 'run_sampler')).stdout),
+    all.filter((path) => path.endsWith('analysis.json')),
+  );
+  assert.match(JSON.stringify(await rig.json('ls', 'build_target')), 'params.txt');
+});
+
+rigTest('graph: dot, mermaid, json; jobs and rules', async (rig) => {
+  writeSweep(rig);
+  const ids = (await rig.summary()).jobs.map((job) => job.id);
+  const dot = (await rig.ok('graph', '--format', 'dot')).stdout;
+  assert.match(dot, /^digraph\b[^]*\}\s*$/);
+  assert.is(dot.match(/->/g)?.length, 6, 'an edge for each pair of jobs');
+  for (const id of ids) assert.match(dot, id);
+  const mermaid = (await rig.ok('graph', '--format', 'mermaid')).stdout;
+  assert.match(mermaid, /^(flowchart|graph) /m);
+  assert.is(mermaid.match(/-->/g)?.length, 6);
+  const json = JSON.stringify(await rig.json('graph', '--format', 'json'));
+  for (const id of ids) assert.match(json, id);
+  const rules = (await rig.ok('graph', '--rules', '--format', 'dot')).stdout;
+  assert.is(rules.match(/->/g)?.length, 1);
+  assert.match(rules, 'build_target');
+  assert.not(ids.some((id) => rules.includes(id)));
+});
+
+rigTest('build -n --dag prints dot and nothing else', async (rig) => {
+  writeSweep(rig);
+  const ended = await rig.ok('build', '-n', '--dag');
+  assert.match(ended.stdout, /^digraph\b[^]*\}\s*$/);
+  assert.is(ended.stdout.match(/->/g)?.length, 6);
+  assert.not(rig.exists('runs'));
+});
+
+rigTest('touch accepts the outputs on disk, on record as touched', async (rig) => {
+  await builtSweep(rig);
+  rig.edit('train.sh', 'echo "params $sum"', 'echo "cannot matter $sum"');
+  await rig.ok('touch', 'build_target');
+  await rig.runs([]);
+  const { id } = await rig.job("where:target.name=='a'");
+  assert.match(JSON.stringify(await rig.json('show', id)), /"origin":\s*"touched"/);
+  const detailed = (await rig.ok('summary', '--detailed', 'build_target')).stdout;
+  assert.is(detailed.match(/\btouched\b/g)?.length, 3);
+  rig.edit('train.sh', 'cannot matter', 'params');
+  await rig.runs([]);
+});
+
+rigTest('touch takes edited outputs as they are, and refuses where outputs are missing', async (rig) => {
+  rig.workflow(`
+    rules:
+      a: { dir: a, outputs: { o: o.txt }, run: '${ran('a')}; echo made > \${{ outputs.o }}' }
+      b: { inputs: { i: "\${{ a.outputs.o }}" }, dir: b, outputs: { o: o.txt }, run: '${ran('b')}; cp \${{ inputs.i }} \${{ outputs.o }}' }
+  `);
+  const none = await rig.lhb('touch', 'a');
+  assert.is.not(none.code, 0);
+  assert.match(none.stderr, 'a/o.txt');
+  await rig.runs(['a', 'b']);
+  rig.remove('a/o.txt');
+  rig.write('a/o.txt', 'by hand\n');
+  await rig.ok('touch', 'a');
+  await rig.runs(['b']);
+  assert.is(rig.read('b/o.txt'), 'by hand\n');
+});
+
+rigTest('restore brings outputs back from the store, of what is selected alone', async (rig) => {
+  await builtSweep(rig);
+  const before = rig.tree('runs');
+  rig.remove('runs');
+  await rig.ok('restore', 'build_target');
+  assert.equal(
+    rig.tree('runs'),
+    Object.fromEntries(Object.entries(before).filter(([path]) => !path.includes('/run_'))),
+  );
+  await rig.ok('restore', 'run_sampler');
+  assert.equal(rig.tree('runs'), before);
+  assert.equal(rig.ranSince(), []);
+});
+
+rigTest('verify: 0 for a sound store; damage that the outputs can mend is mended; 4 while any is left', async (rig) => {
+  rig.workflow(`
+    link: copy
+    rules:
+      a: { dir: a, outputs: { o: o.txt }, run: '${ran('a')}; echo made by a > \${{ outputs.o }}' }
+      b: { dir: b, outputs: { o: o.txt }, run: '${ran('b')}; echo made by b > \${{ outputs.o }}' }
+  `);
+  await rig.runs(['a', 'b']);
+  await rig.ok('verify');
+  const blob = blobOf(rig, 'made by a\n');
+  damage(rig, blob);
+  const mended = await rig.lhb('verify');
+  if (mended.code === 0) assert.is(rig.read(blob), 'made by a\n', 'exit 0 means that no damage is left');
+  else assert.is(mended.code, 4, mended.stderr);
+  await rig.runs([]);
+  damage(rig, blobOf(rig, 'made by b\n'));
+  rig.remove('b');
+  await rig.exits(4, 'verify');
+  await rig.runs(['b']);
+  assert.is(rig.read('b/o.txt'), 'made by b\n');
+  await rig.ok('verify');
+});
+
+rigTest('a damaged blob is never restored', async (rig) => {
+  rig.workflow(`
+    link: copy
+    rules: { a: { dir: a, outputs: { o: o.txt }, run: '${ran('a')}; echo made by a > \${{ outputs.o }}' } }
+  `);
+  await rig.runs(['a']);
+  damage(rig, blobOf(rig, 'made by a\n'));
+  rig.remove('a');
+  await rig.runs(['a']);
+  assert.is(rig.read('a/o.txt'), 'made by a\n');
+});
+
+rigTest('the store can be lost but for time', async (rig) => {
+  await builtSweep(rig);
+  const before = rig.tree('runs');
+  rig.remove('.lhb');
+  await rig.ok('build');
+  assert.is(rig.ranSince().length, 9);
+  const after = rig.tree('runs');
+  assert.equal(Object.keys(after), Object.keys(before));
+  await rig.runs([]);
+});
+
+rigTest('store: moves index and blobs; logs and jobs stay in the work tree', async (rig) => {
+  writeSweep(rig);
+  rig.edit('lhb.yaml', 'output: runs', 'output: runs\nstore: ../store');
+  await rig.ok('build');
+  assert.equal(
+    readdirSync(join(rig.base, 'store'))
+      .filter((name) => name === 'blobs' || name === 'index')
+      .sort(),
+    ['blobs', 'index'],
+  );
+  assert.ok(rig.exists('.lhb/logs') && rig.exists('.lhb/jobs') && !rig.exists('.lhb/blobs'));
+  const other = rig.copy('other', ['runs']);
+  rig.ranSince();
+  const ended = await rig.lhbWith({ cwd: other }, 'build', '--json');
+  assert.is(ended.code, 0, ended.stderr);
+  assert.match(ended.stdout, /"restored":\s*9/);
+});
+
+rigTest('link: copy, hardlink and auto give the same outputs', async (rig) => {
+  writeSweep(rig);
+  await rig.ok('build');
+  const before = Object.keys(rig.tree('runs'));
+  for (const link of ['copy', 'hardlink', 'auto']) {
+    rig.remove('runs');
+    rig.edit('lhb.yaml', 'output: runs\n', `output: runs\nlink: ${link}\n`);
+    await rig.ok('build');
+    assert.equal(Object.keys(rig.tree('runs')), before, link);
+    rig.edit('lhb.yaml', `link: ${link}\n`, '');
+  }
+});
+
+rigTest('jobs: what is running now', async (rig) => {
+  const gates = new Gates(rig, ['g']);
+  rig.workflow(`
+    rules:
+      waits: { outputs: { o: o.txt }, run: '${Gates.command('g')}; echo > \${{ outputs.o }}' }
+      other: { outputs: { o: o.txt }, inputs: { i: "\${{ waits.outputs.o }}" }, run: 'echo > \${{ outputs.o }}' }
+  `);
+  const ids = new Map((await rig.summary()).jobs.map((job) => [job.rule, job.id]));
+  const build = rig.start({}, 'build');
+  await gates.reached(1);
+  const text = (await rig.ok('jobs')).stdout;
+  assert.match(text, ids.get('waits') ?? '');
+  assert.not.match(text, ids.get('other') ?? '');
+  assert.match(JSON.stringify(await rig.json('jobs')), ids.get('waits') ?? '');
+  gates.open('g');
+  await build.done;
+  assert.not.match((await rig.ok('jobs')).stdout, ids.get('waits') ?? '');
+});
+
+rigTest('lint warns of scalars that YAML 1.1 reads otherwise, and of an empty word', async (rig) => {
+  rig.write('c.yaml', 'plain: 1\nword: yes\ntime: 12:30:45\ngrouped: 1_000\nzero: 012\n');
+  rig.workflow(`
+    config: c.yaml
+    rules:
+      r: { outputs: { o: o.txt }, run: "echo \${{ config.plain > 0 ? '-s' : '' }} > \${{ outputs.o }}" }
+  `);
+  const ended = await rig.lhb('lint');
+  assert.ok(ended.code === 0 || ended.code === 1 || ended.code === 2);
+  const text = ended.stdout + ended.stderr;
+  for (const line of [2, 3, 4, 5]) assert.match(text, new RegExp(`c\\.yaml:${line}:`), `line ${line}`);
+  assert.not.match(text, /c\.yaml:1:/);
+  assert.match(text, /lhb\.yaml:4:/, 'the empty word');
+  rig.write('c.yaml', 'plain: 1\n');
+  rig.edit('lhb.yaml', "'-s' : ''", "['-s'] : []");
+  const clean = await rig.ok('lint');
+  assert.not.match(clean.stdout + clean.stderr, /warning/i);
+});
+
+rigTest('--version, --help, an unknown command, an unknown option', async (rig) => {
+  assert.match((await rig.ok('--version')).stdout, /\d+\.\d+\.\d+/);
+  const help = (await rig.ok('--help')).stdout;
+  for (const command of [
+    'build',
+    'summary',
+    'forcerun',
+    'why',
+    'show',
+    'logs',
+    'ls',
+    'graph',
+    'touch',
+    'restore',
+    'verify',
+    'jobs',
+    'lint',
+  ])
+    assert.match(help, command);
+  assert.match((await rig.ok('build', '--help')).stdout, '--keep-going');
+  assert.match((await rig.exits(2, 'biuld')).stderr, 'build');
+  assert.match((await rig.exits(2, 'build', '--keep-gong')).stderr, '--keep-going');
+});
+
+test.run();
