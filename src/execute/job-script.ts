@@ -1,0 +1,170 @@
+// A job as text for a POSIX shell. Two forms of one thing:
+// - `slotText`: what a local helper shell reads from its stdin: the differences to the helper's own environment, no
+//   process but the command's own, the status on fd 3.
+// - `jobScript`: a file that does all by itself (`sh job.sh`): for a scheduler's node, and to run a failed job by hand.
+import { readFileSync } from 'node:fs';
+import type { Command, Launch } from './executor.ts';
+import type { Environment } from './environment.ts';
+import { EXIT_MARKER } from './exit-marker.ts';
+import { defaultShell, plainWords, quoteWord } from './shell.ts';
+
+/** The command's text, in the job's folder, for `shell` to run: an argument ends at 128 kB, a file does not. */
+export const COMMAND_FILE = 'command';
+
+// Not for `export`: no identifier, or a name that one shell or another sets, checks or refuses to change (bash as `sh`).
+const SPECIAL =
+  /^(IFS|OPTIND|OPTARG|LINENO|PPID|E?UID|GROUPS|SHELLOPTS|BASHOPTS|POSIXLY_CORRECT|RANDOM|SECONDS|BASH_.*|DIRSTACK|FUNCNAME|HISTCMD|PIPESTATUS)$/;
+const isPlainName = (name: string): boolean => /^[A-Za-z_]\w*$/.test(name) && !SPECIAL.test(name);
+
+/** The part of an environment that a helper shell can be started with and hand on unchanged. */
+export function helperEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const plain: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && isPlainName(name) && !name.startsWith('LHB_') && fits(name, value)) plain[name] = value;
+  }
+  return plain;
+}
+
+/** The words that are executed; `file` is the command file of a script, undefined where none is needed. */
+export function commandWords(
+  command: Command,
+  env: Environment,
+  jobDir: string,
+): { words: string[]; file: string | undefined } {
+  if (command.kind === 'argv') return { words: [...command.wrapper, ...command.argv], file: undefined };
+  const isDefault = command.shell === defaultShell() || command.shell.join('\0') === defaultShell().join('\0');
+  // bash reads BASH_ENV and exported functions before the command: these could give any word another meaning
+  if (isDefault && !Object.keys(env).some((name) => name === 'BASH_ENV' || name.startsWith('BASH_FUNC_'))) {
+    const words = plainWords(command.text);
+    if (words !== undefined) return { words, file: undefined };
+  }
+  const file = `${jobDir}/${COMMAND_FILE}`;
+  return { words: [...command.shell, file], file };
+}
+
+/** Words for `exec`. A first word with `=` would be taken for a variable by `env`. */
+function execLine(words: readonly string[], env: readonly string[]): string {
+  const quoted = words.map(quoteWord).join(' ');
+  if (env.length === 0) return `exec ${quoted}`;
+  const command = words[0]?.includes('=') === true ? `sh -c 'exec "$0" "$@"' ${quoted}` : quoted;
+  return `exec env ${env.map(quoteWord).join(' ')} ${command}`;
+}
+
+/**
+ * What a helper reads to run one job. The subshell becomes the command (exec), with stdin from /dev/null, stdout and
+ * stderr to the log, and nothing else open. Then, on fd 3: two lines of `times`, and `e STATUS`.
+ */
+export function slotText(from: {
+  readonly words: readonly string[];
+  /** The whole environment of the job. */
+  readonly env: Environment;
+  /** What the helper was started with. */
+  readonly helperEnv: Environment;
+  readonly helperCwd: string;
+  readonly cwd: string;
+  readonly log: string;
+  readonly jobDir: string;
+  readonly startedAt: number;
+}): string {
+  const { env, helperEnv } = from;
+  const set: string[] = [];
+  const odd: string[] = [];
+  const unset: string[] = [];
+  for (const name in env) {
+    const value = env[name] ?? '';
+    if (helperEnv[name] === value) continue;
+    if (isPlainName(name)) set.push(`${name}=${quoteWord(value)}`);
+    else odd.push(`${name}=${value}`);
+  }
+  for (const name in helperEnv) if (!(name in env)) unset.push(name);
+  const steps: string[] = [];
+  if (from.cwd !== from.helperCwd) {
+    steps.push(`cd ${quoteWord(from.cwd)} || exit 125`);
+    // cd exports both
+    set.push(`PWD=${quoteWord(from.cwd)}`);
+    if (env['OLDPWD'] === undefined) unset.push('OLDPWD');
+    else set.push(`OLDPWD=${quoteWord(env['OLDPWD'])}`);
+  }
+  if (unset.length > 0) steps.push(`unset ${unset.join(' ')}`);
+  if (set.length > 0) steps.push(`export ${set.join(' ')}`);
+  steps.push(execLine(from.words, odd));
+  return `(${steps.join('\n')}
+) </dev/null >>${quoteWord(from.log)} 2>&1 3>&-
+s=$?
+echo "lhb-exit 1 $s ${from.startedAt} - ok" >${quoteWord(`${from.jobDir}/${EXIT_MARKER}`)}
+times >&3
+echo "e $s" >&3
+`;
+}
+
+/**
+ * The job as a script of its own. It makes and removes TMPDIR, sets exactly the environment given, writes to the log,
+ * leaves the exit marker and ends with the command's exit code. The command file must be there where words name it.
+ */
+export function jobScript(launch: Launch, words: readonly string[], env: Environment, tmpdir: string): string {
+  const marker = quoteWord(`${launch.jobDir}/${EXIT_MARKER}`);
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return `#!/bin/sh
+# ${oneLine(launch.jobId)}, rule ${oneLine(launch.rule)}, attempt ${launch.attempt}, as lhb runs it
+exec </dev/null >>${quoteWord(launch.log)} 2>&1
+cd ${quoteWord(launch.cwd)} || exit 125
+mkdir -p ${quoteWord(tmpdir)} || exit 125
+start=$(date +%s)
+(
+${execLine(words, ['-i', ...variables])}
+)
+code=$?
+rm -rf ${quoteWord(tmpdir)} 2>/dev/null || { chmod -R u+rwx ${quoteWord(tmpdir)}; rm -rf ${quoteWord(tmpdir)}; }
+echo "lhb-exit 1 $code $start $(date +%s) ok" >${marker}.$$ && mv -f ${marker}.$$ ${marker}
+exit $code
+`;
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ');
+
+// Linux: one string of an argument list or environment has at most 32 pages (MAX_ARG_STRLEN), with its NUL; all of them
+// and their pointers a quarter of the stack's limit, 6 MiB at most, 128 KiB at least (execve(2)).
+const MAX_STRING = 131072;
+let maxTotal: number | undefined;
+
+function totalLimit(): number {
+  if (maxTotal !== undefined) return maxTotal;
+  maxTotal = 2 * 1024 * 1024;
+  try {
+    const soft = /^Max stack size\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    const quarter = soft === undefined || soft === 'unlimited' ? Infinity : Number(soft) / 4;
+    maxTotal = Math.max(131072, Math.min(quarter, 6 * 1024 * 1024));
+  } catch {
+    // not Linux: the usual value
+  }
+  return maxTotal;
+}
+
+/** Bytes of a string with its NUL; counts them only where it may matter. */
+const bytes = (text: string): number => (text.length * 3 < 1024 ? text.length : Buffer.byteLength(text)) + 1;
+
+const fits = (name: string, value: string): boolean =>
+  bytes(name) + bytes(value) <= MAX_STRING && !value.includes('\0');
+
+/** Why the kernel would refuse to start this, in the user's words; undefined if it would not. */
+export function refusal(words: readonly string[], env: Environment): string | undefined {
+  if (words.length === 0 || words[0] === '') return 'the command is empty';
+  let total = 4096; // the program's own path, the auxiliary vector
+  for (const word of words) {
+    const size = bytes(word);
+    if (size > MAX_STRING)
+      return `an argument has ${size} bytes, and one may have ${MAX_STRING}; hand it over in a file`;
+    if (word.includes('\0')) return 'an argument contains a NUL byte';
+    total += size + 8;
+  }
+  for (const name in env) {
+    const value = env[name] ?? '';
+    const size = bytes(name) + bytes(value);
+    if (size > MAX_STRING) return `the variable ${name} has ${size} bytes, and one may have ${MAX_STRING}`;
+    if (name === '' || name.includes('=') || name.includes('\0') || value.includes('\0'))
+      return `the environment has a name or value that cannot be: '${name}'`;
+    total += size + 8;
+  }
+  if (total <= totalLimit()) return undefined;
+  return `arguments and environment have ${total} bytes together, and may have ${totalLimit()}; hand lists over in a file (listfile)`;
+}

@@ -1,0 +1,254 @@
+// Runs jobs on this machine, each by a persistent helper shell (slot.ts).
+//
+// When the command has ended, what it left running is ended too (TERM, then KILL), also what moved to a session of its
+// own: nothing may write to outputs after they are captured, and a cluster's scheduler does the same at a job's end.
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, hostname } from 'node:os';
+import { unreachable } from '../base/invariant.ts';
+import type { Completion, Executor, Launch, Outcome, Running } from './executor.ts';
+import { commandWords, helperEnvironment, jobScript, refusal, slotText } from './job-script.ts';
+import { hasProc, moment } from './proc.ts';
+import { endProcesses, findProcesses, GRACE_MS, sendSignal, type JobProcesses } from './process-group.ts';
+import { makeScratch, removeScratch } from './scratch.ts';
+import { Slot, type Report } from './slot.ts';
+import { MemorySampler } from './usage.ts';
+
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const HOST = hostname();
+
+export type LocalOptions = {
+  /** Helpers to start now, while this process is small: the number of jobs at once. More are started when needed. */
+  readonly slots: number;
+  /** The folder most jobs run in: the workflow's. */
+  readonly cwd: string;
+  /** What most jobs inherit; default: `process.env`. It only makes starting them cheaper. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Time between TERM and KILL; default 5000. */
+  readonly graceMs?: number;
+};
+
+type Job = {
+  readonly launch: Launch;
+  readonly slot: Slot;
+  readonly processes: JobProcesses;
+  readonly startedAt: number;
+  readonly startMs: number;
+  /** Whether the command has ended (or its helper is gone). */
+  reported: boolean;
+  /** Set once the job is to end before its time. */
+  stopped: Outcome | undefined;
+  /** Until every process is gone. */
+  ending: Promise<boolean> | undefined;
+  timer: NodeJS.Timeout | undefined;
+};
+
+export class LocalExecutor implements Executor {
+  readonly name = 'local';
+  readonly #cwd: string;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #graceMs: number;
+  readonly #sampler = new MemorySampler();
+  readonly #idle: Slot[] = [];
+  /** Helpers that live, by process id. */
+  readonly #slots = new Map<number, Slot>();
+  readonly #running = new Map<Running, Promise<Completion>>();
+
+  constructor(options: LocalOptions) {
+    this.#cwd = options.cwd;
+    this.#env = { ...helperEnvironment(options.env ?? process.env), PWD: options.cwd };
+    this.#graceMs = options.graceMs ?? GRACE_MS;
+    for (let n = 0; n < options.slots; n++) this.#idle.push(this.#newSlot());
+  }
+
+  /** Starts a job; it never throws: what keeps a job from starting is its outcome, `spawn-failed`. */
+  start(launch: Launch): Running {
+    const startedAt = Date.now() / 1000;
+    let cancel: () => void = () => undefined;
+    const done = new Promise<Completion>((resolve) => {
+      try {
+        cancel = this.#launch(launch, startedAt, resolve);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        resolve(completion({ kind: 'spawn-failed', message }, startedAt, 0, undefined, undefined));
+      }
+    });
+    const running: Running = { done, cancel: () => cancel() };
+    this.#running.set(running, done);
+    void done.then(() => this.#running.delete(running));
+    return running;
+  }
+
+  /** Cancels what runs, waits for it, and ends the helpers. */
+  async close(): Promise<void> {
+    for (const running of this.#running.keys()) running.cancel();
+    await Promise.all(this.#running.values());
+    this.#sampler.close();
+    const slots = [...this.#slots.values()];
+    for (const slot of slots) slot.close();
+    await Promise.all(slots.map((slot) => slot.ended()));
+  }
+
+  /** Gives the function that cancels the job. */
+  #launch(launch: Launch, startedAt: number, resolve: (completion: Completion) => void): () => void {
+    const { words, file } = commandWords(launch.command, launch.env, launch.jobDir);
+    const env: Record<string, string> = { ...launch.env, PWD: launch.cwd };
+    if (launch.gpus !== undefined) env['CUDA_VISIBLE_DEVICES'] = launch.gpus.join(',');
+    const refused = refusal(words, env);
+    if (refused !== undefined) throw new Error(refused);
+    if (launch.cwd !== this.#cwd && !existsSync(launch.cwd)) throw new Error(`the folder ${launch.cwd} does not exist`);
+    if (file !== undefined && launch.command.kind === 'script') writeFileSync(file, launch.command.text);
+    const tmpdir = makeScratch(launch.scratch, launch.jobId);
+    env['TMPDIR'] = tmpdir;
+    const slot = this.#takeSlot();
+    const job: Job = {
+      launch,
+      slot,
+      processes: { helper: slot.pid ?? -1, mark: `TMPDIR=${tmpdir}`, since: moment() },
+      startedAt,
+      startMs: performance.now(),
+      reported: false,
+      stopped: undefined,
+      ending: undefined,
+      timer: undefined,
+    };
+    const text = slotText({ words, env, helperEnv: this.#env, helperCwd: this.#cwd, startedAt, ...where(launch) });
+    this.#sampler.watch(job.processes.helper);
+    slot.run(text, (report) => {
+      this.#finish(job, report)
+        .then(async (ended) => {
+          if (ended.outcome.kind !== 'success') keepScript(launch, words, env, tmpdir);
+          await removeScratch(tmpdir);
+          resolve(ended);
+        })
+        .catch((error: unknown) => {
+          const message = error instanceof Error ? error.message : String(error);
+          resolve(completion({ kind: 'spawn-failed', message }, startedAt, 0, undefined, undefined));
+        });
+    });
+    const { timeoutS } = launch;
+    if (timeoutS !== undefined) {
+      this.#arm(job, job.startMs + timeoutS * 1000, () => this.#stop(job, { kind: 'timed-out', limitS: timeoutS }));
+    }
+    return () => this.#stop(job, { kind: 'cancelled' });
+  }
+
+  /** A timer that may lie further off than one of node's can (24.8 days). */
+  #arm(job: Job, due: number, run: () => void): void {
+    const left = due - performance.now();
+    job.timer =
+      left > MAX_TIMER_MS
+        ? setTimeout(() => this.#arm(job, due, run), MAX_TIMER_MS)
+        : setTimeout(run, Math.max(0, left));
+  }
+
+  #stop(job: Job, outcome: Outcome): void {
+    if (job.stopped !== undefined) return;
+    job.stopped = outcome;
+    if (hasProc) job.ending ??= this.#endAll(job);
+    else this.#endGroup(job);
+  }
+
+  /** Ends all processes of the job. Should some outlive KILL, the helper that waits for them is given up. */
+  async #endAll(job: Job): Promise<boolean> {
+    const find = (): number[] => findProcesses(job.processes, new Set(this.#slots.keys()));
+    const all = await endProcesses(find, () => job.reported, this.#graceMs);
+    if (!all) job.slot.kill();
+    return all;
+  }
+
+  /** Without /proc only the group is known, and the helper is in it: it survives TERM, and not KILL. */
+  #endGroup(job: Job): void {
+    const { helper } = job.processes;
+    if (helper < 0) return;
+    sendSignal(-helper, 'SIGTERM');
+    clearTimeout(job.timer);
+    job.timer = setTimeout(() => sendSignal(-helper, 'SIGKILL'), this.#graceMs);
+  }
+
+  async #finish(job: Job, report: Report): Promise<Completion> {
+    job.reported = true;
+    const wallS = (performance.now() - job.startMs) / 1000;
+    const maxRssMb = this.#sampler.finish(job.processes.helper);
+    if (hasProc) {
+      job.ending ??= this.#leavesNothing(job) ? undefined : this.#endAll(job);
+      if (job.ending !== undefined) await job.ending;
+    } else if (job.processes.helper >= 0) {
+      sendSignal(-job.processes.helper, 'SIGTERM');
+    }
+    clearTimeout(job.timer);
+    if (report.kind === 'ended' && !job.slot.gone) this.#idle.push(job.slot);
+    const outcome = job.stopped ?? this.#outcome(job, report);
+    const cpuS = report.kind === 'ended' ? report.cpuS : undefined;
+    return completion(outcome, job.startedAt, wallS, cpuS, maxRssMb);
+  }
+
+  #leavesNothing(job: Job): boolean {
+    return findProcesses(job.processes, new Set(this.#slots.keys())).length === 0;
+  }
+
+  #outcome(job: Job, report: Report): Outcome {
+    switch (report.kind) {
+      case 'helper-gone':
+        return report.signal === null
+          ? { kind: 'spawn-failed', message: report.message }
+          : { kind: 'signal', signal: report.signal };
+      case 'ended': {
+        const { status } = report;
+        if (status === 0) return { kind: 'success' };
+        if (!existsSync(job.launch.log))
+          return { kind: 'spawn-failed', message: `cannot write the log ${job.launch.log}` };
+        // how a shell tells that a program died by a signal; one that exits with such a code by itself looks the same
+        const signal = SIGNAL_NAMES.get(status - 128);
+        return signal === undefined ? { kind: 'exit-code', code: status } : { kind: 'signal', signal };
+      }
+      default:
+        return unreachable(report);
+    }
+  }
+
+  #takeSlot(): Slot {
+    for (;;) {
+      const slot = this.#idle.pop() ?? this.#newSlot();
+      if (!slot.gone) return slot;
+    }
+  }
+
+  #newSlot(): Slot {
+    const slot = new Slot(this.#cwd, this.#env);
+    const { pid } = slot;
+    if (pid === undefined) throw new Error('cannot start /bin/sh');
+    this.#slots.set(pid, slot);
+    void slot.ended().then(() => this.#slots.delete(pid));
+    return slot;
+  }
+}
+
+const where = ({ cwd, log, jobDir }: Launch): { cwd: string; log: string; jobDir: string } => ({ cwd, log, jobDir });
+
+function completion(
+  outcome: Outcome,
+  startedAt: number,
+  wallS: number,
+  cpuS: number | undefined,
+  maxRssMb: number | undefined,
+): Completion {
+  const usage = { startedAt, finishedAt: startedAt + wallS, wallS, cpuS, maxRssMb };
+  return { outcome, usage, host: HOST, executorJob: undefined };
+}
+
+/** Leaves the job's script for who looks into a failure: `sh job.sh` runs it again as it was. Its owner alone may read the environment in it. */
+function keepScript(
+  launch: Launch,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+  tmpdir: string,
+): void {
+  const file = `${launch.jobDir}/job.sh`;
+  try {
+    rmSync(file, { force: true });
+    writeFileSync(file, jobScript(launch, words, env, tmpdir), { mode: 0o700 });
+  } catch {
+    // it helps with a failure, it must not be one
+  }
+}

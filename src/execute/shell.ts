@@ -1,0 +1,71 @@
+// Words and files for a POSIX shell: quoting, and which shell runs a job's command.
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** One word for a POSIX shell: single quotes keep every byte but NUL as it is. */
+export const quoteWord = (word: string): string =>
+  /^[\w./,:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** The absolute path of an executable file on a PATH, or undefined. */
+export function findOnPath(name: string, path: string | undefined = process.env['PATH']): string | undefined {
+  for (const folder of (path ?? '').split(delimiter)) {
+    if (!folder.startsWith('/')) continue;
+    const file = join(folder, name);
+    try {
+      if (!statSync(file).isFile()) continue;
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // not here; the next folder
+    }
+  }
+  return undefined;
+}
+
+let known: readonly string[] | undefined;
+
+/**
+ * The words before a script's file: bash with `-euo pipefail` where PATH has one, else `sh -eu`. Looked up once, and
+ * absolute, so that a rule whose `env` changes PATH still has its shell.
+ */
+export function defaultShell(): readonly string[] {
+  if (known === undefined) {
+    const bash = findOnPath('bash');
+    known = bash === undefined ? ['/bin/sh', '-eu'] : [bash, '-euo', 'pipefail'];
+  }
+  return known;
+}
+
+// Words that a shell answers itself; a program of that name, where there is one, need not do the same.
+const SHELL_WORDS = new Set(
+  (
+    '. : [ alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs disown ' +
+    'do done echo elif else enable esac eval exec exit export false fc fg fi for function getopts hash help history if in ' +
+    'jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source ' +
+    'suspend test then time times trap true type typeset ulimit umask unalias unset until wait while'
+  ).split(' '),
+);
+
+const WORD = /(?:[\w./,:@%+=-]|'[^'\0]*')+/y;
+
+/**
+ * The words of a command that needs no shell: one line of bare or single-quoted words, the first of them a program.
+ * Undefined for everything else. (GNU make starts such lines without a shell too: it saves the shell's start, half of
+ * what a short job costs.)
+ */
+export function plainWords(text: string): string[] | undefined {
+  const line = text.replace(/\n+$/, '');
+  const words: string[] = [];
+  for (let at = 0; at < line.length;) {
+    WORD.lastIndex = at;
+    const match = WORD.exec(line)?.[0];
+    if (match === undefined) return undefined;
+    at += match.length;
+    if (at < line.length && line[at] !== ' ') return undefined;
+    while (line[at] === ' ') at++;
+    words.push(match.replaceAll("'", ''));
+  }
+  const first = words[0];
+  if (first === undefined || first === '' || first.includes('=') || first.startsWith('-')) return undefined;
+  return SHELL_WORDS.has(first) ? undefined : words;
+}
