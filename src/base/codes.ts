@@ -59,6 +59,10 @@ export const CODES = {
   'command/not-a-word': 'a map, null or job stands where a command needs a word',
   'command/nul': 'a command contains a NUL character',
   'command/heredoc-end': 'a value would end the heredoc it is put into',
+  'store/format-too-new': 'the store was made by a newer lhb',
+  'store/unreadable': 'the store cannot be read as one',
+  'store/write-failed': 'the store cannot be written: disk full, not allowed, or a fault of the disk',
+  'store/network': 'the index would lie on a network file system, where it is not safe',
 } as const;
 
 export type Code = keyof typeof CODES;

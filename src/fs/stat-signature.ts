@@ -50,3 +50,6 @@ export function statOf(path: string): Stats | undefined {
     throw error;
   }
 }
+
+/** Whether a file counts as executable: by anyone. */
+export const isExecutable = (stats: Stats): boolean => (stats.mode & 0o111) !== 0;

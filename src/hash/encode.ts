@@ -48,7 +48,9 @@ export function makeEncoder(typed: boolean, leaf?: Leaf): Encoder {
         return value ? 'true' : 'false';
       case 'object':
         return value === null ? 'null' : encodeObject(value, nested);
-      default:
+      case 'undefined':
+      case 'symbol':
+      case 'function':
         throw new Error(`invariant broken: a value of type ${typeof value} has no encoding`);
     }
   }

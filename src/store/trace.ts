@@ -28,6 +28,8 @@ export type Trace = {
   readonly jobId: JobId;
   readonly rule: string;
   readonly label: string;
+  /** The job's folder, from the workflow's: what the manifest's paths are relative to. */
+  readonly dir: string;
   readonly parts: readonly KeyPart[];
   readonly manifest: Manifest;
   readonly origin: Origin;
@@ -51,6 +53,8 @@ export type Attempt = {
   readonly rule: string;
   readonly actionKey: ActionKey;
   readonly attempt: number;
+  /** When it was begun, seconds since the epoch. */
+  readonly at: number;
   /** `begun`: written before the start; found after a build that died, it means "cut off". */
   readonly state: 'begun' | 'failed';
   /** One line in the user's words: `exit code 3`, `timed out after 60 s`. */

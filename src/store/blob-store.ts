@@ -1,0 +1,317 @@
+// The bytes of all outputs, by digest. A blob appears by rename or link, complete, under the digest of its bytes, read only,
+// and never changes; nothing here knows of jobs.
+//
+// Order of every write: bytes under a temporary name, flush (where asked for), then the final name. Writers need no lock:
+// whoever comes second finds the blob there.
+//
+// A blob's mtime is cut to a whole second. Any write to it, through whichever hard link, sets a time that is hardly ever
+// one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '../base/brand.ts';
+import { flush, temporaryName } from '../fs/atomic-write.ts';
+import { errno, unless } from '../fs/errno.ts';
+import { shareBytes, tryHardLink, tryReflink, type LinkMode } from '../fs/link.ts';
+import {
+  isExecutable,
+  isRacy,
+  isWholeSecond,
+  sameSignature,
+  signatureOf,
+  statOf,
+  type StatSignature,
+} from '../fs/stat-signature.ts';
+import { moveInto } from '../fs/move.ts';
+import { hashFile, hashFileAsync } from '../hash/digest.ts';
+import { blobPath, type StoreLayout } from './layout.ts';
+
+export type Blob = { readonly digest: Digest; readonly size: number; readonly exec: boolean };
+
+export type Stored = Blob & {
+  /** Of the output, after it was stored. */
+  readonly signature: StatSignature;
+  /** The signature will tell of any later write; false in the racy case. */
+  readonly settled: boolean;
+};
+
+export type BlobState = 'ok' | 'missing' | 'damaged';
+
+export type BlobStoreOptions = {
+  /** How outputs and blobs share bytes. */
+  readonly link: LinkMode;
+  /** Flush each blob to the disk before it gets its name. Default false: a torn blob is found by its digest. */
+  readonly durable?: boolean;
+  /** Where files wait to be renamed into the work tree; default: the store's own tmp/. */
+  readonly workTmp?: string;
+};
+
+/** A file was written to while it was read, again and again. */
+export class UnstableFileError extends Error {}
+
+const ATTEMPTS = 3;
+
+export class BlobStore {
+  readonly layout: StoreLayout;
+  readonly #link: LinkMode;
+  readonly #durable: boolean;
+  readonly #workTmp: string;
+  readonly #made = new Set<string>();
+
+  constructor(layout: StoreLayout, options: BlobStoreOptions) {
+    this.layout = layout;
+    this.#link = options.link;
+    this.#durable = options.durable ?? false;
+    this.#workTmp = options.workTmp ?? layout.tmp;
+  }
+
+  /**
+   * Takes a file into the store; afterwards file and blob share their bytes, as far as `link` and the file system allow.
+   * With a hard link the file becomes read only and gets the blob's mtime.
+   * @param path absolute; a regular file, or a link to one
+   * @param source true: the file is not the job's own (reached by a link): it is read, and left as it is
+   * Throws system errors, and UnstableFileError for a file that something keeps writing to.
+   */
+  async put(path: string, source = false): Promise<Stored> {
+    for (let attempt = 1; ; attempt++) {
+      const before = statSync(path);
+      const known = source || before.nlink === 1 ? undefined : await this.#alreadyShared(path, before);
+      if (known) return known;
+      // Another name of the same inode may be a source: then neither mode nor times are ours to change.
+      const own = !source && before.nlink === 1;
+      const settled = own && this.#stamp(path, before);
+      const stamped = statSync(path);
+      const readAt = Date.now();
+      const blob = await this.#store(path, stamped, own);
+      const after = statSync(path);
+      // Linking changes ctime, and linking to an older blob the inode; then mtime is the evidence.
+      if (blob.relinked || (after.mtimeMs === stamped.mtimeMs && after.size === stamped.size)) {
+        const signature = signatureOf(after);
+        const safe = (settled && isWholeSecond(after.mtimeMs)) || !isRacy(signature, readAt);
+        return { digest: blob.digest, size: blob.size, exec: blob.exec, signature, settled: safe };
+      }
+      // The link was made, and then the file was written to: the blob of its earlier bytes is no more.
+      if ((await this.check(blob.digest, blob.exec)) === 'damaged') this.quarantine(blob.digest, blob.exec);
+      if (attempt === ATTEMPTS) throw new UnstableFileError(`${path} is being written to while it is read`);
+    }
+  }
+
+  /** The file is a hard link to its own blob already: an output that is captured again. */
+  async #alreadyShared(path: string, before: Stats): Promise<Stored | undefined> {
+    const { digest, size } = await hashFileAsync(path);
+    const exec = isExecutable(before);
+    const blob = statOf(blobPath(this.layout, digest, exec));
+    if (!blob || blob.ino !== before.ino || blob.dev !== before.dev) return undefined;
+    const after = statSync(path);
+    if (!sameSignature(signatureOf(before), signatureOf(after))) return undefined;
+    return { digest, size, exec, signature: signatureOf(after), settled: isWholeSecond(after.mtimeMs) };
+  }
+
+  /** Cuts the mtime to a whole second. False where that is no evidence: it was one before, as on coarse file systems. */
+  #stamp(path: string, stats: Stats): boolean {
+    if (isWholeSecond(stats.mtimeMs)) return false;
+    const second = Math.floor(stats.mtimeMs / 1000);
+    return unless(['EPERM', 'EACCES'], () => (utimesSync(path, second, second), true)) ?? false;
+  }
+
+  async #store(path: string, stats: Stats, own: boolean): Promise<Blob & { relinked: boolean }> {
+    const exec = isExecutable(stats);
+    const temporary = this.#temporary();
+    const reflink = (this.#link === 'auto' || this.#link === 'reflink') && tryReflink(path, temporary);
+    const mayLink = this.#link === 'auto' || this.#link === 'hardlink';
+    if (!reflink && own && mayLink && stats.size > 0 && chmodded(path, exec)) {
+      const linked = await this.#storeByHardLink(path, exec);
+      if (linked) return linked;
+    }
+    // The stored bytes are what is hashed, so the name is right whatever happens to the file meanwhile.
+    try {
+      if (!reflink) shareBytes(path, temporary, 'copy');
+      chmodSync(temporary, 0o600);
+      const { digest, size } = await hashFileAsync(temporary);
+      if ((await this.check(digest, exec)) !== 'ok') this.#name(temporary, digest, exec, stats.mtimeMs);
+      return { digest, size, exec, relinked: false };
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  }
+
+  async #storeByHardLink(path: string, exec: boolean): Promise<(Blob & { relinked: boolean }) | undefined> {
+    const { digest, size } = await hashFileAsync(path);
+    if (this.#durable) flush(path);
+    const blob = blobPath(this.layout, digest, exec);
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      try {
+        if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
+        return { digest, size, exec, relinked: false };
+      } catch (error) {
+        if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
+        if (errno(error) !== 'EEXIST') throw error;
+      }
+      // The blob is there. Its bytes were right once; this file's are right now, so nothing is thrown away unseen.
+      if ((await this.check(digest, exec)) === 'ok') return { digest, size, exec, relinked: this.#relink(blob, path) };
+      this.quarantine(digest, exec);
+    }
+    return undefined;
+  }
+
+  /** Makes an output a link to a blob of the same bytes. False where there are too many links already. */
+  #relink(blob: string, path: string): boolean {
+    const temporary = this.temporaryInWork();
+    try {
+      if (!tryHardLink(blob, temporary)) return false;
+      renameSync(temporary, path);
+      return true;
+    } catch (error) {
+      if (errno(error) === 'EXDEV') return false;
+      throw error;
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  }
+
+  /** Gives a finished temporary file its name as a blob. */
+  #name(temporary: string, digest: Digest, exec: boolean, mtimeMs: number): void {
+    const second = Math.floor(mtimeMs / 1000);
+    utimesSync(temporary, second, second);
+    chmodSync(temporary, exec ? 0o555 : 0o444);
+    if (this.#durable) flush(temporary);
+    const blob = blobPath(this.layout, digest, exec);
+    try {
+      renameSync(temporary, this.#folderFor(blob));
+    } catch (error) {
+      if (errno(error) !== 'ENOENT' || !this.#made.delete(folderOf(blob))) throw error;
+      renameSync(temporary, this.#folderFor(blob));
+    }
+    if (this.#durable) flush(folderOf(blob));
+  }
+
+  /**
+   * Takes in a finished file that lies in the store's tmp/ (a download): verified, then renamed. The file is gone after.
+   * @returns its digest and size; with `expected` and other bytes, undefined, and the store is as it was
+   */
+  async adopt(temporary: string, exec: boolean, expected?: Digest): Promise<Blob | undefined> {
+    try {
+      const { digest, size } = await hashFileAsync(temporary);
+      if (expected !== undefined && digest !== expected) return undefined;
+      this.#name(temporary, digest, exec, Date.now());
+      return { digest, size, exec };
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  }
+
+  /** Where the blob lies, or would. */
+  path(digest: Digest, exec: boolean): string {
+    return blobPath(this.layout, digest, exec);
+  }
+
+  /**
+   * Is the blob there, as far as can be seen without reading it? Of another size: no. Written to since (see above): its
+   * bytes are read. What stands here is checked again by its bytes when it is restored.
+   */
+  has(digest: Digest, exec: boolean, size: number): boolean {
+    const path = blobPath(this.layout, digest, exec);
+    const stats = statOf(path);
+    if (!stats || stats.size !== size) return false;
+    return isWholeSecond(stats.mtimeMs) || hashFile(path).digest === digest;
+  }
+
+  /** Reads all bytes of a blob. Changes nothing. */
+  async check(digest: Digest, exec: boolean): Promise<BlobState> {
+    try {
+      return (await hashFileAsync(blobPath(this.layout, digest, exec))).digest === digest ? 'ok' : 'damaged';
+    } catch (error) {
+      const code = errno(error);
+      if (code === 'ENOENT') return 'missing';
+      if (code === 'EISDIR' || code === 'EIO') return 'damaged';
+      throw error;
+    }
+  }
+
+  /**
+   * Brings a blob out, verified, under a temporary name in the work tree's tmp/: rename it into place, or remove it. A
+   * damaged blob is moved away and counts as missing.
+   */
+  async stage(digest: Digest, exec: boolean): Promise<{ readonly temporary: string } | 'missing' | 'damaged'> {
+    const temporary = this.temporaryInWork();
+    try {
+      const shared = shareBytes(blobPath(this.layout, digest, exec), temporary, this.#link);
+      const { mtimeMs } = statSync(temporary);
+      if ((await hashFileAsync(temporary)).digest !== digest) {
+        rmSync(temporary, { force: true });
+        this.quarantine(digest, exec);
+        return 'damaged';
+      }
+      if (shared !== 'hardlink') {
+        chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
+        const second = Math.floor((isWholeSecond(mtimeMs) ? mtimeMs : Date.now()) / 1000);
+        utimesSync(temporary, second, second);
+      }
+      return { temporary };
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      if (errno(error) === 'ENOENT') return 'missing';
+      throw error;
+    }
+  }
+
+  /** Puts a blob's bytes at `dest` (absolute; its folder exists), in the place of any file there, at once or not at all. */
+  async materialise(digest: Digest, exec: boolean, dest: string): Promise<BlobState> {
+    const staged = await this.stage(digest, exec);
+    if (typeof staged === 'string') return staged;
+    moveInto(staged.temporary, dest);
+    return 'ok';
+  }
+
+  /** Moves a damaged blob to damaged/, where it can be looked at. */
+  quarantine(digest: Digest, exec: boolean): void {
+    mkdirSync(this.layout.damaged, { recursive: true });
+    const target = join(this.layout.damaged, `${digest}${exec ? 'x' : ''}${temporaryName()}`);
+    unless(['ENOENT'], () => renameSync(blobPath(this.layout, digest, exec), target));
+  }
+
+  remove(digest: Digest, exec: boolean): void {
+    rmSync(blobPath(this.layout, digest, exec), { force: true });
+  }
+
+  /** Every blob, sorted by name. Sizes are those on disk. */
+  *list(): Generator<Blob> {
+    for (const folder of namesIn(this.layout.blobs)) {
+      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+      for (const name of namesIn(join(this.layout.blobs, folder))) {
+        const [, rest, x] = /^([0-9a-f]{62})(x?)$/.exec(name) ?? [];
+        const stats = rest === undefined ? undefined : statOf(join(this.layout.blobs, folder, name));
+        if (stats) yield { digest: `${folder}${rest}` as Digest, size: stats.size, exec: x === 'x' };
+      }
+    }
+  }
+
+  /** A path in the work tree's tmp/ that does not exist. */
+  temporaryInWork(): string {
+    return join(this.#workTmp, this.#inFolder(this.#workTmp));
+  }
+
+  #temporary(): string {
+    return join(this.layout.tmp, this.#inFolder(this.layout.tmp));
+  }
+
+  #inFolder(folder: string): string {
+    if (!this.#made.has(folder)) mkdirSync(folder, { recursive: true });
+    this.#made.add(folder);
+    return temporaryName();
+  }
+
+  /** `path`, its folder made. */
+  #folderFor(path: string): string {
+    const folder = folderOf(path);
+    if (!this.#made.has(folder)) mkdirSync(folder, { recursive: true });
+    this.#made.add(folder);
+    return path;
+  }
+}
+
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+
+const chmodded = (path: string, exec: boolean): boolean =>
+  unless(['EPERM', 'EACCES'], () => (chmodSync(path, exec ? 0o555 : 0o444), true)) ?? false;
+
+const namesIn = (folder: string): string[] => unless(['ENOENT', 'ENOTDIR'], () => readdirSync(folder).sort()) ?? [];

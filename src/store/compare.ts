@@ -1,0 +1,91 @@
+// Are the outputs on disk what a manifest says? Stat first; bytes are read only where the stat signature is a new one.
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { isExecutable, statOf } from '../fs/stat-signature.ts';
+import { FileDigests } from './file-digests.ts';
+import type { Entry, Manifest, Output } from './manifest.ts';
+import { walkOutput } from './output-walk.ts';
+
+export type Comparison =
+  | { readonly state: 'same' }
+  /** Something is gone; paths from the workflow's folder, those of whole outputs where nothing of them is there. */
+  | { readonly state: 'missing'; readonly paths: readonly string[] }
+  /** Nothing is gone, but there are other bytes, modes, kinds or link targets, or files that the job did not make. */
+  | { readonly state: 'edited'; readonly paths: readonly string[] };
+
+/**
+ * @param root the workflow's folder, absolute; @param dir the job's folder, from root
+ * @param digests of this root; reads what changed, and remembers it
+ */
+export function compareOutputs(root: string, dir: string, manifest: Manifest, digests: FileDigests): Comparison {
+  const missing: string[] = [];
+  const edited: string[] = [];
+  for (const output of manifest) {
+    if (output.tree) compareTree(root, dir, output, digests, missing, edited);
+    else compareFile(root, dir, output, digests, missing, edited);
+  }
+  if (missing.length > 0) return { state: 'missing', paths: missing };
+  return edited.length > 0 ? { state: 'edited', paths: edited } : { state: 'same' };
+}
+
+function compareFile(
+  root: string,
+  dir: string,
+  output: Output,
+  digests: FileDigests,
+  missing: string[],
+  edited: string[],
+): void {
+  const path = join(dir, output.path);
+  const stats = statOf(join(root, path));
+  const entry = output.entries[0];
+  if (!stats) {
+    // A broken link is something that stands there.
+    const there = lstatSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
+    (there ? edited : missing).push(path);
+  } else if (entry?.type !== 'file' || !sameFile(path, entry, digests, stats)) edited.push(path);
+}
+
+function sameFile(
+  path: string,
+  entry: Extract<Entry, { type: 'file' }>,
+  digests: FileDigests,
+  stats: NonNullable<ReturnType<typeof statOf>>,
+): boolean {
+  if (!stats.isFile() || stats.size !== entry.size || isExecutable(stats) !== entry.exec) return false;
+  return digests.digest(path, stats)?.digest === entry.digest;
+}
+
+function compareTree(
+  root: string,
+  dir: string,
+  output: Output,
+  digests: FileDigests,
+  missing: string[],
+  edited: string[],
+): void {
+  const top = join(dir, output.path);
+  const walk = walkOutput(root, dir, output);
+  if (walk.kind === 'missing') {
+    missing.push(`${top}/`);
+    return;
+  }
+  if (walk.kind === 'invalid') {
+    edited.push(walk.path);
+    return;
+  }
+  const onDisk = new Map(walk.found.map((found) => [found.path, found]));
+  for (const entry of output.entries) {
+    const path = join(top, entry.path);
+    const found = onDisk.get(entry.path);
+    onDisk.delete(entry.path);
+    if (!found) missing.push(path);
+    else if (found.type !== entry.type) edited.push(path);
+    else if (found.type === 'link') {
+      if (entry.type === 'link' && found.target !== entry.target) edited.push(path);
+    } else if (found.type === 'file') {
+      if (entry.type === 'file' && !sameFile(path, entry, digests, found.stats)) edited.push(path);
+    }
+  }
+  for (const path of onDisk.keys()) edited.push(join(top, path));
+}
