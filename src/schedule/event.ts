@@ -15,7 +15,13 @@ export type JobRef = { readonly id: string; readonly rule: string; readonly labe
 
 export type BuildEvent =
   /** `jobs`: all that are looked at; `work_s`: expected seconds of work by past durations, undefined where unknown. */
-  | { readonly event: 'build-started'; readonly jobs: number; readonly slots: number; readonly time: number }
+  | {
+      readonly event: 'build-started';
+      readonly jobs: number;
+      readonly slots: number;
+      readonly work_s?: number | undefined;
+      readonly time: number;
+    }
   | ({
       readonly event: 'job-started';
       readonly attempt: number;

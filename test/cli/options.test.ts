@@ -221,6 +221,22 @@ test('names of the prototype are options like any other', () => {
   for (const name of ['--__proto__', '--constructor=1', '--toString']) assert.is(errors('build', name).length, 1);
 });
 
+test('what users of Snakemake type', () => {
+  const glob = 'runs/targets/*/run_sgld_*/analysis.json';
+  assert.equal(build(glob, '-j', '8').selectors, [glob]);
+  assert.equal(texts(build('--forcerun', glob, '-j', '8').forcerun), [glob]);
+  assert.equal(pairs(build('-j', '4', '--resources', 'mem_mb=32000').resources), ['mem_mb|32000']);
+  assert.equal(build(glob, '-j', '2', '--resources', 'cpus=8').selectors, [glob]);
+  assert.ok(build('-n', '--dag').dag);
+  assert.ok(build('-n', '-r').reason);
+  assert.ok(build('--rerun-incomplete', '-j', '4').rerunIncomplete);
+  assert.equal(pairs(build('-j', '100', '--default-resources', 'partition=normal').defaultResources), [
+    'partition|normal',
+  ]);
+  const forcerun = parse('forcerun', 'tgt_xxxxxx', '--only', '-n');
+  assert.ok(forcerun.command === 'forcerun' && forcerun.only && forcerun.build.dryRun);
+});
+
 test('help names every option that it offers in one line, and fits a terminal', () => {
   for (const command of COMMANDS) {
     const text = helpText(command.name);

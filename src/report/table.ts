@@ -1,0 +1,81 @@
+// Tables: aligned columns for people, tab-separated values with a header for everything else.
+import { safeText } from './format.ts';
+import { makeStyle, type Style, type Tone } from './style.ts';
+import { cutText, padText, textWidth } from './text-width.ts';
+
+export type Column = {
+  readonly title: string;
+  readonly align?: 'left' | 'right';
+  /** The colour of a cell, by its text. */
+  readonly tone?: (cell: string) => Tone | undefined;
+};
+
+export type TableOptions = {
+  /** True: aligned; false: TSV. */
+  readonly tty: boolean;
+  /** Columns of the terminal. Only the last column is ever cut. */
+  readonly width: number;
+  readonly color: boolean;
+};
+
+/** Below this many columns the last one is not cut: the line wraps instead. */
+const LAST_AT_LEAST = 10;
+const GAP = '  ';
+
+/**
+ * A table with a header, each line with its newline. Cells are plain text of any content; on a terminal control
+ * characters are made visible, in TSV tab, newline, carriage return and backslash are escaped by a backslash.
+ */
+export function printTable(
+  columns: readonly Column[],
+  rows: Iterable<readonly string[]>,
+  options: TableOptions,
+): string {
+  if (!options.tty) return printTsv(columns, rows);
+  const style = makeStyle(options.color);
+  const cells = [...rows].map((row) => columns.map((_, i) => safeText(row[i] ?? '')));
+  const titles = columns.map((c) => c.title);
+  const widths = columns.map((_, i) => Math.max(textWidth(titles[i] ?? ''), maxWidth(cells, i)));
+  const before = widths.slice(0, -1).reduce((sum, w) => sum + w + GAP.length, 0);
+  const room = options.width - before;
+  const last = room >= LAST_AT_LEAST ? Math.min(room, widths.at(-1) ?? 0) : Infinity;
+
+  const line = (row: readonly string[], tone: (column: Column, cell: string) => Tone | undefined): string =>
+    columns
+      .map((column, i) => {
+        const isLast = i === columns.length - 1;
+        const cell = isLast ? cutText(row[i] ?? '', last) : (row[i] ?? '');
+        return paint(
+          style,
+          tone(column, row[i] ?? ''),
+          cell,
+          isLast ? Math.min(last, widths[i] ?? 0) : widths[i],
+          column,
+        );
+      })
+      .join(GAP)
+      .trimEnd() + '\n';
+  return line(titles, () => 'bold') + cells.map((row) => line(row, (c, cell) => c.tone?.(cell))).join('');
+}
+
+function maxWidth(cells: readonly (readonly string[])[], i: number): number {
+  let most = 0;
+  for (const row of cells) most = Math.max(most, textWidth(row[i] ?? ''));
+  return most;
+}
+
+/** Blanks stay outside the colour, so that they can be trimmed at a line's end. */
+function paint(style: Style, tone: Tone | undefined, cell: string, width: number | undefined, column: Column): string {
+  const padded = padText(cell, width ?? 0, column.align);
+  return tone === undefined ? padded : padded.replace(cell, () => style(tone, cell));
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r', '\\': '\\\\' };
+
+const escapeTsv = (cell: string): string => cell.replaceAll(/[\t\n\r\\]/g, (c) => ESCAPES[c] ?? c);
+
+function printTsv(columns: readonly Column[], rows: Iterable<readonly string[]>): string {
+  const lines = [columns.map((c) => escapeTsv(c.title)).join('\t')];
+  for (const row of rows) lines.push(columns.map((_, i) => escapeTsv(row[i] ?? '')).join('\t'));
+  return lines.join('\n') + '\n';
+}

@@ -1,0 +1,153 @@
+// Every sentence about jobs, outcomes, reasons and counts. Text that comes from elsewhere is made safe for a terminal.
+import { unreachable } from '../base/invariant.ts';
+import type { Outcome } from '../execute/executor.ts';
+import type { Counts, JobRef } from '../schedule/event.ts';
+import { formatCount, formatDuration, safeText } from './format.ts';
+import { changedWords } from './word-diff.ts';
+
+/** `run_sampler n=5,mu=0.1 (run_3f9a0c55d1e2)`; without a label just rule and id. */
+export function jobName(job: JobRef): string {
+  const label = job.label === '' || job.label === job.id ? '' : ` ${safeText(job.label)}`;
+  return `${safeText(job.rule)}${label} (${safeText(job.id)})`;
+}
+
+/** How a job ended, in a few words that follow `JOB: `. */
+export function describeOutcome(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'success':
+      return 'done';
+    case 'exit-code':
+      return `exit code ${outcome.code}`;
+    case 'signal':
+      return `killed by ${safeText(outcome.signal)}`;
+    case 'timed-out':
+      return `timed out after ${formatDuration(outcome.limitS)}`;
+    case 'spawn-failed':
+      return `could not be started: ${safeText(outcome.message)}`;
+    case 'cancelled':
+      return 'cancelled';
+    case 'output-missing':
+      return `${list(outcome.paths, 'output')} not made`;
+    case 'output-invalid':
+      return safeText(outcome.message);
+    case 'inputs-changed':
+      return `inputs changed while running: ${outcome.paths.map(safeText).join(', ')}`;
+    case 'capture-failed':
+      return `outputs could not be recorded: ${safeText(outcome.message)}`;
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function list(paths: readonly string[], what: string): string {
+  return `${paths.length === 1 ? what : `${what}s`} ${paths.map(safeText).join(', ')}`;
+}
+
+export type ReasonKind =
+  | 'config'
+  | 'command'
+  | 'env'
+  | 'code'
+  | 'input'
+  | 'upstream'
+  | 'outputs'
+  | 'new'
+  | 'missing'
+  | 'edited'
+  | 'evicted'
+  | 'failed'
+  | 'incomplete'
+  | 'forced';
+
+/** Old and new values longer than this are told by the words that differ. */
+const LONG_VALUE = 60;
+
+/**
+ * One reason why a job would run, or ran, in a line. `path`: the config path, file, variable or output; `old` and `new`:
+ * values or digests, undefined where there is none on that side (something was added or removed).
+ */
+export function describeReason(
+  kind: ReasonKind,
+  path: string | undefined,
+  old: string | undefined,
+  now: string | undefined,
+): string {
+  const name = path === undefined || path === '' ? '' : ` ${safeText(path)}`;
+  switch (kind) {
+    case 'config':
+    case 'env':
+      return `${kind}${name}${change(old, now)}`;
+    case 'command':
+      return `command${change(old, now) || ' changed'}`;
+    case 'outputs':
+      return `outputs${name}${change(old, now) || ' changed'}`;
+    case 'code':
+    case 'input':
+      // What changed is told by digests, which say nothing to a reader.
+      return `${kind}${name} ${verb(old, now)}`;
+    case 'upstream':
+      return `upstream${name} ${verb(old, now)}`;
+    case 'new':
+      return 'new: no result on record';
+    case 'missing':
+      return `missing:${name || ' outputs are gone from disk'}`;
+    case 'edited':
+      return `edited:${name || ' outputs on disk are not the ones on record'}`;
+    case 'evicted':
+      return `evicted:${name || ' the result is no longer in the store'}`;
+    case 'failed':
+      return `failed last time${now === undefined ? '' : `: ${safeText(now)}`}`;
+    case 'incomplete':
+      return 'incomplete: begun and cut off last time';
+    case 'forced':
+      return 'forced';
+    default:
+      return unreachable(kind);
+  }
+}
+
+function verb(old: string | undefined, now: string | undefined): string {
+  if (old === undefined && now !== undefined) return 'added';
+  if (old !== undefined && now === undefined) return 'removed';
+  return 'changed';
+}
+
+/** `: 0.1 → 0.2`, `: added, 0.2`, `: removed, was 0.1`; '' where neither side is known. */
+function change(old: string | undefined, now: string | undefined): string {
+  if (old === undefined && now === undefined) return '';
+  if (old === undefined) return `: added, ${short(now ?? '')}`;
+  if (now === undefined) return `: removed, was ${short(old)}`;
+  if (old.length <= LONG_VALUE && now.length <= LONG_VALUE) return `: ${safeText(old)} → ${safeText(now)}`;
+  const [from, to] = changedWords(old, now);
+  return `: ${safeText(from)} → ${safeText(to)}`;
+}
+
+const short = (text: string): string => safeText(text.length > LONG_VALUE ? `${text.slice(0, LONG_VALUE)}…` : text);
+
+/**
+ * The last line of a build: `built 12, fresh 100, failed 1 in 3 m 04 s`, with the counts that are not zero, or
+ * `nothing to do: 115 jobs fresh`.
+ */
+export function describeCounts(counts: Counts, durationS: number): string {
+  const names = ['built', 'restored', 'fresh', 'failed', 'skipped', 'cancelled'] as const;
+  const parts = names.filter((name) => counts[name] > 0).map((name) => `${name} ${counts[name]}`);
+  if (parts.length === 0) return 'nothing to do: no jobs';
+  if (parts.length === 1 && counts.fresh > 0) return `nothing to do: ${formatCount(counts.fresh, 'job')} fresh`;
+  return `${parts.join(', ')} in ${formatDuration(durationS)}`;
+}
+
+export type PlanCounts = {
+  readonly run: number;
+  readonly check: number;
+  readonly restore: number;
+  readonly none: number;
+};
+
+/** The last line of a dry run: `would run 12, check 3, restore 2; 100 jobs fresh`. */
+export function describePlan(counts: PlanCounts): string {
+  const verbs = ['run', 'check', 'restore'] as const;
+  const parts = verbs.filter((verb_) => counts[verb_] > 0).map((verb_) => `${verb_} ${counts[verb_]}`);
+  const fresh = `${formatCount(counts.none, 'job')} fresh`;
+  if (parts.length === 0) return counts.none === 0 ? 'nothing to do: no jobs' : `nothing to do: ${fresh}`;
+  return `would ${parts.join(', ')}${counts.none > 0 ? `; ${fresh}` : ''}`;
+}
