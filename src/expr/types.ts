@@ -1,5 +1,6 @@
 // The shapes that expressions and templates have; cel.ts makes the first, template.ts the second.
 import type { SourceRange } from '../base/diagnostic.ts';
+import type { Result } from '../base/result.ts';
 import type { Key, Value } from '../base/value.ts';
 
 /**
@@ -13,14 +14,32 @@ export type Scope = ReadonlyMap<string, unknown>;
  * `has(x.name)` says; `get` gives the field's value, or throws a DiagnosticError where its turn has not come.
  */
 export abstract class RecordObject {
+  constructor() {
+    // The CEL library tells types apart by `constructor`, which a subclass would change: all of them pass for this one.
+    const prototype: unknown = Object.getPrototypeOf(this);
+    if (prototype !== null && this.constructor !== RecordObject)
+      Object.defineProperty(prototype, 'constructor', { value: RecordObject, configurable: true, writable: true });
+  }
   abstract has(name: string): boolean;
   abstract get(name: string): unknown;
   /** The fields' names, for messages with the nearest known name. */
   abstract names(): readonly string[];
+  /** Two records are equal where these are the same; a class whose objects are made anew for one job overrides it. */
+  identity(): unknown {
+    return this;
+  }
 }
 
 /** What `raw(x)` gives: text that is put into a command unquoted. */
 export class Raw {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Text that is put into a command exactly as it is, in any place: what a key holds for what is not worked out yet. */
+export class Verbatim {
   readonly text: string;
   constructor(text: string) {
     this.text = text;
@@ -50,6 +69,15 @@ export interface Expression {
   readonly paths: ReadonlySet<string>;
   /** @throws DiagnosticError with the place of the expression, what was wrong, and the nearest known name. */
   evaluate(scope: Scope): unknown;
+}
+
+/** Parses CEL text; see cel.ts. */
+export interface Engine {
+  /**
+   * @param at where `source` stands; `at.start` is the place of its first character where it stands there verbatim.
+   * @param locate the offset in `at.file` of an offset in `source`, where it does not (quoted or folded YAML).
+   */
+  compile(source: string, at: SourceRange, locate?: (offset: number) => number): Result<Expression>;
 }
 
 /** A value of the workflow file in which expressions may stand. Equal shapes come back from evaluating it. */
