@@ -231,12 +231,12 @@ export class BlobStore {
    * Brings a blob out, verified, under a temporary name in the work tree's tmp/: rename it into place, or remove it. A
    * damaged blob is moved away and counts as missing.
    */
-  async stage(digest: Digest, exec: boolean): Promise<{ readonly temporary: string } | 'missing' | 'damaged'> {
+  stage(digest: Digest, exec: boolean): { readonly temporary: string } | 'missing' | 'damaged' {
     const temporary = this.temporaryInWork();
     try {
       const shared = shareBytes(blobPath(this.layout, digest, exec), temporary, this.#link);
       const { mtimeMs } = statSync(temporary);
-      if ((await hashFileAsync(temporary)).digest !== digest) {
+      if (hashFile(temporary).digest !== digest) {
         rmSync(temporary, { force: true });
         this.quarantine(digest, exec);
         return 'damaged';
@@ -255,8 +255,8 @@ export class BlobStore {
   }
 
   /** Puts a blob's bytes at `dest` (absolute; its folder exists), in the place of any file there, at once or not at all. */
-  async materialise(digest: Digest, exec: boolean, dest: string): Promise<BlobState> {
-    const staged = await this.stage(digest, exec);
+  materialise(digest: Digest, exec: boolean, dest: string): BlobState {
+    const staged = this.stage(digest, exec);
     if (typeof staged === 'string') return staged;
     moveInto(staged.temporary, dest);
     return 'ok';

@@ -6,7 +6,7 @@ import { FileDigests } from './file-digests.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
 import { walkOutput } from './output-walk.ts';
 
-export type Comparison =
+export type DiskState =
   | { readonly state: 'same' }
   /** Something is gone; paths from the workflow's folder, those of whole outputs where nothing of them is there. */
   | { readonly state: 'missing'; readonly paths: readonly string[] }
@@ -17,7 +17,7 @@ export type Comparison =
  * @param root the workflow's folder, absolute; @param dir the job's folder, from root
  * @param digests of this root; reads what changed, and remembers it
  */
-export function compareOutputs(root: string, dir: string, manifest: Manifest, digests: FileDigests): Comparison {
+export function compareOutputs(root: string, dir: string, manifest: Manifest, digests: FileDigests): DiskState {
   const missing: string[] = [];
   const edited: string[] = [];
   for (const output of manifest) {

@@ -37,13 +37,13 @@ type FileEntry = Extract<Entry, { type: 'file' }>;
  * @param root the workflow's folder, absolute; @param dir the job's folder, from root
  * @param digests learns the digests of the files that are put there
  */
-export async function restoreOutputs(
+export function restoreOutputs(
   root: string,
   dir: string,
   manifest: Manifest,
   blobs: BlobStore,
   digests?: FileDigests,
-): Promise<Result<void, RestoreProblem>> {
+): Result<void, RestoreProblem> {
   const wrong = wrongPath(dir, manifest);
   if (wrong !== undefined) return err({ kind: 'invalid', message: wrong });
   const staged = new Map<FileEntry, string>();
@@ -52,7 +52,7 @@ export async function restoreOutputs(
     for (const output of manifest) {
       for (const entry of output.entries) {
         if (entry.type !== 'file') continue;
-        const blob = await blobs.stage(entry.digest, entry.exec);
+        const blob = blobs.stage(entry.digest, entry.exec);
         if (typeof blob === 'string') evicted.push(join(dir, output.path, entry.path));
         else staged.set(entry, blob.temporary);
       }

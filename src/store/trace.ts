@@ -45,6 +45,8 @@ export type Trace = {
   readonly log: string;
   /** The job's config as it was handed to the job (JSON text that keeps ints and floats apart). */
   readonly config: string;
+  /** The command as the action key has it. */
+  readonly command: string;
 };
 
 /** The last attempt of a job that did not end in a trace, or has not ended. */
@@ -53,8 +55,10 @@ export type Attempt = {
   readonly rule: string;
   readonly actionKey: ActionKey;
   readonly attempt: number;
-  /** When it was begun, seconds since the epoch. */
-  readonly at: number;
+  /** Seconds since the epoch. */
+  readonly startedAt: number;
+  /** Id of the build that began it: an attempt of the build that holds the lock is running, any other was cut off. */
+  readonly build: string;
   /** `begun`: written before the start; found after a build that died, it means "cut off". */
   readonly state: 'begun' | 'failed';
   /** One line in the user's words: `exit code 3`, `timed out after 60 s`. */

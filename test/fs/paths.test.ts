@@ -7,7 +7,7 @@ import type { RelPath } from '../../src/base/brand.ts';
 import { compileGlob, expandGlob, isGlob } from '../../src/fs/glob.ts';
 import { fileSystemOf, isNetworkType } from '../../src/fs/mounts.ts';
 import { foldersAbove, isInside, joinRel, parentOf, parseRelPath } from '../../src/fs/rel-path.ts';
-import { filesBelow } from '../../src/fs/walk.ts';
+import { listFolder } from '../../src/fs/walk.ts';
 
 const rel = (text: string): RelPath => {
   const result = parseRelPath(text);
@@ -104,7 +104,11 @@ test('a folder is walked whole, dotfiles and links with it, and without running 
   inFolder(['in/.h', 'in/a/b', 'data/x'], (root) => {
     symlinkSync('..', join(root, 'in', 'a', 'up'));
     symlinkSync('../data', join(root, 'in', 'far'));
-    assert.equal(filesBelow(join(root, 'in')), ['.h', 'a/b', 'far/x']);
+    mkdirSync(join(root, 'in', 'empty'));
+    const rows = listFolder(join(root, 'in'))?.map(({ type, path }) => `${type} ${path}`);
+    assert.equal(rows, ['file .h', 'dir a', 'file a/b', 'dir empty', 'dir far', 'file far/x']);
+    assert.is(listFolder(join(root, 'in', '.h')), undefined);
+    assert.is(listFolder(join(root, 'none')), undefined);
   });
 });
 

@@ -1,0 +1,193 @@
+// Traces and attempts as records of the index, and back.
+//
+// Records are msgpack maps with a `format`; lists of parts and entries are tuples, for a job that gathers ten thousand files
+// has twenty thousand of them. What is read is checked field by field: a record that is not of the form counts as absent.
+import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
+import type { Entry, Manifest, Output } from './manifest.ts';
+import type { Attempt, KeyPart, Origin, PartKind, Trace, Usage } from './trace.ts';
+
+const FORMAT = 1;
+
+const ORIGINS: readonly string[] = ['built', 'restored', 'touched', 'rekeyed'] satisfies Origin[];
+const KINDS: readonly string[] = [
+  'job',
+  'config',
+  'command',
+  'env',
+  'outputs',
+  'code',
+  'input',
+  'upstream',
+] satisfies PartKind[];
+
+export const encodeTrace = (trace: Trace): unknown => ({
+  ...trace,
+  format: FORMAT,
+  parts: trace.parts.map(({ kind, path, value }) => [kind, path, value]),
+  manifest: encodeManifest(trace.manifest),
+  usage: encodeUsage(trace.usage),
+  executorJob: trace.executorJob ?? null,
+});
+
+export const encodeManifest = (manifest: Manifest): unknown =>
+  manifest.map(({ name, path, tree, entries, keyDigest }) => [name, path, tree, keyDigest, entries.map(encodeEntry)]);
+
+const encodeEntry = (entry: Entry): unknown => {
+  switch (entry.type) {
+    case 'file':
+      return ['f', entry.path, entry.digest, entry.size, entry.exec, entry.keyDigest ?? null];
+    case 'link':
+      return ['l', entry.path, entry.target];
+    case 'dir':
+      return ['d', entry.path];
+  }
+};
+
+const encodeUsage = (usage: Usage | undefined): unknown =>
+  usage ? { ...usage, cpuS: usage.cpuS ?? null, maxRssMb: usage.maxRssMb ?? null } : null;
+
+export const encodeAttempt = (attempt: Attempt): unknown => ({
+  ...attempt,
+  format: FORMAT,
+  usage: encodeUsage(attempt.usage),
+});
+
+class Malformed extends Error {}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The value, or undefined for a record of another form or format. */
+function decoded<T>(record: unknown, decode: (fields: Fields) => T): T | undefined {
+  try {
+    const fields = map(record);
+    return fields['format'] === FORMAT ? decode(fields) : undefined;
+  } catch (error) {
+    if (error instanceof Malformed) return undefined;
+    throw error;
+  }
+}
+
+/** A trace from what was on record; undefined where it is not of the form, or of a newer one. */
+export const decodeTrace = (record: unknown): Trace | undefined =>
+  decoded(record, (fields) => ({
+    actionKey: digest(fields['actionKey']) as string as ActionKey,
+    jobHash: digest(fields['jobHash']) as string as JobHash,
+    jobId: text(fields['jobId']) as JobId,
+    rule: text(fields['rule']),
+    label: text(fields['label']),
+    dir: text(fields['dir']),
+    parts: list(fields['parts']).map(part),
+    manifest: list(fields['manifest']).map(output),
+    origin: oneOf<Origin>(fields['origin'], ORIGINS),
+    usage: usage(fields['usage']),
+    recordedAt: number(fields['recordedAt']),
+    attempts: number(fields['attempts']),
+    resources: resources(fields['resources']),
+    host: text(fields['host']),
+    executor: text(fields['executor']),
+    executorJob: orUndefined(fields['executorJob'], text),
+    log: text(fields['log']),
+    config: text(fields['config']),
+    command: text(fields['command']),
+  }));
+
+/** A manifest from what was on record; undefined where it is not of the form. */
+export const decodeManifest = (record: unknown): Manifest | undefined =>
+  decoded({ format: FORMAT, manifest: record }, (fields) => list(fields['manifest']).map(output));
+
+/** As decodeTrace, of an attempt. */
+export const decodeAttempt = (record: unknown): Attempt | undefined =>
+  decoded(record, (fields) => ({
+    jobId: text(fields['jobId']) as JobId,
+    rule: text(fields['rule']),
+    actionKey: digest(fields['actionKey']) as string as ActionKey,
+    attempt: number(fields['attempt']),
+    startedAt: number(fields['startedAt']),
+    build: text(fields['build']),
+    state: oneOf<Attempt['state']>(fields['state'], ['begun', 'failed']),
+    reason: text(fields['reason']),
+    usage: orUndefined(fields['usage'], usage),
+    host: text(fields['host']),
+    log: text(fields['log']),
+    resources: resources(fields['resources']),
+  }));
+
+function part(item: unknown): KeyPart {
+  const [kind, path, value] = list(item);
+  return { kind: oneOf<PartKind>(kind, KINDS), path: text(path), value: text(value) };
+}
+
+function output(item: unknown): Output {
+  const [name, path, tree, keyDigest, entries] = list(item);
+  return {
+    name: text(name),
+    path: text(path),
+    tree: flag(tree),
+    keyDigest: digest(keyDigest),
+    entries: list(entries).map(entry),
+  };
+}
+
+function entry(item: unknown): Entry {
+  const [type, path, third, size, exec, keyDigest] = list(item);
+  if (type === 'd') return { type: 'dir', path: text(path) };
+  if (type === 'l') return { type: 'link', path: text(path), target: text(third) };
+  if (type !== 'f') throw new Malformed();
+  const file = { type: 'file', path: text(path), size: number(size), digest: digest(third), exec: flag(exec) } as const;
+  return keyDigest === null || keyDigest === undefined ? file : { ...file, keyDigest: digest(keyDigest) };
+}
+
+function usage(item: unknown): Usage {
+  const fields = map(item);
+  return {
+    startedAt: number(fields['startedAt']),
+    finishedAt: number(fields['finishedAt']),
+    wallS: number(fields['wallS']),
+    cpuS: orUndefined(fields['cpuS'], number),
+    maxRssMb: orUndefined(fields['maxRssMb'], number),
+  };
+}
+
+function resources(item: unknown): Readonly<Record<string, string | number>> {
+  const fields = map(item);
+  for (const value of Object.values(fields)) if (typeof value !== 'string') number(value);
+  return fields as Readonly<Record<string, string | number>>;
+}
+
+function map(item: unknown): Fields {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) throw new Malformed();
+  return item as Fields;
+}
+
+function list(item: unknown): readonly unknown[] {
+  if (!Array.isArray(item)) throw new Malformed();
+  return item;
+}
+
+function text(item: unknown): string {
+  if (typeof item !== 'string') throw new Malformed();
+  return item;
+}
+
+function number(item: unknown): number {
+  if (typeof item !== 'number') throw new Malformed();
+  return item;
+}
+
+function flag(item: unknown): boolean {
+  if (typeof item !== 'boolean') throw new Malformed();
+  return item;
+}
+
+function digest(item: unknown): Digest {
+  if (typeof item !== 'string' || !/^[0-9a-f]{64}$/.test(item)) throw new Malformed();
+  return item as Digest;
+}
+
+function oneOf<T extends string>(item: unknown, known: readonly string[]): T {
+  if (typeof item !== 'string' || !known.includes(item)) throw new Malformed();
+  return item as T;
+}
+
+const orUndefined = <T>(item: unknown, decode: (item: unknown) => T): T | undefined =>
+  item === null || item === undefined ? undefined : decode(item);
