@@ -1,7 +1,9 @@
 // Prints diagnostics: with the line in question and a caret under the place, or as JSON.
 import { isAbsolute, relative } from 'node:path';
 import { lineColumn, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
-import { charWidth, shownChar } from './char-width.ts';
+import { shownChar } from './char-width.ts';
+import { makeStyle, type Tone } from './style.ts';
+import { textWidth } from './text-width.ts';
 
 export type PrintOptions = {
   readonly color: boolean;
@@ -12,11 +14,26 @@ export type PrintOptions = {
 /** How many columns of a source line are shown; a longer one is cut around the caret. */
 const LINE_WIDTH = 110;
 
-type Style = 'error' | 'warning' | 'place' | 'bold' | 'hint';
-const SGR: Readonly<Record<Style, string>> = { error: '1;31', warning: '1;33', place: '1;34', bold: '1', hint: '1;36' };
-type Paint = (style: Style, text: string) => string;
-const coloured: Paint = (style, text) => `\u001b[${SGR[style]}m${text}\u001b[0m`;
-const plain: Paint = (_style, text) => text;
+type Paint = {
+  readonly error: Brush;
+  readonly warning: Brush;
+  readonly place: Brush;
+  readonly bold: Brush;
+  readonly hint: Brush;
+};
+type Brush = (text: string) => string;
+
+function makePaint(color: boolean): Paint {
+  const style = makeStyle(color);
+  const bold = (tone: Tone) => (text: string) => style('bold', style(tone, text));
+  return {
+    error: bold('red'),
+    warning: bold('yellow'),
+    place: bold('blue'),
+    hint: bold('cyan'),
+    bold: (t) => style('bold', t),
+  };
+}
 
 /**
  * All diagnostics as text, in the order of files (those without a place first) and of places in them, with a line that
@@ -24,9 +41,9 @@ const plain: Paint = (_style, text) => text;
  */
 export function printDiagnostics(diagnostics: readonly Diagnostic[], options: PrintOptions): string {
   if (diagnostics.length === 0) return '';
-  const paint = options.color ? coloured : plain;
+  const paint = makePaint(options.color);
   const blocks = sorted(diagnostics).map((diagnostic) => printOne(diagnostic, options, paint));
-  if (diagnostics.length > 1) blocks.push(`${paint('bold', countText(diagnostics))}\n`);
+  if (diagnostics.length > 1) blocks.push(`${paint.bold(countText(diagnostics))}\n`);
   return blocks.join('\n');
 }
 
@@ -49,7 +66,7 @@ function countText(diagnostics: readonly Diagnostic[]): string {
 
 function printOne(diagnostic: Diagnostic, { cwd }: PrintOptions, paint: Paint): string {
   const { severity, code, message, at, related = [], hint } = diagnostic;
-  const head = `${paint(severity, `${severity}[${code}]`)}${paint('bold', `: ${escapeControls(message)}`)}`;
+  const head = `${paint[severity](`${severity}[${code}]`)}${paint.bold(`: ${escapeControls(message)}`)}`;
   const places = [...(at ? [at] : []), ...related.map((r) => r.at)];
   const gutter = Math.max(0, ...places.map((place) => String(lineColumn(place.file, place.start).line).length));
   const lines = [head];
@@ -58,26 +75,26 @@ function printOne(diagnostic: Diagnostic, { cwd }: PrintOptions, paint: Paint): 
     lines.push(...printPlace(other.at, '-', other.message, { gutter, cwd, severity: 'place', paint }));
   }
   if (hint !== undefined) {
-    const margin = places.length > 0 ? `${' '.repeat(gutter + 1)}${paint('place', '=')} ` : '  ';
-    lines.push(`${margin}${paint('hint', 'hint')}: ${escapeControls(hint)}`);
+    const margin = places.length > 0 ? `${' '.repeat(gutter + 1)}${paint.place('=')} ` : '  ';
+    lines.push(`${margin}${paint.hint('hint')}: ${escapeControls(hint)}`);
   }
   return `${lines.join('\n')}\n`;
 }
 
-type Layout = { readonly gutter: number; readonly cwd: string; readonly severity: Style; readonly paint: Paint };
+type Layout = { readonly gutter: number; readonly cwd: string; readonly severity: keyof Paint; readonly paint: Paint };
 
 function printPlace(at: SourceRange, mark: string, note: string | undefined, layout: Layout): string[] {
   const { gutter, cwd, severity, paint } = layout;
   const { line, column, text } = lineColumn(at.file, at.start);
   const margin = ' '.repeat(gutter);
-  const bar = paint('place', '|');
+  const bar = paint.place('|');
   const { shown, before, width } = excerpt(text, column - 1, at);
   const place = `${showFile(at.file.name, cwd)}:${line}:${column}`;
   return [
-    `${margin}${paint('place', '-->')} ${place}${note === undefined ? '' : `: ${escapeControls(note)}`}`,
+    `${margin}${paint.place('-->')} ${place}${note === undefined ? '' : `: ${escapeControls(note)}`}`,
     `${margin} ${bar}`,
-    `${paint('place', String(line).padStart(gutter))} ${bar}${shown === '' ? '' : ` ${shown}`}`,
-    `${margin} ${bar} ${' '.repeat(before)}${paint(severity, mark.repeat(width))}`,
+    `${paint.place(String(line).padStart(gutter))} ${bar}${shown === '' ? '' : ` ${shown}`}`,
+    `${margin} ${bar} ${' '.repeat(before)}${paint[severity](mark.repeat(width))}`,
   ];
 }
 
@@ -106,12 +123,6 @@ function excerpt(text: string, index: number, at: SourceRange): { shown: string;
   const width = Math.max(1, sum(index, Math.min(last, to)));
   return { shown: shown.trimEnd(), before: lead.length + sum(from, index), width };
 }
-
-const textWidth = (text: string): number => {
-  let width = 0;
-  for (const char of text) width += charWidth(char);
-  return width;
-};
 
 const escapeControls = (text: string): string =>
   [...text].map((char) => (char === '\n' ? ' ' : shownChar(char))).join('');

@@ -5,7 +5,7 @@ import { nearest } from '../base/nearest.ts';
 import type { Result } from '../base/result.ts';
 import { isList, isMap, type Key, type Value, type ValueMap } from '../base/value.ts';
 import { evaluate } from '../expr/template.ts';
-import type { Scope, Template } from '../expr/types.ts';
+import type { Scope } from '../expr/types.ts';
 import { keyFor } from './paths.ts';
 import type { Layer } from './workflow.ts';
 
@@ -156,16 +156,11 @@ const leaves = (value: Value, path: string[]): string[][] =>
 
 /** Where in the workflow a path of the layer is written, as near as it is known. */
 function placeOf(layer: Layer, path: readonly string[]): SourceRange {
-  let template: Template = layer.value;
-  let at = template.kind === 'map' || template.kind === 'constant' ? layer.at : template.at;
-  for (const segment of path.slice(layer.under.length)) {
-    if (template.kind !== 'map') break;
-    const entry = template.entries.find((e) => String(e.key) === segment);
-    if (entry === undefined) break;
-    at = entry.keyAt;
-    template = entry.value;
+  for (let length = path.length; length > layer.under.length; length--) {
+    const at = layer.places?.get(path.slice(0, length).join('.'));
+    if (at !== undefined) return at;
   }
-  return at;
+  return layer.value.kind === 'expression' ? layer.value.at : layer.at;
 }
 
 /** The path that was meant: one with the same last name before one that is spelt much the same. */

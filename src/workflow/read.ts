@@ -19,7 +19,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Key, Scalar } from '../base/value.ts';
 import { mergeEntries, type Entry, type ListNode, type MapNode, type Node, type ScalarNode } from './node.ts';
 import { MAX_YAML_BYTES, readSource, type ReadOptions } from './source.ts';
-import { syntaxErrors, type YamlError } from './yaml-errors.ts';
+import { otherVersion, severalDocuments, syntaxErrors, type YamlError } from './yaml-errors.ts';
 import { isCoreTag, styleOf, taggedScalar } from './yaml-tags.ts';
 
 /** How many nodes aliases may add when they are written out: far beyond honest use, far below what takes seconds. */
@@ -46,17 +46,7 @@ export function readYaml(file: SourceFile): Result<Node> {
   const { document, second } = parsed;
   const errors: YamlError[] = [...document.errors, ...document.warnings].filter((e) => e.code !== 'TAG_RESOLVE_FAILED');
   const version = document.directives?.yaml;
-  const directive = /^%YAML[^\r\n]*/m.exec(file.text);
-  if (version?.explicit === true && version.version !== '1.2') {
-    const start = directive?.index ?? 0;
-    const at = { file, start, end: start + (directive?.[0].length ?? 1) };
-    return err([
-      error('yaml/version', `'${directive?.[0] ?? '%YAML'}' asks for another YAML, expected YAML 1.2`, {
-        at,
-        hint: 'remove the line',
-      }),
-    ]);
-  }
+  if (version?.explicit === true && version.version !== '1.2') return err([otherVersion(file)]);
   const found = syntaxErrors(file, errors, (offset) => openingOf(document, offset));
   if (second !== undefined) found.push(severalDocuments(file, second));
   if (found.length > 0) return err(found);
@@ -119,14 +109,6 @@ function nesting(tokens: readonly CST.Token[]): number {
 
 const tooDeep = (at: SourceRange): Diagnostic =>
   error('yaml/too-deep', `lists and maps are nested too deeply, at most ${MAX_DEPTH} levels are read`, { at });
-
-function severalDocuments(file: SourceFile, offset: number): Diagnostic {
-  const dashes = /^(?:---|\.\.\.)/gm;
-  let start = 0;
-  for (const found of file.text.slice(0, offset + 3).matchAll(dashes)) start = found.index;
-  const message = 'a second document begins here, expected one document in a file';
-  return error('yaml/documents', message, { at: { file, start, end: start + 3 } });
-}
 
 /** The start of the innermost bracket or quote that covers an offset: what an error "not closed" should point at. */
 function openingOf(document: Document.Parsed, offset: number): number | undefined {

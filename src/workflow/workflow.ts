@@ -79,6 +79,8 @@ export type Layer = {
   /** False: may only set paths that earlier layers have. */
   readonly extend: boolean;
   readonly at: SourceRange;
+  /** Where the paths of a `set` map stand that is written out, by dotted path (`under` included): for messages. */
+  readonly places?: ReadonlyMap<string, SourceRange>;
 };
 
 /** `keyed: false`: must exist and is built first, but counts in no key. */

@@ -186,3 +186,20 @@ function unexpected(message: string, shown: string, beginsLine: boolean): readon
   }
   return [`unexpected '${shown}'`];
 }
+
+/** The error for a `%YAML` directive that asks for another version than 1.2. */
+export function otherVersion(file: SourceFile): Diagnostic {
+  const directive = /^%YAML[^\r\n]*/m.exec(file.text);
+  const [start, text] = [directive?.index ?? 0, directive?.[0] ?? '%YAML'];
+  const message = `'${text}' asks for another YAML, expected YAML 1.2`;
+  return error('yaml/version', message, { at: { file, start, end: start + text.length }, hint: 'remove the line' });
+}
+
+/** The error for a second document, of which something stands at `offset`. */
+export function severalDocuments(file: SourceFile, offset: number): Diagnostic {
+  const dashes = /^(?:---|\.\.\.)/gm;
+  let start = 0;
+  for (const found of file.text.slice(0, offset + 3).matchAll(dashes)) start = found.index;
+  const message = 'a second document begins here, expected one document in a file';
+  return error('yaml/documents', message, { at: { file, start, end: start + 3 } });
+}

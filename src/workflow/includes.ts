@@ -1,0 +1,37 @@
+// `include:`: further files that hold rules.
+import * as path from 'node:path';
+import { error } from '../base/diagnostic.ts';
+import { expandGlob, isGlob } from '../fs/glob.ts';
+import type { Issues } from './issues.ts';
+import { textOf, type Node } from './node.ts';
+import { readYamlFile } from './read.ts';
+import { checkShape } from './schema.ts';
+
+/**
+ * The roots of all included files that can be read, in the order of the patterns, each file once.
+ * @param root the workflow's folder, from which the patterns are
+ * @param filesRead gets the files' paths from there
+ */
+export function readIncludes(node: Node | undefined, root: string, issues: Issues, filesRead: Set<string>): Node[] {
+  if (node === undefined) return [];
+  const found: Node[] = [];
+  for (const item of node.kind === 'list' ? node.items : [node]) {
+    const pattern = textOf(item);
+    if (pattern === undefined || pattern === '') continue;
+    const files = isGlob(pattern) ? expandGlob(root, pattern) : [pattern];
+    if (files.length === 0) {
+      const message = `\`include\`: '${pattern}' matches no file`;
+      issues.add(error('workflow/include', message, { at: item.at, hint: "patterns are from the workflow's folder" }));
+    }
+    for (const file of files) {
+      const name = path.normalize(file);
+      if (filesRead.has(name)) continue;
+      const read = issues.take(readYamlFile(path.resolve(root, file), { shown: file, at: item.at }));
+      filesRead.add(name);
+      if (read === undefined) continue;
+      issues.add(...checkShape(read.node, 'include'));
+      found.push(read.node);
+    }
+  }
+  return found;
+}
