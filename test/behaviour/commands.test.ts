@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blobOf, damage } from '../support/blobs.ts';
 import { Gates } from '../support/fake-command.ts';
-import { asList, asMap, asText } from '../support/json.ts';
+import { asList, asMap } from '../support/json.ts';
 import { ran, rigTest, type Rig } from '../support/rig.ts';
 import { builtSweep, writeSweep } from '../support/sweep.ts';
 

@@ -1,0 +1,208 @@
+// Random graphs, random edits, deletions, edits of outputs and failures. After each step a build must leave what a clean
+// build would make, must have run exactly the jobs whose action has no result yet, and a second one must run nothing.
+// LHB_PROPERTY_CASES says how many cases, LHB_PROPERTY_SEED from which seed on.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Random } from '../support/random.ts';
+import { randomEdit, randomModel, STEP, workflowText, type Model } from '../support/random-workflow.ts';
+import { Rig } from '../support/rig.ts';
+import { closure, simulate, type SimulatedJob } from '../support/simulator.ts';
+
+const CASES = Number(process.env['LHB_PROPERTY_CASES'] ?? 40);
+const SEED = Number(process.env['LHB_PROPERTY_SEED'] ?? 1);
+const STEPS = 3;
+
+/** A case that goes on: the model, what has been done (for the message), and which actions have a result on record. */
+class Case {
+  readonly rig = new Rig();
+  readonly random: Random;
+  readonly history: string[] = [];
+  model: Model;
+  readonly #earlier: Model[] = [];
+  /** Action → the texts of its outputs. */
+  readonly #seen = new Map<string, readonly string[]>();
+  /** Texts of outputs that were edited in place: with hard links their blobs may be damaged, so reruns are allowed. */
+  readonly #suspect = new Set<string>();
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+    this.model = randomModel(this.random);
+  }
+
+  write(): void {
+    this.rig.write('lhb.yaml', workflowText(this.model));
+    this.rig.write('config.yaml', `${JSON.stringify(this.model.config, undefined, 1)}\n`);
+    this.rig.write('step.sh', STEP);
+    for (const [path, text] of Object.entries(this.model.files)) this.rig.write(path, text);
+  }
+
+  /** Changes the model or what is on disk. */
+  disturb(): void {
+    const { random, rig } = this;
+    this.#earlier.push(structuredClone(this.model));
+    const kind = random.below(12);
+    if (kind < 6) {
+      const edits = 1 + random.below(2);
+      for (let i = 0; i < edits; i++) this.history.push(`edit ${randomEdit(random, this.model)}`);
+    } else if (kind < 7) {
+      this.model = structuredClone(random.pick(this.#earlier));
+      this.history.push('back to an earlier workflow');
+    } else if (kind < 8) {
+      const rule = random.pick(this.model.rules);
+      this.model.files[`code/${rule.name}.txt`] = `FAIL\ncode ${random.below(3)}\n`;
+      this.history.push(`${rule.name} fails`);
+    } else if (kind < 9 && random.chance(0.3) && !this.#hasGlob()) {
+      if (rig.exists('.lhb')) rig.remove('.lhb');
+      this.#seen.clear();
+      this.history.push('the store is lost');
+    } else {
+      this.#disturbOutputs();
+    }
+  }
+
+  /** Without records a glob matches leftovers of older jobs, as files that no job made: such workflows keep their store. */
+  #hasGlob(): boolean {
+    return this.model.rules.some((rule) => rule.links.some((link) => link.how === 'glob'));
+  }
+
+  #disturbOutputs(): void {
+    const { random, rig } = this;
+    const present = simulate(this.model).filter((job) => job.result !== undefined && rig.exists(job.dir));
+    if (present.length === 0) return;
+    if (random.chance(0.2)) {
+      rig.remove('out');
+      this.history.push('all outputs deleted');
+      return;
+    }
+    const job = random.pick(present);
+    const files = Object.keys(job.result?.files ?? {}).filter((file) => rig.exists(`${job.dir}/${file}`));
+    const file = files.length === 0 ? undefined : `${job.dir}/${random.pick(files)}`;
+    if (file === undefined || random.chance(0.3)) {
+      rig.remove(job.dir);
+      this.history.push(`${job.dir} deleted`);
+    } else if (random.chance(0.4)) {
+      rig.remove(file);
+      this.history.push(`${file} deleted`);
+    } else {
+      const before = rig.read(file);
+      const inPlace = random.chance(0.3);
+      if (inPlace) this.#suspect.add(before);
+      else rig.remove(file);
+      rig.write(file, random.chance(0.5) ? 'edited\n' : before.replaceAll(/[0-9a-f]/g, '7'));
+      this.history.push(`${file} edited ${inPlace ? 'in place' : 'by replacing it'}`);
+    }
+  }
+
+  /** Builds all or one rule, and checks what ran, what it made, and that a second build runs nothing. */
+  async build(): Promise<void> {
+    const { rig, random } = this;
+    const rule = random.chance(0.2) ? random.pick(this.model.rules).name : undefined;
+    const jobs = closure(simulate(this.model), rule);
+    const failing = jobs.some((job) => job.result === undefined);
+    const args = ['build', ...(rule === undefined ? [] : [rule]), '-j', String(1 + random.below(4)), '-k'];
+    this.history.push(`lhb ${args.join(' ')}`);
+    if (jobs.length === 0 && rule !== undefined) return;
+
+    const ended = await rig.exits(failing ? 1 : 0, ...args);
+    const must = jobs.filter(
+      (job) => !this.#seen.has(job.action) && job.upstream.every((up) => up.result !== undefined),
+    );
+    const may = new Set(jobs.filter((job) => this.#isSuspect(job)).map((job) => job.name));
+    this.#checkRan(must, may, ended.stderr);
+    for (const job of jobs) if (job.result !== undefined) this.#seen.set(job.action, this.#texts(job));
+    this.#checkOutputs(jobs);
+
+    await rig.exits(failing ? 1 : 0, ...args);
+    const again = rig.ranSince();
+    const failed = jobs.filter(
+      (job) => job.result === undefined && job.upstream.every((up) => up.result !== undefined),
+    );
+    assert.equal(again, failed.map((job) => job.name).sort(), 'a second build runs nothing but what fails');
+  }
+
+  #texts(job: SimulatedJob): readonly string[] {
+    return Object.entries(job.result?.files ?? {}).map(([file, text]) => {
+      const path = `${job.dir}/${file}`;
+      return file === 'm.json' && this.rig.exists(path) ? this.rig.read(path) : text;
+    });
+  }
+
+  #isSuspect(job: SimulatedJob): boolean {
+    return (this.#seen.get(job.action) ?? []).some((text) => this.#suspect.has(text));
+  }
+
+  #checkRan(must: readonly SimulatedJob[], may: ReadonlySet<string>, stderr: string): void {
+    const names = must.map((job) => job.name).sort();
+    const ran = this.rig.ranSince();
+    const needless = ran.filter((name) => !may.has(name) || names.includes(name));
+    assert.equal(needless, names, `which jobs ran\n${stderr.slice(-1500)}`);
+  }
+
+  #checkOutputs(jobs: readonly SimulatedJob[]): void {
+    for (const job of jobs) {
+      for (const [file, text] of Object.entries(job.result?.files ?? {})) {
+        const path = `${job.dir}/${file}`;
+        if (file === 'x.txt' && !this.rig.exists(path)) continue;
+        assert.ok(this.rig.exists(path), `${path} is missing`);
+        const found = this.rig.read(path);
+        if (file === 'm.json') assert.match(found, `"v": "${text}"}`, path);
+        else assert.is(found, text, path);
+      }
+    }
+  }
+
+  /** A real clean build in a fresh folder makes what the simulator says, which is what the incremental one left. */
+  async clean(): Promise<void> {
+    const jobs = simulate(this.model);
+    if (jobs.some((job) => job.result === undefined)) return;
+    this.rig.dir = this.rig.copy('clean', ['out']);
+    this.history.push('a clean build elsewhere');
+    await this.rig.ok('build', '-j', '4');
+    this.#checkOutputs(jobs);
+  }
+}
+
+async function runCase(index: number): Promise<void> {
+  const one = new Case(SEED * 100_003 + index);
+  let passed = false;
+  try {
+    one.write();
+    await one.build();
+    for (let step = 0; step < STEPS; step++) {
+      one.disturb();
+      one.write();
+      await one.build();
+    }
+    if (index % 10 === 0) await one.clean();
+    passed = true;
+  } catch (error) {
+    const done = `case ${index}, again with LHB_PROPERTY_SEED=${SEED} LHB_PROPERTY_ONLY=${index}; kept in ${one.rig.base}\n  ${one.history.join('\n  ')}`;
+    throw error instanceof Error ? Object.assign(error, { message: `${error.message}\n${done}` }) : error;
+  } finally {
+    await one.rig.close(passed);
+  }
+}
+
+const only = process.env['LHB_PROPERTY_ONLY'];
+const indices = only === undefined ? Array.from({ length: CASES }, (_, i) => i) : [Number(only)];
+const started = new Map<number, Promise<unknown>>();
+
+/** Starts a case unless it has been started; never rejects, gives the error instead. */
+async function start(index: number | undefined): Promise<unknown> {
+  if (index === undefined) return undefined;
+  const running = started.get(index) ?? runCase(index).catch((error: unknown) => error);
+  started.set(index, running);
+  return running;
+}
+
+indices.forEach((index, position) => {
+  test(`incremental builds equal clean ones: case ${index} of seed ${SEED}`, async () => {
+    // Two at a time: the next one runs while this one is waited for.
+    const current = start(index);
+    void start(indices[position + 1]);
+    const error = await current;
+    if (error !== undefined) throw error;
+  });
+});
+
+test.run();
