@@ -4,6 +4,8 @@
 // - operators on numbers, text, lists and maps (operators.ts), map literals (Maps, in their order), names (the scope wins
 //   over CEL's type names), fields (jobs work theirs out when asked) and has();
 // - errors know their place and what was written there.
+// It leans on `check`, `evaluate`, `meta` and `handle` of the nodes of version 8.0.0, which is pinned for that reason;
+// cel.test.ts tells when they change.
 import { didYouMean } from '../base/nearest.ts';
 import { DiagnosticError, type SourceRange } from '../base/diagnostic.ts';
 import { asCall, children, type Call, type Node } from './ast.ts';
@@ -156,6 +158,7 @@ function noField(node: LiveNode, left: unknown, key: unknown, runtime: Runtime):
 function accessHook(node: LiveNode, runtime: Runtime): Evaluate {
   const [leftNode, right] = node.args as [Node, Node | string];
   const optional = node.op === '.?' || node.op === '[?]';
+  const holder = (): string => written(runtime.source, leftNode);
   return (evaluator, _node, context) => {
     let left = evaluator.run(leftNode, context);
     const key = typeof right === 'string' ? right : evaluator.run(right, context);
@@ -168,7 +171,7 @@ function accessHook(node: LiveNode, runtime: Runtime): Evaluate {
     let value: unknown;
     try {
       if (soft && (left === null || (left instanceof RecordObject && !left.has(String(key))))) value = undefined;
-      else value = lookUp(left, key, written(runtime.source, leftNode));
+      else value = lookUp(left, key, holder);
     } catch (error) {
       throw placed(error, node, runtime);
     }
@@ -265,6 +268,7 @@ function hasHook(node: LiveNode, argument: Node, runtime: Runtime): Evaluate {
   if (argument.op !== '.' && argument.op !== '.?')
     throw new ExprError('expr/syntax', 'has() takes a field, such as has(x.name)', undefined, node);
   const [leftNode, name] = argument.args as [Node, string];
+  const holder = (): string => written(runtime.source, leftNode);
   node.check = (checker, _node, context) => {
     checker.check(leftNode, context);
     return checker.dynType;
@@ -275,9 +279,8 @@ function hasHook(node: LiveNode, argument: Node, runtime: Runtime): Evaluate {
     if (content !== NOT_MINE) left = content ?? null;
     if (left === null) return false;
     if (left instanceof RecordObject) return left.has(name);
-    const holder = written(runtime.source, leftNode);
     if (Array.isArray(left))
-      throw placed(typeError(`'${holder}' is a list, which has no field '${name}'`), argument, runtime);
+      throw placed(typeError(`'${holder()}' is a list, which has no field '${name}'`), argument, runtime);
     try {
       return lookUp(left, name, holder) !== undefined;
     } catch (error) {

@@ -50,6 +50,19 @@ const isNamespace = (node: Node, name: string): boolean => node.op === 'id' && n
 
 const isTypeCall = (node: Node | undefined): boolean => node?.op === 'call' && asCall(node)?.name === 'type';
 
+const TYPES: ReadonlySet<string> = new Set([
+  'int',
+  'uint',
+  'double',
+  'string',
+  'bool',
+  'bytes',
+  'list',
+  'map',
+  'null_type',
+  'type',
+]);
+
 /** Names that are not looked up in the scope: `int` in `type(x) == int`, `cel` in `cel.bind`, `optional` in `optional.of`. */
 export function ownNames(root: Node): Set<Node> {
   const own = new Set<Node>();
@@ -67,7 +80,8 @@ export function ownNames(root: Node): Set<Node> {
         [right, left],
       ] as const) {
         if (!isTypeCall(a)) continue;
-        for (const type of b.op === 'list' ? children(b) : [b]) if (type.op === 'id') own.add(type);
+        for (const type of b.op === 'list' ? children(b) : [b])
+          if (type.op === 'id' && TYPES.has(type.args as string)) own.add(type);
       }
     }
     children(node).forEach(visit);

@@ -5,7 +5,7 @@ import { DiagnosticError, error as diagnostic, type Diagnostic, type SourceRange
 import { err, ok, type Result } from '../base/result.ts';
 import { adapt, written, type Runtime } from './adapt.ts';
 import { asCall, children, ownNames, uses, type Node } from './ast.ts';
-import { ExprError, syntaxMessage, typeWord } from './errors.ts';
+import { evaluationError, ExprError, syntaxMessage } from './errors.ts';
 import { functionsFor, REPLACED } from './functions.ts';
 import { normalise } from './normalise.ts';
 import { NOT_MINE } from './operators.ts';
@@ -245,7 +245,8 @@ function diagnose(thrown: unknown, source: string, locate: Locate): Diagnostic[]
     const at = thrown.range ? locate(clampRange(thrown.range, source)) : whole;
     const found = thrown.range ? source.slice(thrown.range.start, thrown.range.end) : '';
     if (thrown instanceof ParseError) return [diagnostic('expr/syntax', syntaxMessage(thrown.summary, found), { at })];
-    return [libraryDiagnostic(thrown.code, thrown.summary, at)];
+    const { code, message, hint } = evaluationError(thrown.code, thrown.summary);
+    return [diagnostic(code, message, { at, hint })];
   }
   if (thrown instanceof RangeError && /call stack/.test(thrown.message))
     return [diagnostic('expr/syntax', 'the expression is nested too deeply', { at: whole })];
@@ -256,19 +257,3 @@ const clampRange = (range: Range, source: string): Range => ({
   start: Math.min(range.start, source.length),
   end: Math.min(range.end, source.length),
 });
-
-const TYPE_CODES = /overload|type|condition|operand|comprehension_range|optional_expected|macro|comparison/;
-
-function libraryDiagnostic(code: string, summary: string, at: SourceRange): Diagnostic {
-  const call = /^found no matching overload for '(?:([\w.<>, ]+)\.)?(\w+)\((.*)\)'$/.exec(summary);
-  if (call) {
-    const [, receiver, name, args] = call;
-    const types = (args ?? '').split(/, (?![^<]*>)/).map(typeWord);
-    const on = receiver === undefined ? '' : ` of ${typeWord(receiver)}`;
-    return diagnostic('expr/type', `${name}()${on} does not take (${types.join(', ')})`, { at });
-  }
-  const line = (summary.split('\n', 1)[0] ?? '').replace(/'(dyn<[^']*)'/g, (_, type: string) => `'${typeWord(type)}'`);
-  const message = /^[A-Z][a-z]/.test(line) ? line.charAt(0).toLowerCase() + line.slice(1) : line;
-  if (code === 'optional_value_missing') return diagnostic('expr/no-field', message, { at, hint: 'use .orValue(...)' });
-  return diagnostic(TYPE_CODES.test(code) ? 'expr/type' : 'expr/function', message, { at });
-}

@@ -7,7 +7,11 @@ export class ExprError extends Error {
   readonly hint: string | undefined;
   range: { readonly start: number; readonly end: number } | undefined;
   constructor(code: Code, message: string, hint?: string, range?: { readonly start: number; readonly end: number }) {
+    // Its stack is never shown, and costs more than all else: a selector may try 100 000 jobs that lack a field.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = limit;
     this.code = code;
     this.hint = hint;
     this.range = range;
@@ -74,8 +78,38 @@ export function syntaxMessage(summary: string, found: string): string {
   return line.charAt(0).toLowerCase() + line.slice(1);
 }
 
-/** A type name of the library (`dyn<list<int>>`, `null_type`) as a word for messages. */
-export const typeWord = (type: string): string => {
+/** A type name of the library (`dyn<list<int>>`, `google.protobuf.Duration`) as a word for messages. */
+export function typeWord(type: string): string {
   const inner = /^dyn<(.+)>$/.exec(type)?.[1] ?? type;
-  return (/^(\w+)/.exec(inner)?.[1] ?? inner).replace('null_type', 'null');
-};
+  const name = inner.replace(/<.*/, '').split('.').at(-1) ?? inner;
+  return name === 'null_type' ? 'null' : name.toLowerCase();
+}
+
+const TYPE_CODES = /overload|type|condition|operand|comprehension_range|optional_expected|macro|comparison/;
+
+/** An error of the library at evaluation as a code of ours and one sentence. */
+export function evaluationError(code: string, summary: string): { code: Code; message: string; hint?: string } {
+  const call = /^found no matching overload for '(?:([\w.<>, ]+)\.)?(\w+)\((.*)\)'$/.exec(summary);
+  if (call) {
+    const [, receiver, name, args] = call;
+    const types = (args ?? '').split(/, (?![^<]*>)/).map(typeWord);
+    const on = receiver === undefined ? '' : ` of ${typeWord(receiver)}`;
+    return { code: 'expr/type', message: `${name}()${on} does not take (${types.join(', ')})` };
+  }
+  const operator = /^no such overload: (?:(.+) )?([^\w\s]+|in) ?(.+)$/.exec(summary);
+  if (operator) {
+    const [, left, op, right = ''] = operator;
+    const operands = [left, right].flatMap((type) => (type === undefined ? [] : [typeWord(type)]));
+    return { code: 'expr/type', message: `'${op}' does not take ${operands.join(' and ')}` };
+  }
+  const range = /^Expression of type '(.*)' cannot be range/.exec(summary);
+  if (range)
+    return { code: 'expr/type', message: `a macro goes over a list or a map, not ${typeWord(range[1] ?? '')}` };
+  const line = (summary.split('\n', 1)[0] ?? '').replace(
+    /'([\w.]+<[^']*>|google[\w.]+)'/g,
+    (_, t: string) => `'${typeWord(t)}'`,
+  );
+  const message = /^[A-Z][a-z]/.test(line) ? line.charAt(0).toLowerCase() + line.slice(1) : line;
+  if (code === 'optional_value_missing') return { code: 'expr/no-field', message, hint: 'use .orValue(...)' };
+  return { code: TYPE_CODES.test(code) ? 'expr/type' : 'expr/function', message };
+}

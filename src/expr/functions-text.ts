@@ -33,11 +33,7 @@ export const join = (list: unknown, separator: unknown = ''): unknown => {
 };
 
 /** CEL's string(), but a float keeps its point, as everywhere in lhb. */
-export function string(value: unknown): unknown {
-  const text = scalarText(value);
-  if (text !== undefined) return text;
-  return value instanceof Date ? value.toISOString() : NOT_MINE;
-}
+export const string = (value: unknown): unknown => scalarText(value) ?? NOT_MINE;
 
 /** CEL's int(), strict about 64 bits and digits. */
 export function int(value: unknown): unknown {

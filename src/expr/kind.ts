@@ -10,7 +10,9 @@ export function kindOf(value: unknown): string {
   if (value instanceof Raw) return 'a raw text';
   if (value instanceof Uint8Array) return 'bytes';
   if (value instanceof Date) return 'a timestamp';
-  return isPlainMap(value) ? 'a map' : `a ${value.constructor.name.toLowerCase()}`;
+  if (isPlainMap(value)) return 'a map';
+  const name = value.constructor.name.toLowerCase();
+  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 const SCALARS: Readonly<Record<string, string>> = {

@@ -12,7 +12,7 @@ type Index = ReadonlyMap<string, readonly unknown[]>;
 /** By the list itself: a rule's jobs are one list for all who ask. Then by the names, sorted. */
 const indexes = new WeakMap<object, Map<string, Index>>();
 
-const NONE: readonly unknown[] = [];
+const NONE: readonly unknown[] = Object.freeze([]);
 
 /**
  * The items of a list (jobs, or maps) whose fields have the values that `wanted` gives; `1` finds `1.0`.

@@ -129,23 +129,24 @@ export function operandError(op: string, a: unknown, b: unknown, source: string)
   return typeError(message);
 }
 
-/** The value of a field, a key or an index, or undefined where there is none. @throws ExprError for values without any. */
-export function lookUp(value: unknown, key: unknown, source: string): unknown {
+/**
+ * The value of a field, a key or an index, or undefined where there is none.
+ * @param holder what `value` is called in the expression
+ * @throws ExprError for values that have no fields
+ */
+export function lookUp(value: unknown, key: unknown, holder: () => string): unknown {
   if (value instanceof Map) return value.get(mapKey(key));
   if (value instanceof RecordObject) return typeof key === 'string' ? value.get(key) : undefined;
+  const field = typeof key === 'string' ? `'${key}'` : 'such as this';
   if (Array.isArray(value)) {
     const index = mapKey(key);
     if (typeof index === 'bigint') return value[Number(index)] as unknown;
-    throw typeError(
-      `'${source}' is a list, which has indexes and no field ${typeof key === 'string' ? `'${key}'` : 'such as this'}`,
-      typeof key === 'string' ? `write ${source}[0].${key}, or ${source}.map(x, x.${key})` : undefined,
-    );
+    const hint = typeof key === 'string' ? `write ${holder()}[0].${key}, or ${holder()}.map(x, x.${key})` : undefined;
+    throw typeError(`'${holder()}' is a list, which has indexes and no field ${field}`, hint);
   }
   if (typeof value === 'object' && value !== null && isPlainMap(value))
     return typeof key === 'string' && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-  throw typeError(
-    `'${source}' is ${kindOf(value)}, which has no field ${typeof key === 'string' ? `'${key}'` : 'or index'}`,
-  );
+  throw typeError(`'${holder()}' is ${kindOf(value)}, which has no field ${field}`);
 }
 
 /** The names that a value has, for hints. */

@@ -47,7 +47,7 @@ function closing(text: string, from: number): number {
       if (double && plain === -1) plain = i;
       if (depth > 0) depth--;
     }
-    if (text.startsWith(OPEN, i)) break;
+    if (text.startsWith(OPEN, i)) return plain;
     i++;
   }
   return plain !== -1 ? plain : text.indexOf('}}', from);

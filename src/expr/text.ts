@@ -24,6 +24,7 @@ export function scalarText(value: unknown): string | undefined {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value === 'number') return floatText(value);
   if (typeof value === 'boolean') return value ? 'true' : 'false';
+  if (value instanceof Date) return value.toISOString();
   return value instanceof Raw || value instanceof Verbatim ? value.text : undefined;
 }
 
