@@ -103,10 +103,10 @@ function printPlace(at: SourceRange, mark: string, note: string | undefined, lay
  * the columns before the caret, and those it covers (at least one, at most to the end of the line).
  */
 function excerpt(text: string, index: number, at: SourceRange): { shown: string; before: number; width: number } {
-  const cells = [...text].map(shownChar);
+  const cells = Array.from(text, (char) => shownChar(char));
   const widths = cells.map(textWidth);
   const sum = (from: number, to: number): number => widths.slice(from, to).reduce((a, b) => a + b, 0);
-  const length = [...(at.file.text.slice(at.start, at.end).split(/\r?\n/, 1)[0] ?? '')].length;
+  const length = Array.from(at.file.text.slice(at.start, at.end).split(/\r?\n/, 1)[0] ?? '').length;
   const last = Math.min(index + length, cells.length);
   let from = 0;
   let to = cells.length;
@@ -125,7 +125,7 @@ function excerpt(text: string, index: number, at: SourceRange): { shown: string;
 }
 
 const escapeControls = (text: string): string =>
-  [...text].map((char) => (char === '\n' ? ' ' : shownChar(char))).join('');
+  Array.from(text, (char) => (char === '\n' ? ' ' : shownChar(char))).join('');
 
 /** A file's name for people: from `cwd` where that is no longer, else as it is; names that are no paths stay. */
 function showFile(name: string, cwd: string): string {

@@ -89,6 +89,7 @@ export const decodeTrace = (record: unknown): Trace | undefined =>
     log: text(fields['log']),
     config: text(fields['config']),
     command: text(fields['command']),
+    reasons: list(fields['reasons']).map(text),
   }));
 
 /** A manifest from what was on record; undefined where it is not of the form. */

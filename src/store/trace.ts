@@ -43,6 +43,8 @@ export type Trace = {
   readonly executorJob: string | undefined;
   /** Relative to the workflow's folder. */
   readonly log: string;
+  /** Why it ran, in the words of that build. */
+  readonly reasons: readonly string[];
   /** The job's config as it was handed to the job (JSON text that keeps ints and floats apart). */
   readonly config: string;
   /** The command as the action key has it. */

@@ -19,7 +19,7 @@ localTest(
     const { outcome } = await rig.run(text, { timeoutS: 1 });
     assert.equal(outcome, { kind: 'timed-out', limitS: 1 });
     for (const name of ['escaped', 'deaf', 'self']) assert.not(alive(pidIn(rig, name)), name);
-    assert.equal(readdirSync(rig.path('tmp')), []);
+    assert.equal(readdirSync(rig.path('tmp')), []); // it wrote to its TMPDIR, which went at once
     assert.is((await rig.run('echo next')).outcome.kind, 'success');
     assert.is(rig.read('j1/log'), 'next\n');
   },

@@ -68,7 +68,7 @@ localTest('the environment is exactly what was given', async (rig) => {
   const words = [process.execPath, '-e', 'process.stdout.write(JSON.stringify(process.env))'];
   await rig.run('', { jobId: 'argv', env: nasty, command: { kind: 'argv', wrapper: [], argv: words } });
   const seen = JSON.parse(rig.read('argv/log'));
-  assert.match(seen.TMPDIR, rig.path('tmp/argv-'));
+  assert.match(seen.TMPDIR, rig.path('tmp/lhb-'));
   delete seen.TMPDIR;
   assert.equal(seen, { ...nasty, PWD: rig.root });
   await rig.run(`${dump}; :`, { jobId: 'script', env: { ...nasty, IFS: ' \t\n', UID: '0' } });
@@ -159,17 +159,39 @@ localTest('a job runs in its folder, and PWD says so', async (rig) => {
   assert.is(rig.read('j1/log'), `${rig.root}\n`);
 });
 
-localTest('TMPDIR is there, is its own, and is gone afterwards with all in it', async (rig) => {
-  await rig.run(`echo "$TMPDIR"; ls -ld "$TMPDIR" | cut -c1-10
-    mkdir -p "$TMPDIR/a/b"; echo x >"$TMPDIR/a/b/c"; ln -s / "$TMPDIR/root"; chmod 500 "$TMPDIR/a/b" "$TMPDIR/a"`);
-  const [path = '', mode] = rig.read('j0/log').split('\n');
-  assert.is(mode, 'drwx------');
-  assert.match(path, rig.path('tmp/j0-'));
-  assert.not(existsSync(path));
-  await rig.run('echo $TMPDIR; exit 1', { jobId: 'j0' });
-  await rig.run('rmdir "$TMPDIR"');
+localTest('TMPDIR is there, is empty and its own, and all in it is gone afterwards', async (rig) => {
+  const look = 'echo "$TMPDIR"; ls -ld "$TMPDIR" | cut -c1-10; ls -A "$TMPDIR"\n';
+  const fill = `mkdir -p "$TMPDIR/a/b"; echo x >"$TMPDIR/a/b/c"; ln -s / "$TMPDIR/root"; chmod 500 "$TMPDIR/a/b" "$TMPDIR/a"`;
+  for (const text of [
+    look,
+    look + fill,
+    look + 'echo x >"$TMPDIR/y"; exit 1',
+    look + 'chmod 0 "$TMPDIR"',
+    look + 'rmdir "$TMPDIR"',
+    look,
+  ]) {
+    const id = `j${text.length}`;
+    await rig.run(text, { jobId: id, log: rig.path(`${id}.log`) });
+    const [path = '', ...rest] = rig.read(`${id}.log`).trimEnd().split('\n').slice(-2);
+    assert.equal(rest, ['drwx------']);
+    assert.ok(path.startsWith(rig.path('tmp/lhb-')), path);
+    if (text !== look) assert.not(existsSync(path));
+  }
+  await rig.executor.close();
   assert.equal(readdirSync(rig.path('tmp')), []);
 });
+
+localTest(
+  'jobs that run at once have TMPDIRs of their own',
+  async (rig) => {
+    const text = 'echo "$TMPDIR"; echo >up$LHB_JOB_ID; until [ -e upa ] && [ -e upb ]; do sleep 0.01; done';
+    const env = { PATH: process.env['PATH'] ?? '' };
+    const both = ['a', 'b'].map((id) => rig.run(text, { jobId: id, env: { ...env, LHB_JOB_ID: id } }));
+    await Promise.all(both);
+    assert.is.not(rig.read('a/log'), rig.read('b/log'));
+  },
+  { slots: 2 },
+);
 
 localTest('GPUs are handed on', async (rig) => {
   await rig.run('echo "$CUDA_VISIBLE_DEVICES"', { gpus: ['2', 'GPU-x'] });
@@ -201,7 +223,6 @@ localTest('a failed job leaves a script that runs it again, all by itself', asyn
   const marker = readExitMarker(rig.path('j0'));
   assert.is(marker?.code, 7);
   assert.ok((marker?.finishedAt ?? 0) >= (marker?.startedAt ?? Infinity));
-  assert.equal(readdirSync(rig.path('tmp')), []);
   await rig.run('true; :');
   assert.not(existsSync(rig.path('j1/job.sh')));
 });

@@ -1,0 +1,141 @@
+// lhb touch: accepts the outputs on disk as current. lhb restore: brings outputs back from the store.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { error, type Diagnostic } from '../../base/diagnostic.ts';
+import { keyCommand } from '../../graph/command.ts';
+import type { Job } from '../../graph/job.ts';
+import { withUpstream } from '../../graph/graph.ts';
+import { recordedConfig } from '../../graph/plain.ts';
+import { makePlan, type Step } from '../../plan/plan.ts';
+import { formatCount } from '../../report/format.ts';
+import { describeOutcome } from '../../report/wording.ts';
+import type { Manifest } from '../../store/manifest.ts';
+import { workLayout } from '../../store/layout.ts';
+import type { Trace } from '../../store/trace.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import type { CommonOptions, Word } from '../invocation.ts';
+import { lockForBuild } from '../lock-build.ts';
+import { fail, withWorkspace } from '../query.ts';
+import type { Screen } from '../screen.ts';
+import { catchSignals } from '../signals.ts';
+import { loadWorkspace, type Workspace } from '../workspace.ts';
+
+/** Runs a command that changes the record, under the lock of the work tree. */
+async function underLock(
+  common: CommonOptions,
+  screen: Screen,
+  command: (workspace: Workspace) => ExitCode | Promise<ExitCode>,
+): Promise<ExitCode> {
+  const loaded = loadWorkspace(common);
+  if (!loaded.ok) return fail(screen, loaded.error);
+  const signals = catchSignals();
+  const lock = await lockForBuild(workLayout(loaded.value.workflow.root), randomUUID(), false, screen, signals.signal);
+  try {
+    if (!lock.ok) return lock.error;
+    return await withWorkspace(common, screen, true, command);
+  } finally {
+    signals.close();
+    if (lock.ok) await lock.value.release();
+  }
+}
+
+export const touch = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
+  underLock(common, screen, async (workspace) => {
+    const selected = workspace.select(selectors);
+    if (!selected.ok) return fail(screen, selected.error);
+    const problems: Diagnostic[] = [];
+    const touched: string[] = [];
+    const made = new Map<Job, Manifest>();
+    const needed = withUpstream(selected.value);
+    // In topological order, so that a job below sees what was just accepted above it.
+    for (const job of workspace.graph.jobs.filter((j) => needed.has(j))) {
+      const manifestOf = (other: Job): Manifest | undefined => made.get(other);
+      const judgement = workspace.rebuilder.judge(job, manifestOf);
+      const standing = judgement.status === 'FRESH' ? judgement.trace : (judgement.current ?? judgement.trace);
+      if (standing !== undefined) made.set(job, standing.manifest);
+      if (!selected.value.has(job) || judgement.status === 'FRESH') continue;
+      const result = await accept(workspace, job, judgement.key, standing);
+      if (typeof result === 'string') {
+        problems.push(error('touch/not-possible', `${job.rule.name} ${job.id}: ${result}`));
+        continue;
+      }
+      made.set(job, result);
+      touched.push(job.id);
+    }
+    if (problems.length > 0) screen.diagnostics(problems);
+    else if (screen.json) screen.document({ touched });
+    screen.note(`touched ${formatCount(touched.length, 'job')}`);
+    return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
+  });
+
+/** Puts what is on disk on record for the key that holds now; a text says why that cannot be. */
+async function accept(
+  workspace: Workspace,
+  job: Job,
+  key: Step['judgement']['key'],
+  standing: Trace | undefined,
+): Promise<Manifest | string> {
+  if (key === undefined) return 'a job that it reads from has no result yet';
+  const captured = await workspace.records.capture(job);
+  if (!captured.ok) return describeOutcome(captured.error);
+  const now = Date.now() / 1000;
+  const trace: Trace = {
+    actionKey: key.key,
+    jobHash: job.hash,
+    jobId: job.id,
+    rule: job.rule.name,
+    label: job.label,
+    dir: job.dir,
+    parts: key.parts,
+    manifest: captured.value.manifest,
+    origin: 'touched',
+    usage: standing?.usage ?? { startedAt: now, finishedAt: now, wallS: 0, cpuS: undefined, maxRssMb: undefined },
+    recordedAt: now,
+    attempts: standing?.attempts ?? 0,
+    resources: standing?.resources ?? {},
+    host: standing?.host ?? hostname(),
+    executor: standing?.executor ?? 'local',
+    executorJob: standing?.executorJob,
+    log: job.log,
+    config: recordedConfig(job),
+    command: keyCommand(job, workspace.scopes).run ?? '',
+    reasons: ['touched'],
+  };
+  workspace.records.commit(job, trace);
+  return trace.manifest;
+}
+
+export const restore = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
+  underLock(common, screen, async (workspace) => {
+    const selected = workspace.select(selectors);
+    if (!selected.ok) return fail(screen, selected.error);
+    const needed = withUpstream(selected.value);
+    const plan = makePlan(
+      workspace.graph.jobs.filter((job) => needed.has(job)),
+      workspace.rebuilder,
+    );
+    const problems: Diagnostic[] = [];
+    const restored: string[] = [];
+    for (const { job, judgement } of plan.steps.values()) {
+      if (!selected.value.has(job) || judgement.status === 'FRESH') continue;
+      const { trace } = judgement;
+      if (trace === undefined) {
+        problems.push(
+          error('restore/no-result', `${job.rule.name} ${job.id} has no result on record for its present state`, {
+            hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
+          }),
+        );
+      } else if (await workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
+      else {
+        problems.push(
+          error('restore/evicted', `${job.rule.name} ${job.id}: the store no longer has all its bytes`, {
+            hint: `\`lhb build ${job.id}\` makes them again`,
+          }),
+        );
+      }
+    }
+    if (problems.length > 0) screen.diagnostics(problems);
+    else if (screen.json) screen.document({ restored });
+    screen.note(`restored ${formatCount(restored.length, 'job')}`);
+    return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
+  });

@@ -1,0 +1,220 @@
+// lhb build, plan, forcerun: brings jobs up to date, or says what that would take.
+import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import type { Diagnostic } from '../../base/diagnostic.ts';
+import { err, ok, type Result } from '../../base/result.ts';
+import { visibleGpus, GpuPool } from '../../execute/gpus.ts';
+import { LocalExecutor } from '../../execute/local.ts';
+import { withDownstream, withUpstream } from '../../graph/graph.ts';
+import type { Job } from '../../graph/job.ts';
+import { throughNames } from '../../graph/resolve.ts';
+import { makePlan, type Plan } from '../../plan/plan.ts';
+import { reasonText } from '../../report/job-report.ts';
+import { openReporter } from '../../report/open-reporter.ts';
+import { describeOutcome } from '../../report/wording.ts';
+import { Allotments } from '../../schedule/allotment.ts';
+import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
+import { JobRunner } from '../../schedule/runner.ts';
+import { Scheduler } from '../../schedule/scheduler.ts';
+import { workLayout } from '../../store/layout.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import type { BuildOptions, CommonOptions, Word } from '../invocation.ts';
+import { limitsFrom, overridesFrom } from '../resource-options.ts';
+import type { Screen } from '../screen.ts';
+import { lockForBuild } from '../lock-build.ts';
+import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
+import { catchSignals } from '../signals.ts';
+import { printGraph } from './graph.ts';
+import { printPlan } from './plan-text.ts';
+
+export type BuildRequest = {
+  readonly common: CommonOptions;
+  readonly build: BuildOptions;
+  readonly selectors: readonly Word[];
+  /** Selectors to rerun: those of `forcerun` or of `-R`. */
+  readonly forcerun: readonly Word[];
+  /** `forcerun --only`. */
+  readonly only: boolean;
+};
+
+/** What a build is about. */
+type Scope = { readonly jobs: readonly Job[]; readonly forced: ReadonlySet<Job>; readonly selected: ReadonlySet<Job> };
+
+export async function build(request: BuildRequest, screen: Screen): Promise<ExitCode> {
+  const loaded = loadWorkspace(request.common);
+  if (!loaded.ok) return failed(screen, loaded.error);
+  screen.diagnostics(loaded.value.workflow.warnings);
+  const dry = request.build.dryRun || request.build.dag;
+  // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
+  const reading = openWorkspace(loaded.value, false);
+  if (!reading.ok) return failed(screen, reading.error);
+  const scope = scopeOf(reading.value, request);
+  if (!scope.ok || dry) {
+    const code = scope.ok ? dryRun(reading.value, scope.value, request, screen) : failed(screen, scope.error);
+    await reading.value.close();
+    return code;
+  }
+  await reading.value.close();
+  return await locked(request, screen, loaded.value.workflow.root);
+}
+
+function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
+  screen.diagnostics(errors);
+  return errors.some((d) => d.code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
+}
+
+function dryRun(workspace: Workspace, scope: Scope, request: BuildRequest, screen: Screen): ExitCode {
+  if (request.build.dag) {
+    printGraph(screen, workspace.graph, new Set(scope.jobs), { rules: false, format: 'dot' });
+    return EXIT.ok;
+  }
+  printPlan(screen, makePlan(scope.jobs, workspace.rebuilder, scope.forced));
+  return EXIT.ok;
+}
+
+async function locked(request: BuildRequest, screen: Screen, root: string): Promise<ExitCode> {
+  const id = randomUUID();
+  const signals = catchSignals();
+  const lock = await lockForBuild(workLayout(root), id, request.build.wait, screen, signals.signal);
+  if (!lock.ok) {
+    signals.close();
+    return lock.error;
+  }
+  try {
+    // Read again: another build may have finished while this one waited.
+    const loaded = loadWorkspace(request.common);
+    if (!loaded.ok) return failed(screen, loaded.error);
+    const workspace = openWorkspace(loaded.value, true);
+    if (!workspace.ok) return failed(screen, workspace.error);
+    try {
+      const scope = scopeOf(workspace.value, request);
+      if (!scope.ok) return failed(screen, scope.error);
+      return await runBuild(workspace.value, scope.value, request, screen, id, signals);
+    } finally {
+      await workspace.value.close();
+    }
+  } finally {
+    signals.close();
+    await lock.value.release();
+  }
+}
+
+/** Which jobs are wanted, in topological order, and which are to be rerun. */
+function scopeOf(workspace: Workspace, { build, selectors, forcerun, only }: BuildRequest): Result<Scope> {
+  const errors: Diagnostic[] = [];
+  const take = (words: readonly Word[]): Set<Job> => {
+    const found = workspace.select(words);
+    if (found.ok) return found.value;
+    errors.push(...found.error);
+    return new Set();
+  };
+  const selected = take(selectors);
+  const rerun = take(forcerun);
+  const until = take(build.until);
+  const omitted = withDownstream(take(build.omitFrom));
+  if (errors.length > 0) return err(errors);
+
+  const follow = only ? rerun : withDownstream(rerun);
+  // Without selectors everything that follows is brought up to date, also what is not among the defaults.
+  const followed = selectors.length === 0 ? withDownstream(rerun) : rerun;
+  const asked = selectors.length > 0 ? [...selected] : onlyForcerun(build, forcerun) ? [] : defaultJobs(workspace);
+  let wanted = withUpstream([...asked, ...followed]);
+  if (build.until.length > 0) wanted = intersect(withUpstream(until), wanted);
+  for (const job of omitted) wanted.delete(job);
+  if (build.rerunIncomplete) wanted = withUpstream(incomplete(workspace, wanted));
+  const forced = build.forceAll || build.check ? wanted : intersect(new Set(follow), wanted);
+  const jobs = workspace.graph.jobs.filter((job) => wanted.has(job));
+  return ok({ jobs, forced, selected: new Set([...selected, ...rerun]) });
+}
+
+/** The command `forcerun` is about its selectors alone; `build -R` also builds what it would without. */
+const onlyForcerun = (build: BuildOptions, forcerun: readonly Word[]): boolean =>
+  forcerun.length > 0 && build.forcerun.length === 0;
+
+function defaultJobs(workspace: Workspace): Job[] {
+  const { graph } = workspace;
+  const names = graph.workflow.default;
+  if (names === undefined) return [...graph.jobs];
+  return names.flatMap(({ name }) => (graph.byRule.get(name) ?? []).flatMap(throughNames));
+}
+
+/** The jobs whose last attempt failed or was cut off. */
+function incomplete(workspace: Workspace, wanted: ReadonlySet<Job>): Job[] {
+  const plan = makePlan(
+    workspace.graph.jobs.filter((job) => wanted.has(job)),
+    workspace.rebuilder,
+  );
+  return [...plan.steps.values()]
+    .filter(
+      ({ status, judgement }) => status === 'FAILED' || status === 'INCOMPLETE' || judgement.attempt !== undefined,
+    )
+    .map(({ job }) => job);
+}
+
+const intersect = (jobs: Set<Job>, others: ReadonlySet<Job>): Set<Job> =>
+  new Set([...jobs].filter((j) => others.has(j)));
+
+async function runBuild(
+  workspace: Workspace,
+  scope: Scope,
+  request: BuildRequest,
+  screen: Screen,
+  id: string,
+  signals: ReturnType<typeof catchSignals>,
+): Promise<ExitCode> {
+  const { build: options, common } = request;
+  const root = workspace.workflow.root;
+  const slots = options.jobs ?? availableParallelism();
+  const gpus = new GpuPool(visibleGpus());
+  const limits = limitsFrom(machineLimits(gpus.size), options.resources);
+  const overrides = overridesFrom(workspace, options);
+  const problems = [limits, overrides].flatMap((r) => (r.ok ? [] : r.error));
+  if (!limits.ok || !overrides.ok) return failed(screen, problems);
+  const plan: Plan = makePlan(scope.jobs, workspace.rebuilder, scope.forced);
+  const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
+  const toRun = [...plan.steps.values()].filter((s) => s.action === 'run' || s.action === 'check').map((s) => s.job);
+  const asked = allotments.check(toRun);
+  if (asked.errors.length > 0) return failed(screen, asked.errors);
+  screen.diagnostics(asked.warnings);
+  const reporter = openReporter(
+    {
+      json: common.json,
+      verbosity: common.verbosity,
+      reasons: options.reason,
+      color: screen.colorOn(process.stderr),
+    },
+    process.env,
+  );
+  // No more helpers than could ever be busy.
+  const executor = new LocalExecutor({ slots: Math.min(slots, toRun.length, 64), cwd: root });
+  const words = {
+    outcome: describeOutcome,
+    reason: reasonText,
+    warn: (text: string): void =>
+      reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 }),
+  };
+  const { records, keys, scopes, host, rebuilder } = workspace;
+  const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
+  const scheduler = new Scheduler(
+    { plan, rebuilder, runner, allotments, root, emit: (event) => reporter.handle(event) },
+    {
+      slots,
+      keepGoing: options.keepGoing,
+      forced: scope.forced,
+      selected: scope.selected,
+      keepTemp: options.noTemp,
+      retries: options.retries ?? 0,
+      interrupt: signals.signal,
+    },
+  );
+  try {
+    const { counts, changed } = await scheduler.run();
+    const interrupted = signals.exitCode();
+    if (interrupted !== undefined) return interrupted;
+    if (counts.failed > 0) return EXIT.jobFailed;
+    return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
+  } finally {
+    await executor.close();
+    reporter.close();
+  }
+}

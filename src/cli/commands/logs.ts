@@ -1,0 +1,49 @@
+// lhb logs: one job's log, followed live with -f.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { error } from '../../base/diagnostic.ts';
+import { pipeText } from '../log-stream.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import type { CommonOptions, Word } from '../invocation.ts';
+import { fail, findKnown, withWorkspace } from '../query.ts';
+import type { Screen } from '../screen.ts';
+import { readHolder } from '../../store/lock.ts';
+import { workLayout } from '../../store/layout.ts';
+
+export async function logs(
+  common: CommonOptions,
+  selector: Word,
+  options: { follow: boolean; attempt: number | undefined },
+  screen: Screen,
+): Promise<ExitCode> {
+  let file = '';
+  let root = '';
+  let isRunning = (): boolean => false;
+  const code = await withWorkspace(common, screen, false, (workspace) => {
+    const found = findKnown(workspace, selector);
+    if (!found.ok) return fail(screen, found.error);
+    const log = 'job' in found.value ? found.value.job.log : found.value.record.log;
+    const id = 'job' in found.value ? found.value.job.id : found.value.record.jobId;
+    root = workspace.workflow.root;
+    file = join(root, log) + (options.attempt === undefined ? '' : `.${options.attempt}`);
+    const attempt = workspace.records.attempt(id);
+    const build = attempt?.state === 'begun' ? attempt.build : undefined;
+    isRunning = () => build !== undefined && readHolder(workLayout(root))?.build === build;
+    return EXIT.ok;
+  });
+  if (code !== EXIT.ok) return code;
+  if (!existsSync(file) && !(options.follow && isRunning())) {
+    return fail(screen, [
+      error(
+        'cli/no-log',
+        `${selector.text} has no log${options.attempt === undefined ? ' yet' : ` of attempt ${options.attempt}`}`,
+        {
+          at: selector.at,
+          hint: 'it has not run here',
+        },
+      ),
+    ]);
+  }
+  await pipeText(file, process.stdout, options.follow ? isRunning : undefined);
+  return EXIT.ok;
+}

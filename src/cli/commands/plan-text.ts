@@ -1,0 +1,37 @@
+// What `lhb plan` and `build -n` print.
+import type { Plan, Step } from '../../plan/plan.ts';
+import { countStatuses, jobJson, reasonText } from '../../report/job-report.ts';
+import type { Column } from '../../report/table.ts';
+import { describePlan } from '../../report/wording.ts';
+import type { Screen } from '../screen.ts';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'plan', tone: (cell) => (cell === 'run' ? 'yellow' : cell === 'restore' ? 'cyan' : 'dim') },
+  { title: 'rule' },
+  { title: 'id' },
+  { title: 'label' },
+  { title: 'reason' },
+];
+
+/** The steps that a build would take, with their reasons; then how many there are of each. */
+export function printPlan(screen: Screen, plan: Plan): void {
+  const steps = [...plan.steps.values()];
+  if (screen.json) {
+    screen.document({ jobs: steps.map(jobJson), counts: countStatuses(steps) });
+    return;
+  }
+  const shown = steps.filter((step) => step.action !== 'none' || screen.verbose);
+  if (shown.length > 0) screen.table(COLUMNS, shown.map(row));
+  screen.note(describePlan(countActions(steps)));
+}
+
+function row(step: Step): string[] {
+  const { job, action, reasons } = step;
+  return [action, job.rule.name, job.id, job.label || '-', reasons.map(reasonText).join('; ') || '-'];
+}
+
+export function countActions(steps: Iterable<Step>): Record<Step['action'], number> {
+  const counts = { none: 0, restore: 0, run: 0, check: 0 };
+  for (const { action } of steps) counts[action]++;
+  return counts;
+}

@@ -1,0 +1,43 @@
+// lhb summary: one line a job, where it stands and why.
+import { keyCommand } from '../../graph/command.ts';
+import {
+  countStatuses,
+  DETAILED_COLUMNS,
+  detailedRow,
+  jobJson,
+  SUMMARY_COLUMNS,
+  summaryRow,
+} from '../../report/job-report.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import type { CommonOptions, Word } from '../invocation.ts';
+import { fail, planOf, withWorkspace } from '../query.ts';
+import type { Screen } from '../screen.ts';
+
+export const summary = (
+  common: CommonOptions,
+  selectors: readonly Word[],
+  detailed: boolean,
+  screen: Screen,
+): Promise<ExitCode> =>
+  withWorkspace(common, screen, false, (workspace) => {
+    const planned = planOf(workspace, selectors);
+    if (!planned.ok) return fail(screen, planned.error);
+    const { plan, jobs } = planned.value;
+    const steps = jobs.flatMap((job) => plan.steps.get(job) ?? []);
+    if (screen.json) {
+      const command = (i: number): string | null => {
+        const step = steps[i];
+        return step ? (keyCommand(step.job, workspace.scopes).run ?? null) : null;
+      };
+      const rows = steps.map((step, i) => (detailed ? { ...jobJson(step), command: command(i) } : jobJson(step)));
+      screen.document({ jobs: rows, counts: countStatuses(steps) });
+      return EXIT.ok;
+    }
+    if (detailed) {
+      const rows = steps.map((step) => detailedRow(step, keyCommand(step.job, workspace.scopes).run ?? ''));
+      screen.table(DETAILED_COLUMNS, rows);
+    } else screen.table(SUMMARY_COLUMNS, steps.map(summaryRow));
+    const counts = Object.entries(countStatuses(steps)).map(([status, count]) => `${count} ${status}`);
+    if (process.stdout.isTTY) screen.note(counts.join(', '));
+    return EXIT.ok;
+  });

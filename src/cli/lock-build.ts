@@ -1,0 +1,39 @@
+// One build a work tree: takes the lock, or says who has it.
+import { hostname } from 'node:os';
+import { error } from '../base/diagnostic.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { acquireLock, type Lock, type LockHolder } from '../store/lock.ts';
+import type { WorkLayout } from '../store/layout.ts';
+import { formatTime } from '../report/format.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+import type { Screen } from './screen.ts';
+
+/** @param wait wait for the other build instead of giving up; @param interrupt ends the waiting */
+export async function lockForBuild(
+  work: WorkLayout,
+  build: string,
+  wait: boolean,
+  screen: Screen,
+  interrupt: AbortSignal,
+): Promise<Result<Lock, ExitCode>> {
+  let told = false;
+  const onWait = (holder: LockHolder | undefined): void => {
+    if (!told) screen.note(`waiting for ${describe(holder)}`);
+    told = true;
+  };
+  const lock = await acquireLock(work, { build, command: process.argv.slice(2).join(' '), wait, onWait, interrupt });
+  if (lock.ok) return ok(lock.value);
+  if (interrupt.aborted) return err(EXIT.interrupted);
+  screen.diagnostics([
+    error('store/locked', `another build runs in this work tree: ${describe(lock.error)}`, {
+      hint: 'wait for it with `lhb build --wait`, or look at it with `lhb jobs`',
+    }),
+  ]);
+  return err(EXIT.locked);
+}
+
+function describe(holder: LockHolder | undefined): string {
+  if (holder === undefined) return 'another build';
+  const where = holder.host === hostname() ? '' : ` on ${holder.host}`;
+  return `lhb ${holder.command} (pid ${holder.pid}${where}, since ${formatTime(holder.since)})`;
+}

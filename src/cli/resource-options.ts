@@ -1,0 +1,59 @@
+// --resources, --default-resources, --set-resources -> limits and overrides.
+import { error, type Diagnostic } from '../base/diagnostic.ts';
+import { didYouMean } from '../base/nearest.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { compileText } from '../expr/template.ts';
+import type { Template } from '../expr/types.ts';
+import type { ResourceOverrides } from '../schedule/allotment.ts';
+import { parseResource } from '../schedule/resources.ts';
+import type { Assignment, BuildOptions } from './invocation.ts';
+import type { Loaded } from './workspace.ts';
+
+/** The machine's limits with `--resources` put over them. */
+export function limitsFrom(machine: Map<string, number>, given: readonly Assignment[]): Result<Map<string, number>> {
+  const limits = new Map(machine);
+  const errors: Diagnostic[] = [];
+  for (const { name, value, at } of given) {
+    const number = Number(value);
+    const parsed = parseResource(name, value.trim() !== '' && Number.isFinite(number) ? number : value);
+    if (parsed.ok && typeof parsed.value === 'number') limits.set(name, parsed.value);
+    else {
+      const problem = parsed.ok ? `must be a number, not '${value}'` : parsed.error;
+      errors.push(error('cli/usage', `--resources ${name} ${problem}`, { at }));
+    }
+  }
+  return errors.length > 0 ? err(errors) : ok(limits);
+}
+
+/** `--default-resources` and `--set-resources` as templates: a number, text, or `${{ … }}`. */
+export function overridesFrom(loaded: Loaded, options: BuildOptions): Result<ResourceOverrides> {
+  const errors: Diagnostic[] = [];
+  const template = ({ value, at }: Assignment): Template | undefined => {
+    const compiled = compileText(value, at, loaded.engine);
+    if (!compiled.ok) {
+      errors.push(...compiled.error);
+      return undefined;
+    }
+    const { value: made } = compiled;
+    const number = Number(value);
+    if (made.kind !== 'constant' || value.trim() === '' || !Number.isFinite(number)) return made;
+    return { ...made, value: Number.isSafeInteger(number) ? BigInt(number) : number };
+  };
+  const defaults = options.defaultResources.flatMap((given) => {
+    const value = template(given);
+    return value ? [{ name: given.name, value }] : [];
+  });
+  const rules = loaded.workflow.rules;
+  const sets = options.setResources.flatMap((given) => {
+    if (!rules.has(given.rule)) {
+      const hint = didYouMean(given.rule, rules.keys()) ?? `the rules are ${[...rules.keys()].join(', ')}`;
+      errors.push(
+        error('cli/usage', `--set-resources names rule '${given.rule}', which is not there`, { at: given.at, hint }),
+      );
+      return [];
+    }
+    const value = template(given);
+    return value ? [{ rule: given.rule, name: given.name, value }] : [];
+  });
+  return errors.length > 0 ? err(errors) : ok({ defaults, sets });
+}

@@ -1,0 +1,53 @@
+// Where a command's results and messages go: results to stdout, the rest to stderr.
+import { printDiagnostics, diagnosticJson } from '../report/diagnostic.ts';
+import { printTable, type Column } from '../report/table.ts';
+import type { Diagnostic } from '../base/diagnostic.ts';
+import type { CommonOptions } from './invocation.ts';
+
+export class Screen {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  private readonly choice: CommonOptions['color'];
+
+  constructor(options: Pick<CommonOptions, 'json' | 'color'> & { verbosity?: CommonOptions['verbosity'] }) {
+    this.json = options.json;
+    this.quiet = options.verbosity === 'quiet';
+    this.verbose = options.verbosity === 'verbose';
+    this.choice = options.color;
+  }
+
+  colorOn(stream: NodeJS.WriteStream): boolean {
+    return this.choice === 'always' || (this.choice === 'auto' && stream.isTTY === true);
+  }
+
+  /** A result, as text. */
+  text(text: string): void {
+    process.stdout.write(text);
+  }
+
+  /** A result, as one JSON document. */
+  document(value: unknown): void {
+    process.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** A result, as a table: aligned on a terminal, TSV elsewhere. */
+  table(columns: readonly Column[], rows: Iterable<readonly string[]>): void {
+    const { stdout } = process;
+    const options = { tty: stdout.isTTY === true, width: stdout.columns ?? 120, color: this.colorOn(stdout) };
+    process.stdout.write(printTable(columns, rows, options));
+  }
+
+  /** A message beside the result. */
+  note(text: string): void {
+    if (!this.quiet) process.stderr.write(`${text}\n`);
+  }
+
+  /** Errors, with `--json` on stdout as one document; warnings on stderr. */
+  diagnostics(diagnostics: readonly Diagnostic[]): void {
+    const failed = diagnostics.some((d) => d.severity === 'error');
+    if (failed && this.json) return this.document(diagnosticJson(diagnostics, process.cwd()));
+    if (!failed && (this.json || this.quiet)) return;
+    process.stderr.write(printDiagnostics(diagnostics, { color: this.colorOn(process.stderr), cwd: process.cwd() }));
+  }
+}

@@ -1,0 +1,35 @@
+// Ctrl-C and TERM: the build cancels what runs, records it, and ends with 130 or 143.
+import { EXIT, type ExitCode } from './exit-code.ts';
+
+export type Signals = {
+  readonly signal: AbortSignal;
+  /** The exit code that the signal asks for, undefined where none came. */
+  exitCode(): ExitCode | undefined;
+  close(): void;
+};
+
+/** Catches SIGINT, SIGTERM and SIGHUP until closed. */
+export function catchSignals(): Signals {
+  const controller = new AbortController();
+  let code: ExitCode | undefined;
+  const onInterrupt = (): void => {
+    code ??= EXIT.interrupted;
+    controller.abort();
+  };
+  const onTerminate = (): void => {
+    code ??= EXIT.terminated;
+    controller.abort();
+  };
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onTerminate);
+  process.on('SIGHUP', onTerminate);
+  return {
+    signal: controller.signal,
+    exitCode: () => code,
+    close() {
+      process.off('SIGINT', onInterrupt);
+      process.off('SIGTERM', onTerminate);
+      process.off('SIGHUP', onTerminate);
+    },
+  };
+}

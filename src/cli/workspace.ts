@@ -1,0 +1,176 @@
+// Finds the workflow; opens workflow, graph, store and records once for a command.
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { error, type Diagnostic } from '../base/diagnostic.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { createEngine } from '../expr/cel.ts';
+import type { Engine } from '../expr/types.ts';
+import { writeAtomic } from '../fs/atomic-write.ts';
+import { expand } from '../graph/expand.ts';
+import type { JobGraph } from '../graph/graph.ts';
+import { WorkspaceHost } from '../graph/host.ts';
+import type { Job } from '../graph/job.ts';
+import type { Scopes } from '../graph/scope.ts';
+import { selectJob, selectJobs, type SelectContext, type Selector } from '../graph/select.ts';
+import { KeyMaker } from '../key/key-parts.ts';
+import { SourceDigests } from '../key/source-digests.ts';
+import { Rebuilder } from '../plan/rebuilder.ts';
+import { Records } from '../plan/records.ts';
+import { BlobStore } from '../store/blob-store.ts';
+import { FileDigests } from '../store/file-digests.ts';
+import { IndexDb } from '../store/index-db.ts';
+import { openFormat } from '../store/format.ts';
+import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
+import { readHolder } from '../store/lock.ts';
+import { loadWorkflow } from '../workflow/check.ts';
+import { EnvRecord } from '../workflow/env-record.ts';
+import type { Workflow } from '../workflow/workflow.ts';
+import type { CommonOptions } from './invocation.ts';
+
+const WORKFLOW_FILE = 'lhb.yaml';
+
+/** A workflow that was read, before the store is opened. */
+export type Loaded = {
+  readonly workflow: Workflow;
+  readonly engine: Engine;
+  readonly host: WorkspaceHost;
+  readonly env: EnvRecord;
+  /** Where one stands, from the workflow's folder. */
+  readonly here: string;
+};
+
+export type Workspace = Loaded & {
+  readonly graph: JobGraph;
+  readonly scopes: Scopes;
+  readonly index: IndexDb;
+  readonly blobs: BlobStore;
+  readonly layout: StoreLayout;
+  readonly files: FileDigests;
+  readonly records: Records;
+  readonly keys: KeyMaker;
+  readonly rebuilder: Rebuilder;
+  readonly tree: string;
+  readonly select: (selectors: readonly Selector[]) => Result<Set<Job>>;
+  readonly selectOne: (selector: Selector) => Result<Job>;
+  readonly close: () => Promise<void>;
+};
+
+/** Finds lhb.yaml from `-C`/`-f` or in a parent folder, and reads it. */
+export function loadWorkspace(options: CommonOptions): Result<Loaded> {
+  const found = findWorkflow(options);
+  if (!found.ok) return found;
+  const file = found.value;
+  const root = dirname(file);
+  const host = new WorkspaceHost(root);
+  const engine = createEngine(host);
+  const env = new EnvRecord(process.env);
+  const workflow = loadWorkflow({
+    file,
+    configFiles: options.configfiles.map((word) => ({ path: resolve(word.text), at: word.at })),
+    configSets: options.config,
+    engine,
+    env,
+  });
+  if (!workflow.ok) return workflow;
+  const from = resolve(options.directory?.text ?? '.');
+  const here = relative(root, from).split(sep).join('/');
+  return ok({ workflow: workflow.value, engine, host, env, here });
+}
+
+function findWorkflow(options: CommonOptions): Result<string> {
+  const start = resolve(options.directory?.text ?? '.');
+  if (statSync(start, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    return err([
+      error('cli/no-workflow', `there is no folder ${options.directory?.text}`, { at: options.directory?.at }),
+    ]);
+  }
+  if (options.file !== undefined) {
+    const file = resolve(start, options.file.text);
+    if (existsSync(file)) return ok(file);
+    return err([error('cli/no-workflow', `there is no file ${options.file.text}`, { at: options.file.at })]);
+  }
+  for (let folder = start; ; folder = dirname(folder)) {
+    const file = join(folder, WORKFLOW_FILE);
+    if (existsSync(file)) return ok(file);
+    if (folder === dirname(folder)) break;
+  }
+  return err([
+    error('cli/no-workflow', `there is no ${WORKFLOW_FILE} in ${start} or a folder above it`, {
+      hint: 'go to the folder of your workflow, or name it with -C',
+    }),
+  ]);
+}
+
+/**
+ * Opens the store and expands the workflow.
+ * @param write false for queries: nothing is made or changed, and no lock is waited for
+ */
+export function openWorkspace(loaded: Loaded, write: boolean): Result<Workspace> {
+  const { workflow, host, env, engine, here } = loaded;
+  const { root } = workflow;
+  const layout = storeLayout(workflow.store);
+  const work = workLayout(root);
+  const format = openFormat(layout, !write);
+  if (!format.ok) return format;
+  const tree = treeId(work.tree, write);
+  if (write) mkdirSync(work.tmp, { recursive: true });
+  const index = IndexDb.open(layout.index, { readOnly: !write });
+  if (!index.ok) return index;
+  const db = index.value;
+  const blobs = new BlobStore(layout, { link: workflow.link });
+  const files = new FileDigests(root, db.fileTable(tree), write);
+  const records = new Records({ root, index: db, blobs, files, tree, runningBuild: readHolder(work)?.build });
+  const expansion = expand(workflow, host, env, (path) => records.madeBefore(path));
+  if (!expansion.ok) {
+    void db.close();
+    return expansion;
+  }
+  const { graph, scopes } = expansion.value;
+  const keys = new KeyMaker(scopes, new SourceDigests(root, files));
+  const rebuilder = new Rebuilder(keys, records);
+  const context: SelectContext = { graph, engine, here };
+  const close = async (): Promise<void> => {
+    files.flush();
+    await db.close();
+  };
+  return ok({
+    ...loaded,
+    graph,
+    scopes,
+    index: db,
+    blobs,
+    layout,
+    files,
+    records,
+    keys,
+    rebuilder,
+    tree,
+    select: (selectors) => selectJobs(context, selectors),
+    selectOne: (selector) => selectJob(context, selector),
+    close,
+  });
+}
+
+/** The work tree's id in the index: random, in a file that moves with the tree. */
+function treeId(file: string, write: boolean): string {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof parsed === 'object' && parsed !== null && 'id' in parsed && typeof parsed.id === 'string')
+      return parsed.id;
+  } catch {
+    // none yet, or damaged: a new one loses nothing but time
+  }
+  const id = randomUUID();
+  if (write) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeAtomic(file, `${JSON.stringify({ format: 1, id })}\n`);
+  }
+  return id;
+}
+
+/** Errors that stop a command, with the warnings of the workflow beside them. */
+export const problemsOf = (loaded: Loaded, errors: readonly Diagnostic[]): Diagnostic[] => [
+  ...loaded.workflow.warnings,
+  ...errors,
+];

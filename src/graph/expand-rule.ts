@@ -1,0 +1,266 @@
+// One rule -> its jobs: `for`, `where`, config, inputs, job hash, dir, outputs, log, in this order.
+import { error, DiagnosticError } from '../base/diagnostic.ts';
+import { isMap, type Key, type Value } from '../base/value.ts';
+import { evaluate, evaluateText, pathsOf } from '../expr/template.ts';
+import type { Template } from '../expr/types.ts';
+import { isGlob } from '../fs/glob.ts';
+import { parseRelPath } from '../fs/rel-path.ts';
+import { composeConfig, removePaths } from '../workflow/layers.ts';
+import type { OutputSpec, Rule } from '../workflow/workflow.ts';
+import type { Expander } from './expand.ts';
+import { jobHash, jobId } from './job-hash.ts';
+import { Job, type JobInput, type JobOutput } from './job.ts';
+import { JobView } from './job-view.ts';
+import { OUTPUT_TOKEN } from './path-form.ts';
+
+/** How many errors of one rule are worth reading: the jobs of a rule tend to fail alike. */
+const ENOUGH_ERRORS = 20;
+
+/**
+ * The jobs of a rule, each once. What is wrong is noted in the expander.
+ * @param named the rules that this rule's expressions name
+ */
+export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<string>): Job[] {
+  const jobs = new Set<Job>();
+  const errorsBefore = expander.errors.length;
+  const scope = expander.scopes.base();
+  const bindings = new Map<string, unknown>();
+  const lists = iteratedLists(rule);
+
+  const bind = (depth: number): void => {
+    if (expander.errors.length - errorsBefore >= ENOUGH_ERRORS) return;
+    const axis = rule.for[depth];
+    if (axis === undefined) {
+      try {
+        if (!accepts(rule, scope)) return;
+        const job = expander.add(makeJob(expander, rule, named, scope, new Map(bindings), lists));
+        if (job !== undefined) jobs.add(job);
+      } catch (problem) {
+        expander.note(rule, problem);
+      }
+      return;
+    }
+    let values: readonly unknown[];
+    try {
+      values = axisValues(rule, axis.name, axis.value, scope);
+    } catch (problem) {
+      expander.note(rule, problem);
+      return;
+    }
+    for (const value of values) {
+      scope.set(axis.name, value);
+      bindings.set(axis.name, value);
+      bind(depth + 1);
+    }
+    scope.delete(axis.name);
+    bindings.delete(axis.name);
+  };
+  bind(0);
+  return [...jobs];
+}
+
+function axisValues(rule: Rule, name: string, template: Template, scope: Map<string, unknown>): readonly unknown[] {
+  const value = evaluate(template, scope);
+  if (Array.isArray(value)) return value;
+  // A one-job rule is its job, and as an axis the list of it.
+  if (value instanceof JobView) return [value];
+  const found = isMap(value)
+    ? 'a map'
+    : value === null
+      ? 'null'
+      : typeof value === 'string'
+        ? 'text'
+        : `${String(value)}`;
+  throw new DiagnosticError([
+    error('graph/for-not-a-list', `rule '${rule.name}': \`for\` name '${name}' must be a list, and is ${found}`, {
+      at: template.at,
+      hint: isMap(value) ? 'entries(map) gives a list of {key, value}' : 'write [x] for a list of one',
+    }),
+  ]);
+}
+
+function accepts(rule: Rule, scope: Map<string, unknown>): boolean {
+  if (rule.where === undefined) return true;
+  const value = rule.where.evaluate(scope);
+  if (typeof value === 'boolean') return value;
+  throw new DiagnosticError([
+    error('graph/where-not-a-bool', `rule '${rule.name}': \`where\` must be true or false, and is ${String(value)}`, {
+      at: rule.where.at,
+    }),
+  ]);
+}
+
+/** `for` names and paths in them over which a later `for` name iterates: `exp` -> [['seeds']] for `exp.seeds`. */
+function iteratedLists(rule: Rule): ReadonlyMap<string, readonly (readonly string[])[]> {
+  const earlier = new Set<string>();
+  const found = new Map<string, (readonly string[])[]>();
+  for (const axis of rule.for) {
+    for (const path of pathsOf(axis.value)) {
+      const [name = '', ...rest] = path.split('.');
+      if (!earlier.has(name) || rest.length === 0) continue;
+      const paths = found.get(name) ?? [];
+      paths.push(rest);
+      found.set(name, paths);
+    }
+    earlier.add(axis.name);
+  }
+  return found;
+}
+
+function makeJob(
+  expander: Expander,
+  rule: Rule,
+  named: ReadonlySet<string>,
+  scope: Map<string, unknown>,
+  bindings: ReadonlyMap<string, unknown>,
+  lists: ReadonlyMap<string, readonly (readonly string[])[]>,
+): Job {
+  const config = rule.config ? composeConfig(rule.config, scope, expander.readConfig) : bindingsConfig(bindings, lists);
+  const { inputs, jobs: inputJobs } = expander.form.inPortable(() => evaluateInputs(expander, rule, named, scope));
+  const bound = [...bindings.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, value]) => jobsIn(value))
+    .filter((jobs) => jobs.length > 0);
+  const upstream = [...bound, ...inputJobs];
+  const keyed = rule.unkeyed.length > 0 ? removePaths(config, rule.unkeyed) : config;
+  const hash = jobHash(rule.prefix, keyed, upstream);
+  const job = new Job({
+    rule,
+    form: expander.form,
+    bindings,
+    config,
+    inputs,
+    named: [...new Set(upstream.flat())],
+    boundJobs: [...new Set(bound.flat())],
+    hash,
+    id: jobId(rule.prefix, hash),
+  });
+  expander.form.inPortable(() => placeJob(expander, job));
+  return job;
+}
+
+/** The default config: the bindings, without lists over which a later `for` name iterates. */
+function bindingsConfig(
+  bindings: ReadonlyMap<string, unknown>,
+  lists: ReadonlyMap<string, readonly (readonly string[])[]>,
+): Value {
+  const config = new Map<Key, Value>();
+  for (const [name, value] of bindings) {
+    let kept = value as Value;
+    for (const path of lists.get(name) ?? []) kept = withoutList(kept, path);
+    config.set(name, kept);
+  }
+  return config;
+}
+
+function withoutList(value: Value, path: readonly string[]): Value {
+  const [key, ...rest] = path;
+  if (key === undefined || !isMap(value)) return value;
+  const child = value.get(key);
+  if (child === undefined) return value;
+  if (rest.length === 0 && !Array.isArray(child)) return value;
+  const copy = new Map(value);
+  if (rest.length === 0) copy.delete(key);
+  else copy.set(key, withoutList(child, rest));
+  return copy;
+}
+
+/** All jobs in a value, in the order in which they stand there. */
+export function jobsIn(value: unknown): Job[] {
+  if (value instanceof JobView) return [value.job];
+  if (Array.isArray(value)) return value.flatMap(jobsIn);
+  if (isMap(value)) return [...value.values()].flatMap(jobsIn);
+  return [];
+}
+
+/** The inputs as expressions give them, and for each that names jobs these jobs, in the order of the inputs' names. */
+function evaluateInputs(
+  expander: Expander,
+  rule: Rule,
+  named: ReadonlySet<string>,
+  actualScope: Map<string, unknown>,
+): { inputs: JobInput[]; jobs: Job[][] } {
+  if (rule.inputs.length === 0) return { inputs: [], jobs: [] };
+  const scope = new Map(actualScope).set('output', expander.form.output);
+  const inputs: JobInput[] = [];
+  const byName = new Map<string, Job[]>();
+  for (const spec of rule.inputs) {
+    const value = checkedInput(rule, spec.name, evaluate(spec.value, scope), spec.at);
+    inputs.push({ name: spec.name, keyed: spec.keyed, at: spec.at, value, sources: [] });
+    if (!spec.keyed) continue;
+    const jobs = [value].flat().flatMap((item) => {
+      if (item instanceof JobView) return [item.job];
+      if (typeof item !== 'string' || isGlob(item)) return [];
+      const producer = expander.producerOf(expander.form.actual(item).replace(/\/$/, ''))?.producer;
+      return producer && named.has(producer.job.rule.name) ? [producer.job] : [];
+    });
+    if (jobs.length > 0) byName.set(spec.name, jobs);
+  }
+  const names = [...byName.keys()].sort();
+  return { inputs, jobs: names.map((name) => byName.get(name) ?? []) };
+}
+
+/** Text, a job, or a flat list of these; paths normalised, a trailing slash kept. */
+function checkedInput(rule: Rule, name: string, value: unknown, at: Template['at']): unknown {
+  if (Array.isArray(value)) return value.flatMap((item) => checkedInput(rule, name, item, at));
+  if (value instanceof JobView) return value;
+  if (typeof value === 'string' && value !== '') return normalInput(value);
+  const found = isMap(value) ? 'a map' : value === '' ? 'empty text' : String(value);
+  throw new DiagnosticError([
+    error(
+      'graph/input-not-a-path',
+      `rule '${rule.name}': input '${name}' must be a path, a job, or a list of these, and is ${found}`,
+      {
+        at,
+      },
+    ),
+  ]);
+}
+
+function normalInput(path: string): string {
+  const parsed = parseRelPath(path);
+  if (!parsed.ok) return path; // absolute, or outside the workflow's folder: counts by its content
+  return path.endsWith('/') ? `${parsed.value}/` : parsed.value;
+}
+
+/** Works out `dir`, `outputs` and `log`. Paths are portable here. */
+function placeJob(expander: Expander, job: Job): void {
+  const { rule } = job;
+  const simple = rule.dir === undefined && rule.outputs.every((o) => o.path.kind === 'constant') && !rule.log;
+  const scope = simple ? new Map<string, unknown>() : expander.scopes.ofJob(job);
+  job.portableDir = rule.dir
+    ? relPath(rule, 'dir', evaluateText(rule.dir, scope), rule.dir)
+    : `${OUTPUT_TOKEN}/${rule.name}/${job.id}`;
+  job.outputs = rule.outputs.flatMap((spec) => outputPaths(job, spec, scope));
+  if (!simple) scope.set('outputs', job.outputsValue());
+  job.portableLog = rule.log
+    ? relPath(rule, 'log', evaluateText(rule.log, scope), rule.log)
+    : `.lhb/logs/${rule.name}/${job.id}.log`;
+}
+
+function outputPaths(job: Job, spec: OutputSpec, scope: Map<string, unknown>): JobOutput[] {
+  const texts =
+    spec.path.kind === 'list'
+      ? spec.path.items.map((item) => evaluateText(item, scope))
+      : [evaluateText(spec.path, scope)];
+  return texts.map((text) => {
+    const inDir = relPath(job.rule, `output '${spec.name}'`, text, spec.path);
+    if (inDir === '.') throw escapes(job.rule, `output '${spec.name}'`, text, 'is the folder itself', spec.path);
+    const path = job.portableDir === '.' ? inDir : `${job.portableDir}/${inDir}`;
+    return { name: spec.name, path, inDir, tree: text.endsWith('/'), spec };
+  });
+}
+
+function relPath(rule: Rule, what: string, text: string, template: Template): string {
+  const parsed = parseRelPath(text);
+  if (!parsed.ok) throw escapes(rule, what, text, parsed.error, template);
+  return parsed.value;
+}
+
+const escapes = (rule: Rule, what: string, text: string, problem: string, template: Template): DiagnosticError =>
+  new DiagnosticError([
+    error('graph/bad-path', `rule '${rule.name}': ${what} '${text}' ${problem}`, {
+      at: template.at,
+      hint: "output paths lie below the job's `dir`, and `dir` below the workflow's folder",
+    }),
+  ]);

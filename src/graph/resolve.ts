@@ -1,0 +1,251 @@
+// Input paths -> sources and edges, when all rules are expanded; code globs -> files.
+import { statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { error, type Diagnostic } from '../base/diagnostic.ts';
+import { didYouMean } from '../base/nearest.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { evaluateText } from '../expr/template.ts';
+import { compileGlob, expandGlob, isGlob } from '../fs/glob.ts';
+import { topologicalOrder } from './cycles.ts';
+import type { Expander } from './expand.ts';
+import type { Job, JobInput, Source } from './job.ts';
+import { JobView } from './job-view.ts';
+import { nearestPath } from './nearest-path.ts';
+
+/**
+ * Fills in the sources of all inputs, the code files, and the edges.
+ * @returns the jobs that do something (a rule with `inputs` alone is only a name), in topological order
+ */
+export function resolveInputs(expander: Expander, jobs: readonly Job[]): Result<Job[]> {
+  const resolver = new Resolver(expander);
+  for (const job of jobs) {
+    for (const input of job.inputs) resolver.resolve(job, input);
+    job.code = resolver.codeOf(job);
+  }
+  if (expander.errors.length > 0) return err(expander.errors);
+  for (const job of jobs) connect(job);
+  const sorted = topologicalOrder(jobs);
+  if ('cycle' in sorted) return err([sorted.cycle]);
+  const doing = sorted.order.filter((job) => !isName(job));
+  for (const job of doing) {
+    // A name stands for what it names.
+    if (job.upstream.some(isName)) job.upstream = [...new Set(job.upstream.flatMap(throughNames))];
+  }
+  for (const job of sorted.order) job.downstream.length = 0;
+  for (const [index, job] of doing.entries()) {
+    job.index = index;
+    for (const other of job.upstream) other.downstream.push(job);
+  }
+  return ok(doing);
+}
+
+/** Is the job of a rule with `inputs` and neither `run` nor `outputs`: a name for its inputs. */
+export const isName = (job: Job): boolean => job.rule.run === undefined && job.rule.outputs.length === 0;
+
+/** The jobs that a job stands for: itself, or for a name all that it names. */
+export function throughNames(job: Job): Job[] {
+  return isName(job) ? job.upstream.flatMap(throughNames) : [job];
+}
+
+function connect(job: Job): void {
+  const upstream = new Set<Job>(job.boundJobs);
+  for (const input of job.inputs) {
+    for (const source of input.sources) if (source.kind === 'job' || source.kind === 'output') upstream.add(source.job);
+  }
+  job.upstream = [...upstream];
+  for (const other of job.upstream) other.downstream.push(job);
+}
+
+class Resolver {
+  private readonly expander: Expander;
+  private readonly root: string;
+  private readonly kinds = new Map<string, 'file' | 'folder' | 'none'>();
+  private readonly globs = new Map<string, readonly { path: string; source: Source }[]>();
+  private readonly code = new Map<string, readonly string[]>();
+  private outputPaths: readonly string[] | undefined;
+
+  constructor(expander: Expander) {
+    this.expander = expander;
+    this.root = expander.workflow.root;
+  }
+
+  resolve(job: Job, input: JobInput): void {
+    const sources: Source[] = [];
+    const whole = !Array.isArray(input.value);
+    const items: unknown[] = [];
+    for (const item of [input.value].flat()) {
+      if (item instanceof JobView) {
+        sources.push({ kind: 'job', job: item.job });
+        items.push(item);
+        continue;
+      }
+      const found = this.path(job, input, this.expander.form.actual(String(item)));
+      if (found === undefined) continue;
+      for (const { path, source } of found.matches) {
+        sources.push(source);
+        items.push(source.kind === 'output' ? portable(source, path) : path);
+      }
+      if (whole && !found.isGlob) {
+        input.value = items[0];
+        input.sources = sources;
+        return;
+      }
+    }
+    input.sources = sources;
+    if (!(whole && input.value instanceof JobView)) input.value = items;
+  }
+
+  private path(
+    job: Job,
+    input: JobInput,
+    path: string,
+  ): { isGlob: boolean; matches: readonly { path: string; source: Source }[] } | undefined {
+    const { expander } = this;
+    const clean = path.length > 1 ? path.replace(/\/+$/, '') : path;
+    const made = expander.producerOf(clean);
+    if (made !== undefined) {
+      const { job: maker, output } = made.producer;
+      return {
+        isGlob: false,
+        matches: [{ path: clean, source: { kind: 'output', job: maker, output, sub: made.sub } }],
+      };
+    }
+    const kind = this.kindOf(clean);
+    const outside = isAbsolute(clean) || clean === '..' || clean.startsWith('../');
+    if (kind !== 'none') {
+      const folder = path.endsWith('/');
+      if (folder !== (kind === 'folder')) {
+        const message = folder ? `${clean} is a file, not a folder` : `${clean} is a folder`;
+        const hint = folder ? 'take the trailing slash away' : `write ${clean}/ : then its whole content is keyed`;
+        this.fail(job, input, 'graph/input-kind', message, hint);
+        return undefined;
+      }
+      if (kind === 'folder') this.checkFolder(job, input, clean);
+      return { isGlob: false, matches: [{ path: clean, source: { kind, path: clean, outside } }] };
+    }
+    if (isGlob(clean)) {
+      const matches = this.glob(clean).filter(({ source }) => source.kind !== 'output' || source.job !== job);
+      if (matches.length > 0) return { isGlob: true, matches };
+      this.fail(job, input, 'graph/no-match', `${clean} matches no output and no file`, this.nearestTo(clean));
+      return undefined;
+    }
+    this.fail(
+      job,
+      input,
+      'graph/no-such-input',
+      `no job makes ${clean}, and there is no such file`,
+      this.nearestTo(clean),
+    );
+    return undefined;
+  }
+
+  private glob(pattern: string): readonly { path: string; source: Source }[] {
+    let found = this.globs.get(pattern);
+    if (found !== undefined) return found;
+    const matches = compileGlob(pattern);
+    const results: { path: string; source: Source }[] = [];
+    for (const [path, { job, output }] of this.expander.producers) {
+      if (matches(path)) results.push({ path, source: { kind: 'output', job, output, sub: '' } });
+    }
+    for (const path of expandGlob(this.root, pattern)) {
+      if (path.startsWith('.lhb/') || this.expander.producerOf(path) !== undefined) continue;
+      if (this.expander.madeBefore(path)) continue;
+      results.push({ path, source: { kind: 'file', path, outside: false } });
+    }
+    found = results.sort((a, b) => (a.path < b.path ? -1 : 1));
+    this.globs.set(pattern, found);
+    return found;
+  }
+
+  /** A folder whose whole content is keyed must hold no output: it would change under its reader. */
+  private checkFolder(job: Job, input: JobInput, folder: string): void {
+    this.outputPaths ??= [...this.expander.producers.keys()];
+    const inside = this.outputPaths.find((path) => folder === '.' || path.startsWith(`${folder}/`));
+    if (inside === undefined) return;
+    this.fail(
+      job,
+      input,
+      'graph/output-is-source',
+      `the folder ${folder}/ holds ${inside}, which is an output`,
+      undefined,
+    );
+  }
+
+  private kindOf(path: string): 'file' | 'folder' | 'none' {
+    let kind = this.kinds.get(path);
+    if (kind === undefined) {
+      const stat = statSync(isAbsolute(path) ? path : join(this.root, path), { throwIfNoEntry: false });
+      kind = stat === undefined ? 'none' : stat.isDirectory() ? 'folder' : 'file';
+      this.kinds.set(path, kind);
+    }
+    return kind;
+  }
+
+  /** Files of the rule's `code` for one job, sorted, each once. */
+  codeOf(job: Job): readonly string[] {
+    if (job.rule.code.length === 0) return [];
+    const dynamic = job.rule.code.some((template) => template.kind !== 'constant');
+    const scope = dynamic ? this.expander.scopes.ofJob(job) : new Map<string, unknown>();
+    const patterns = job.rule.code.map((template) => evaluateText(template, scope));
+    const key = patterns.join('\0');
+    let files = this.code.get(key);
+    if (files === undefined) {
+      files = [...new Set(patterns.flatMap((pattern, i) => this.codeFiles(job, pattern, i)))].sort();
+      this.code.set(key, files);
+    }
+    return files;
+  }
+
+  private codeFiles(job: Job, pattern: string, index: number): readonly string[] {
+    const at = job.rule.code[index]?.at ?? job.rule.at;
+    const kind = this.kindOf(pattern);
+    const found =
+      kind === 'file'
+        ? [pattern]
+        : expandGlob(this.root, kind === 'folder' ? `${pattern.replace(/\/$/, '')}/**` : pattern);
+    const files = found.filter((path) => !path.startsWith('.lhb/') && !this.expander.madeBefore(path));
+    const made = files.find((path) => this.expander.producerOf(path) !== undefined);
+    if (made !== undefined) {
+      this.note(
+        error('graph/output-is-source', `rule '${job.rule.name}': the code file ${made} is an output of a job`, {
+          at,
+          hint: 'name it in `inputs`',
+        }),
+      );
+    }
+    if (files.length === 0) {
+      this.note(
+        error('graph/no-match', `rule '${job.rule.name}': code: ${pattern} matches no file`, {
+          at,
+          hint: this.nearestTo(pattern),
+        }),
+      );
+    }
+    return files;
+  }
+
+  private nearestTo(path: string): string | undefined {
+    return nearestPath(this.root, path) ?? didYouMean(path, [...this.expander.producers.keys()].slice(0, 5000));
+  }
+
+  private fail(
+    job: Job,
+    input: JobInput,
+    code: 'graph/no-such-input' | 'graph/no-match' | 'graph/input-kind' | 'graph/output-is-source',
+    problem: string,
+    hint: string | undefined,
+  ): void {
+    const message = `rule '${job.rule.name}': input '${input.name}': ${problem}`;
+    this.note(error(code, message, { at: input.at, hint }));
+  }
+
+  private note(diagnostic: Diagnostic): void {
+    const { errors } = this.expander;
+    if (errors.length < 50 && !errors.some((e) => e.message === diagnostic.message)) errors.push(diagnostic);
+  }
+}
+
+function portable(source: Source & { kind: 'output' }, path: string): string {
+  if (source.sub === '') return source.output.path;
+  return path.endsWith(source.sub) ? `${source.output.path}/${source.sub}` : path;
+}

@@ -1,0 +1,65 @@
+// All decisions before anything runs.
+import { withDownstream } from '../graph/graph.ts';
+import type { Job } from '../graph/job.ts';
+import type { Manifest } from '../store/manifest.ts';
+import { reason, type Reason } from './reason.ts';
+import { standingManifest, type Judgement, type Rebuilder, type Status } from './rebuilder.ts';
+
+export type Action = 'none' | 'restore' | 'run' | 'check';
+
+export type Step = {
+  readonly job: Job;
+  readonly status: Status;
+  readonly action: Action;
+  readonly reasons: readonly Reason[];
+  readonly judgement: Judgement;
+};
+
+/** In topological order. A job that is not in it was not asked for. */
+export type Plan = {
+  readonly steps: ReadonlyMap<Job, Step>;
+};
+
+/**
+ * Plans the given jobs, which hold all their upstream.
+ * @param jobs in topological order
+ * @param forced jobs to run whatever is on record
+ */
+export function makePlan(jobs: Iterable<Job>, rebuilder: Rebuilder, forced: ReadonlySet<Job> = new Set()): Plan {
+  const steps = new Map<Job, Step>();
+  const standing = (job: Job): Manifest | undefined => {
+    const step = steps.get(job);
+    return step && standingManifest(step.judgement);
+  };
+  for (const job of jobs) {
+    const judgement = rebuilder.judge(job, standing);
+    const unsettled = job.upstream.filter((other) => willChange(steps.get(other)));
+    steps.set(job, { job, status: judgement.status, ...actionFor(judgement, unsettled, forced.has(job)), judgement });
+  }
+  return { steps };
+}
+
+/** May the outputs of this job turn out other than they stand on record? */
+function willChange(step: Step | undefined): boolean {
+  if (step === undefined || step.action === 'none') return false;
+  if (step.action !== 'restore') return true;
+  const { trace, current } = step.judgement;
+  return current !== undefined && current.actionKey !== trace?.actionKey;
+}
+
+function actionFor(
+  judgement: Judgement,
+  unsettled: readonly Job[],
+  forced: boolean,
+): { action: Action; reasons: readonly Reason[] } {
+  if (forced) return { action: 'run', reasons: [reason('forced'), ...judgement.reasons] };
+  const { decision, reasons } = judgement;
+  if (unsettled.length === 0 || decision === 'run') return { action: decision, reasons };
+  const below = unsettled.filter((job) => !reasons.some((r) => r.kind === 'upstream' && r.path === job.id));
+  return { action: 'check', reasons: [...reasons, ...below.map((job) => reason('upstream', job.id))] };
+}
+
+/** The jobs that `forcerun` reruns: the selected ones and, unless `only`, all that follows from them. */
+export function forcedJobs(selected: Iterable<Job>, only: boolean): Set<Job> {
+  return only ? new Set(selected) : withDownstream(selected);
+}

@@ -1,0 +1,108 @@
+// Decides for one job: none, restore or run, and says why. It never orders; it changes nothing.
+import type { Job } from '../graph/job.ts';
+import { recordedConfig } from '../graph/plain.ts';
+import { diffParts } from '../key/key-diff.ts';
+import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
+import type { Manifest } from '../store/manifest.ts';
+import type { Attempt, Trace } from '../store/trace.ts';
+import { fromDifference, reason, type Reason } from './reason.ts';
+import type { Records } from './records.ts';
+
+export type Status = 'RUNNING' | 'FAILED' | 'INCOMPLETE' | 'NEW' | 'MISSING' | 'STALE' | 'FRESH';
+
+export type Decision = 'none' | 'restore' | 'run';
+
+export type Judgement = {
+  readonly job: Job;
+  /** Undefined where an upstream job has no result. */
+  readonly key: KeyParts | undefined;
+  readonly status: Status;
+  readonly decision: Decision;
+  readonly reasons: readonly Reason[];
+  /** The result for the key that holds now. */
+  readonly trace: Trace | undefined;
+  /** What the work tree holds of this job on record; may be the result for another key. */
+  readonly current: Trace | undefined;
+  /** The last attempt without a result. */
+  readonly attempt: Attempt | undefined;
+};
+
+/** The manifest that counts for jobs below, as it stands on record. */
+export function standingManifest(judgement: Judgement): Manifest | undefined {
+  if (judgement.status === 'FRESH') return judgement.trace?.manifest;
+  return (judgement.current ?? judgement.trace)?.manifest;
+}
+
+export class Rebuilder {
+  private readonly keys: KeyMaker;
+  private readonly records: Records;
+
+  constructor(keys: KeyMaker, records: Records) {
+    this.keys = keys;
+    this.records = records;
+  }
+
+  /** @param manifestOf the outputs of upstream jobs against which the job is judged */
+  judge(job: Job, manifestOf: ManifestOf): Judgement {
+    const { records } = this;
+    const key = this.keys.keyOf(job, manifestOf);
+    const current = records.current(job.id);
+    const attempt = records.attempt(job.id);
+    const found = { job, key, current, attempt };
+    if (key === undefined) {
+      const missing = job.upstream.filter((other) => manifestOf(other) === undefined);
+      const below = missing.map((other) => reason('upstream', other.id));
+      const last = current ?? records.newest(job.id);
+      if (last === undefined)
+        return { ...found, status: 'NEW', decision: 'run', reasons: [reason('new'), ...below], trace: undefined };
+      return { ...found, status: 'STALE', decision: 'run', reasons: below, trace: undefined };
+    }
+    const trace = records.trace(key.key);
+    if (trace === undefined) return { ...found, ...this.withoutTrace(job, key, current, attempt), trace };
+    return { ...found, ...this.withTrace(job, key, trace, current), trace };
+  }
+
+  private withoutTrace(
+    job: Job,
+    key: KeyParts,
+    current: Trace | undefined,
+    attempt: Attempt | undefined,
+  ): { status: Status; decision: Decision; reasons: Reason[] } {
+    const last = current ?? this.records.newest(job.id);
+    const differences = last ? this.differences(job, key, last) : [];
+    if (attempt?.actionKey === key.key) {
+      const running = attempt.state === 'begun' && this.records.isRunning(attempt);
+      const first = reason(attempt.state === 'failed' ? 'failed' : 'incomplete', '', undefined, attempt.reason);
+      const status = running ? 'RUNNING' : attempt.state === 'failed' ? 'FAILED' : 'INCOMPLETE';
+      return { status, decision: 'run', reasons: [first, ...differences] };
+    }
+    if (last === undefined) return { status: 'NEW', decision: 'run', reasons: [reason('new')] };
+    return { status: 'STALE', decision: 'run', reasons: differences };
+  }
+
+  private withTrace(
+    job: Job,
+    key: KeyParts,
+    trace: Trace,
+    current: Trace | undefined,
+  ): { status: Status; decision: Decision; reasons: Reason[] } {
+    const disk = this.records.compare(job, trace.manifest);
+    if (disk.state === 'same') return { status: 'FRESH', decision: 'none', reasons: [] };
+    const otherResult = current !== undefined && current.actionKey !== key.key;
+    const missing = disk.state === 'missing';
+    const reasons =
+      otherResult && !missing
+        ? this.differences(job, key, current)
+        : disk.paths.map((path) => reason(missing ? 'missing' : 'edited', path));
+    if (otherResult && !missing && reasons.length === 0)
+      reasons.push(...disk.paths.map((path) => reason('edited', path)));
+    const status = missing ? 'MISSING' : 'STALE';
+    const gone = this.records.evicted(job, trace.manifest);
+    if (gone.length === 0) return { status, decision: 'restore', reasons };
+    return { status, decision: 'run', reasons: [...reasons, ...gone.map((path) => reason('evicted', path))] };
+  }
+
+  private differences(job: Job, key: KeyParts, last: Trace): Reason[] {
+    return diffParts(last, { parts: key.parts, config: recordedConfig(job) }).map(fromDifference);
+  }
+}

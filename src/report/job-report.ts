@@ -1,0 +1,202 @@
+// A job's standing as a row for people and as JSON for scripts.
+import { toJsonText } from '../base/value.ts';
+import type { Job } from '../graph/job.ts';
+import { plainConfig } from '../graph/plain.ts';
+import type { Reason } from '../plan/reason.ts';
+import type { Step } from '../plan/plan.ts';
+import type { Manifest, Output } from '../store/manifest.ts';
+import type { Trace } from '../store/trace.ts';
+import { formatBytes, formatDuration, formatTime } from './format.ts';
+import type { Column } from './table.ts';
+import { describeReason } from './wording.ts';
+
+export type ReasonJson = {
+  readonly kind: string;
+  readonly detail: string;
+  readonly path: string;
+  readonly old: string | null;
+  readonly new: string | null;
+};
+
+export const reasonText = (reason: Reason): string => describeReason(reason.kind, reason.path, reason.old, reason.new);
+
+export const reasonJson = (reason: Reason): ReasonJson => ({
+  kind: reason.kind,
+  detail: reasonText(reason),
+  path: reason.path,
+  old: reason.old ?? null,
+  new: reason.new ?? null,
+});
+
+/** The result that a row speaks of: the one for the key that holds, else what is on record. */
+const resultOf = (step: Step): Trace | undefined => step.judgement.trace ?? step.judgement.current;
+
+const STATUS_TONES = {
+  FRESH: 'green',
+  STALE: 'yellow',
+  MISSING: 'yellow',
+  NEW: 'cyan',
+  RUNNING: 'blue',
+  FAILED: 'red',
+  INCOMPLETE: 'red',
+} as const;
+
+const statusTone = (cell: string): (typeof STATUS_TONES)[keyof typeof STATUS_TONES] | undefined =>
+  STATUS_TONES[cell as keyof typeof STATUS_TONES];
+
+export const SUMMARY_COLUMNS: readonly Column[] = [
+  { title: 'id' },
+  { title: 'rule' },
+  { title: 'status', tone: statusTone },
+  { title: 'plan' },
+  { title: 'built' },
+  { title: 'duration', align: 'right' },
+  { title: 'size', align: 'right' },
+  { title: 'reason' },
+];
+
+export const DETAILED_COLUMNS: readonly Column[] = [
+  ...SUMMARY_COLUMNS.slice(0, -1),
+  { title: 'label' },
+  { title: 'outputs' },
+  { title: 'inputs' },
+  { title: 'action_key' },
+  { title: 'command' },
+  { title: 'config_diff' },
+  { title: 'resources' },
+  { title: 'used' },
+  { title: 'attempts', align: 'right' },
+  { title: 'host' },
+  { title: 'executor' },
+  { title: 'executor_job' },
+  { title: 'log' },
+  { title: 'origin' },
+  { title: 'reason' },
+];
+
+export function summaryRow(step: Step): string[] {
+  const result = resultOf(step);
+  return [
+    step.job.id,
+    step.job.rule.name,
+    step.status,
+    step.action,
+    result ? formatTime(result.usage.finishedAt) : '-',
+    result ? formatDuration(result.usage.wallS) : '-',
+    result ? formatBytes(manifestSize(result.manifest)) : '-',
+    step.reasons.map(reasonText).join('; ') || '-',
+  ];
+}
+
+/** @param command the job's command as it would run now */
+export function detailedRow(step: Step, command: string): string[] {
+  const { job, judgement } = step;
+  const result = resultOf(step);
+  const row = summaryRow(step);
+  const reason = row.pop() ?? '';
+  const configDiff = step.reasons.filter((r) => r.kind === 'config').map(reasonText);
+  const asked = result?.resources ?? judgement.attempt?.resources ?? {};
+  return [
+    ...row,
+    job.label || '-',
+    job.outputs.map((o) => job.pathOf(o) + (o.tree ? '/' : '')).join(' ') || '-',
+    inputPaths(job).join(' ') || '-',
+    judgement.key?.key ?? '-',
+    command || '-',
+    configDiff.join('; ') || '-',
+    Object.entries(asked)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ') || '-',
+    result ? usageText(result) : '-',
+    String(judgement.attempt?.attempt ?? result?.attempts ?? 0),
+    result?.host ?? judgement.attempt?.host ?? '-',
+    result?.executor ?? '-',
+    result?.executorJob ?? '-',
+    job.log,
+    result?.origin ?? '-',
+    reason,
+  ];
+}
+
+const usageText = ({ usage }: Trace): string => {
+  const parts = [`wall=${usage.wallS.toFixed(2)}s`];
+  if (usage.cpuS !== undefined) parts.push(`cpu=${usage.cpuS.toFixed(2)}s`);
+  if (usage.maxRssMb !== undefined) parts.push(`mem=${usage.maxRssMb.toFixed(0)}MB`);
+  return parts.join(' ');
+};
+
+/** Input paths of a job as they are on disk, each once. */
+export function inputPaths(job: Job): string[] {
+  const paths = job.inputs.flatMap((input) =>
+    input.sources.flatMap((source) => {
+      if (source.kind === 'job') return source.job.outputs.map((output) => source.job.pathOf(output));
+      if (source.kind !== 'output') return [source.path];
+      const path = source.job.pathOf(source.output);
+      return [source.sub === '' ? path : `${path}/${source.sub}`];
+    }),
+  );
+  const bound = job.boundJobs.flatMap((other) => other.outputs.map((output) => other.pathOf(output)));
+  return [...new Set([...bound, ...paths])];
+}
+
+export const manifestSize = (manifest: Manifest): number =>
+  manifest.reduce((sum, output) => sum + outputSize(output), 0);
+
+const outputSize = (output: Output): number =>
+  output.entries.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.size : 0), 0);
+
+/** Everything about a job for scripts; `summary --json` and `build -n --json` are lists of these. */
+export function jobJson(step: Step): Record<string, unknown> {
+  const { job, judgement } = step;
+  const result = resultOf(step);
+  const { attempt } = judgement;
+  return {
+    id: job.id,
+    rule: job.rule.name,
+    label: job.label,
+    status: step.status,
+    plan: step.action,
+    reasons: step.reasons.map(reasonJson),
+    outputs: outputsJson(job, result?.manifest),
+    inputs: inputPaths(job),
+    upstream: job.upstream.map((other) => other.id),
+    dir: job.dir,
+    log: job.log,
+    built_at: result ? new Date(result.usage.finishedAt * 1000).toISOString() : null,
+    duration_s: result?.usage.wallS ?? null,
+    cpu_s: result?.usage.cpuS ?? null,
+    max_rss_mb: result?.usage.maxRssMb ?? null,
+    size: result ? manifestSize(result.manifest) : null,
+    hash: job.hash,
+    action_key: judgement.key?.key ?? null,
+    config: JSON.parse(toJsonText(plainConfig(job))) as unknown,
+    resources: result?.resources ?? attempt?.resources ?? {},
+    attempts: attempt?.attempt ?? result?.attempts ?? 0,
+    host: result?.host ?? attempt?.host ?? null,
+    executor: result?.executor ?? null,
+    executor_job: result?.executorJob ?? null,
+    origin: result?.origin ?? null,
+  };
+}
+
+/** Declared outputs with size and digest of what is on record; a tree is one row, its digest that of its list. */
+function outputsJson(job: Job, manifest: Manifest | undefined): unknown[] {
+  return job.outputs.map((output) => {
+    const recorded = manifest?.find((o) => o.path === output.inDir);
+    const first = recorded?.entries[0];
+    const digest = output.tree ? recorded?.keyDigest : first?.type === 'file' ? first.digest : undefined;
+    return {
+      name: output.name,
+      path: job.pathOf(output) + (output.tree ? '/' : ''),
+      size: recorded ? outputSize(recorded) : null,
+      digest: digest ?? null,
+    };
+  });
+}
+
+/** `{"FRESH": 12, …}`: how many jobs have each status. */
+export function countStatuses(steps: Iterable<Step>): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of steps) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,168 @@
+// What each job asks for, worked out when it is about to start, and what it is given.
+import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagnostic.ts';
+import type { Value } from '../base/value.ts';
+import type { GpuPool } from '../execute/gpus.ts';
+import { evaluate, evaluateText } from '../expr/template.ts';
+import type { Template } from '../expr/types.ts';
+import type { Job } from '../graph/job.ts';
+import type { Scopes } from '../graph/scope.ts';
+import { parseDuration, parseResource, type Request, type ResourcePool, type ResourceValue } from './resources.ts';
+
+export type Allotment = {
+  /** As expressions and records see them: cpus, mem_mb and gpus numbers. */
+  readonly resources: ReadonlyMap<string, Value>;
+  /** LHB_CPUS: what the job asked for, or what there is where that is less. */
+  readonly cpus: number;
+  readonly gpus: readonly string[] | undefined;
+  /** Gives all back. */
+  give(): void;
+};
+
+export type ResourceOverrides = {
+  /** `--default-resources`: below the rule's own. */
+  readonly defaults: readonly { readonly name: string; readonly value: Template }[];
+  /** `--set-resources`: above the rule's own. */
+  readonly sets: readonly { readonly rule: string; readonly name: string; readonly value: Template }[];
+};
+
+export class Allotments {
+  private readonly scopes: Scopes;
+  private readonly pool: ResourcePool;
+  private readonly gpus: GpuPool;
+  private readonly overrides: ResourceOverrides;
+  private readonly known = new Map<string, Request>();
+
+  constructor(scopes: Scopes, pool: ResourcePool, gpus: GpuPool, overrides: ResourceOverrides) {
+    this.scopes = scopes;
+    this.pool = pool;
+    this.gpus = gpus;
+    this.overrides = overrides;
+  }
+
+  /** What a job asks for at this attempt: --default-resources < the rule's < --set-resources. */
+  requestOf(job: Job, attempt: number): Request {
+    const key = `${job.id} ${attempt}`;
+    let request = this.known.get(key);
+    if (request === undefined) {
+      const scope = this.scopes.ofResources(job, attempt);
+      const merged = new Map<string, ResourceValue>();
+      const layers = [
+        this.overrides.defaults,
+        job.rule.resources,
+        this.overrides.sets.filter((set) => set.rule === job.rule.name),
+      ];
+      for (const layer of layers) {
+        for (const { name, value } of layer) merged.set(name, resourceValue(job, name, value, scope));
+      }
+      request = merged;
+      this.known.set(key, request);
+    }
+    return request;
+  }
+
+  /** Everything that is needed to start a job, or undefined while others hold it. */
+  tryTake(job: Job, attempt: number): Allotment | undefined {
+    const request = this.requestOf(job, attempt);
+    if (!this.pool.fits(request)) return undefined;
+    const wanted = Number(request.get('gpus') ?? 0);
+    const gpus = wanted > 0 ? this.gpus.take(wanted) : undefined;
+    if (wanted > 0 && gpus === undefined) return undefined;
+    this.pool.take(request);
+    const cpus = this.pool.grantedCpus(request);
+    const resources = new Map<string, Value>([['cpus', 1n]]);
+    for (const [name, value] of request) resources.set(name, typeof value === 'number' ? numberValue(value) : value);
+    const give = (): void => {
+      this.pool.give(request);
+      if (gpus !== undefined) this.gpus.give(gpus);
+    };
+    return { resources, cpus, gpus, give };
+  }
+
+  /**
+   * Looks at what jobs will ask for before anything starts. More memory, GPUs or another limited resource than there is, is an
+   * error; more cpus is a warning, one a rule: such a job runs alone. What cannot be known yet (`file_mb` of an output) waits.
+   */
+  check(jobs: Iterable<Job>): { errors: Diagnostic[]; warnings: Diagnostic[] } {
+    const errors = new Map<string, Diagnostic>();
+    const warnings = new Map<string, Diagnostic>();
+    for (const job of jobs) {
+      let request: Request;
+      try {
+        request = this.requestOf(job, 1);
+        this.priority(job);
+        this.timeoutS(job);
+      } catch (problem) {
+        if (!(problem instanceof DiagnosticError)) throw problem;
+        for (const d of problem.diagnostics) if (d.code !== 'expr/no-file') errors.set(d.message, d);
+        continue;
+      }
+      const at = (name: string): Diagnostic['at'] => job.rule.resources.find((r) => r.name === name)?.at ?? job.rule.at;
+      for (const { name, asked, limit } of this.pool.neverFits(request)) {
+        const key = `${job.rule.name} ${name}`;
+        if (errors.has(key)) continue;
+        const message = `rule '${job.rule.name}': ${job.id} asks for ${name}=${asked}, and there is ${limit}`;
+        errors.set(key, error('schedule/too-much', message, { at: at(name), hint: hintFor(name) }));
+      }
+      const excess = this.pool.excessCpus(request);
+      if (excess !== undefined && !warnings.has(job.rule.name)) {
+        const { asked, limit } = excess;
+        const message = `rule '${job.rule.name}': ${job.id} asks for ${asked} cpus and there are ${limit}: it runs alone, with LHB_CPUS=${limit}`;
+        warnings.set(job.rule.name, warning('schedule/too-many-cpus', message, { at: at('cpus') }));
+      }
+    }
+    return { errors: [...errors.values()], warnings: [...warnings.values()] };
+  }
+
+  /** A job's priority, or what is wrong with what it asks for. */
+  priorityOf(job: Job): { priority: number; problem: string | undefined } {
+    try {
+      this.requestOf(job, 1);
+      return { priority: this.priority(job), problem: undefined };
+    } catch (problem) {
+      if (!(problem instanceof DiagnosticError)) throw problem;
+      return { priority: 0, problem: problem.message };
+    }
+  }
+
+  private priority(job: Job): number {
+    const template = job.rule.priority;
+    if (template === undefined) return 0;
+    const value = evaluate(template, this.scopes.ofResources(job, 1));
+    if (typeof value === 'bigint' || typeof value === 'number') return Number(value);
+    throw bad(job, `priority must be a number, and is ${String(value)}`, template);
+  }
+
+  /** Seconds, undefined for no limit. */
+  timeoutS(job: Job): number | undefined {
+    const template = job.rule.timeout;
+    if (template === undefined) return undefined;
+    const parsed = parseDuration(evaluate(template, this.scopes.ofResources(job, 1)) as Value);
+    if (parsed.ok) return parsed.value;
+    throw bad(job, `timeout ${parsed.error}`, template);
+  }
+
+  /** How often a job may be tried again. */
+  retries(job: Job, otherwise: number): number {
+    const template = job.rule.retries;
+    if (template === undefined) return otherwise;
+    const value = Number(evaluateText(template, this.scopes.ofResources(job, 1)));
+    if (Number.isInteger(value) && value >= 0) return value;
+    throw bad(job, `retries must be a whole number from 0`, template);
+  }
+}
+
+function resourceValue(job: Job, name: string, template: Template, scope: Map<string, unknown>): ResourceValue {
+  const parsed = parseResource(name, evaluate(template, scope) as Value);
+  if (parsed.ok) return parsed.value;
+  throw bad(job, `resource ${name} ${parsed.error}`, template);
+}
+
+const numberValue = (value: number): Value => (Number.isSafeInteger(value) ? BigInt(value) : value);
+
+const bad = (job: Job, problem: string, template: Template): DiagnosticError =>
+  new DiagnosticError([error('schedule/bad-resource', `rule '${job.rule.name}': ${problem}`, { at: template.at })]);
+
+const hintFor = (name: string): string =>
+  name === 'mem_mb' || name === 'gpus'
+    ? 'ask for less, or run it where there is more'
+    : `raise the limit with --resources ${name}=N, or ask for less`;

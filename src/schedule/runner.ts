@@ -1,0 +1,357 @@
+// One attempt of one job: prepare, launch, check, capture, commit. The trace is committed last.
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
+import { toJsonText } from '../base/value.ts';
+import { jobEnvironment } from '../execute/environment.ts';
+import type { Command, Executor, Outcome } from '../execute/executor.ts';
+import { defaultShell } from '../execute/shell.ts';
+import type { Scopes } from '../graph/scope.ts';
+import { jobCommand, keyCommand, type JobCommand } from '../graph/command.ts';
+import type { WorkspaceHost } from '../graph/host.ts';
+import type { Job } from '../graph/job.ts';
+import { jobFileText, plainConfig, recordedConfig } from '../graph/plain.ts';
+import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
+import type { Reason } from '../plan/reason.ts';
+import type { Records } from '../plan/records.ts';
+import { readTail } from '../store/log-tail.ts';
+import type { Manifest } from '../store/manifest.ts';
+import type { Attempt, Trace, Usage } from '../store/trace.ts';
+import { configText } from '../workflow/config-yaml.ts';
+import { evaluateText } from '../expr/template.ts';
+import type { Allotment, Allotments } from './allotment.ts';
+
+/** The sentences for outcomes and reasons; they are the report's, and come from outside. */
+export type Words = {
+  readonly outcome: (outcome: Outcome) => string;
+  readonly reason: (reason: Reason) => string;
+  readonly warn: (text: string) => void;
+};
+
+export type RunnerParts = {
+  readonly root: string;
+  readonly records: Records;
+  readonly keys: KeyMaker;
+  readonly scopes: Scopes;
+  readonly host: WorkspaceHost;
+  readonly executor: Executor;
+  readonly allotments: Allotments;
+  readonly words: Words;
+  /** Names this build in records of attempts, so that a cut-off one is told from a running one. */
+  readonly build: string;
+};
+
+export type AttemptEnd = {
+  readonly durationS: number;
+  readonly maxRssMb: number | undefined;
+} & (
+  | { readonly ok: true; readonly manifest: Manifest }
+  | { readonly ok: false; readonly outcome: Exclude<Outcome, { kind: 'success' }> }
+);
+
+/** How much of a log an event shows. */
+const TAIL_LINES = 12;
+/** How many reasons a record keeps. */
+const MOST_REASONS = 50;
+
+export class JobRunner {
+  private readonly parts: RunnerParts;
+
+  constructor(parts: RunnerParts) {
+    this.parts = parts;
+  }
+
+  /** Starts an attempt. `done` settles once, and never rejects for what the job does. */
+  launch(
+    job: Job,
+    attempt: number,
+    allotment: Allotment,
+    manifestOf: ManifestOf,
+    reasons: readonly string[],
+  ): { cancel: () => void; done: Promise<AttemptEnd> } {
+    const startedAt = Date.now();
+    try {
+      return this.tryLaunch(job, attempt, allotment, manifestOf, reasons);
+    } catch (problem) {
+      const message = problemText(problem);
+      if (message === undefined) throw problem;
+      const key = this.parts.keys.keyOf(job, manifestOf);
+      const outcome = { kind: 'spawn-failed', message } as const;
+      if (key)
+        this.parts.records.putAttempt(
+          this.attemptRecord(job, key, attempt, allotment, 'failed', this.describe(outcome)),
+        );
+      const durationS = (Date.now() - startedAt) / 1000;
+      return { cancel: () => {}, done: Promise.resolve({ ok: false, outcome, durationS, maxRssMb: undefined }) };
+    }
+  }
+
+  private tryLaunch(
+    job: Job,
+    attempt: number,
+    allotment: Allotment,
+    manifestOf: ManifestOf,
+    reasons: readonly string[],
+  ): { cancel: () => void; done: Promise<AttemptEnd> } {
+    const { parts } = this;
+    const key = parts.keys.keyOf(job, manifestOf);
+    if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
+    const command = jobCommand(job, parts.scopes, attempt, allotment.resources);
+    this.prepare(job, attempt, allotment, command);
+    parts.records.putAttempt(this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off'));
+    const running = parts.executor.start({
+      jobId: job.id,
+      rule: job.rule.name,
+      attempt,
+      command: executable(command),
+      cwd: parts.root,
+      env: this.environment(job, attempt, allotment, command),
+      log: join(parts.root, job.log),
+      jobDir: join(parts.root, '.lhb/jobs', job.id),
+      timeoutS: parts.allotments.timeoutS(job),
+      scratch: this.scratch(job),
+      gpus: allotment.gpus,
+    });
+    const done = running.done.then(async (completion): Promise<AttemptEnd> => {
+      const { wallS: durationS, maxRssMb } = completion.usage;
+      const outcome: Outcome =
+        completion.outcome.kind === 'success'
+          ? await this.capture(job, attempt, allotment, key, completion, manifestOf, reasons)
+          : completion.outcome;
+      if (outcome.kind === 'success') {
+        const manifest = parts.records.trace(key.key)?.manifest ?? [];
+        return { ok: true, manifest, durationS, maxRssMb };
+      }
+      if (outcome.kind !== 'cancelled') {
+        const record = this.attemptRecord(
+          job,
+          key,
+          attempt,
+          allotment,
+          'failed',
+          this.describe(outcome),
+          completion.usage,
+        );
+        parts.records.putAttempt(record);
+      }
+      return { ok: false, outcome, durationS, maxRssMb };
+    });
+    return { cancel: () => running.cancel(), done };
+  }
+
+  /** Everything that a job finds when it starts. */
+  private prepare(job: Job, attempt: number, allotment: Allotment, command: JobCommand): void {
+    const { root, records, host } = this.parts;
+    records.removeOutputs(job);
+    for (const output of job.outputs) {
+      const path = join(root, job.pathOf(output));
+      mkdirSync(output.tree ? path : dirname(path), { recursive: true });
+    }
+    if (job.outputs.length === 0 && job.rule.dir) mkdirSync(join(root, job.dir), { recursive: true });
+    const jobDir = join(root, '.lhb/jobs', job.id);
+    mkdirSync(jobDir, { recursive: true });
+    const log = join(root, job.log);
+    mkdirSync(dirname(log), { recursive: true });
+    keepEarlierLog(log);
+    writeFileSync(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
+    const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
+    const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
+    if (job.rule.config || named.includes(job.configFile)) {
+      writeFileSync(join(jobDir, 'config.yaml'), configText(plainConfig(job)));
+    }
+    host.writeLists(named);
+  }
+
+  private environment(job: Job, attempt: number, allotment: Allotment, command: JobCommand): Record<string, string> {
+    return jobEnvironment({
+      inherited: process.env,
+      keepEnv: job.rule.keepEnv,
+      ruleEnv: command.env,
+      lhbVars: {
+        LHB_JOB_ID: job.id,
+        LHB_JOB: job.jobFile,
+        LHB_RULE: job.rule.name,
+        LHB_DIR: job.dir,
+        LHB_CONFIG: job.configFile,
+        LHB_ATTEMPT: String(attempt),
+        LHB_CPUS: String(allotment.cpus),
+        LHB_ROOT: this.parts.root,
+      },
+    });
+  }
+
+  private scratch(job: Job): string {
+    const { root, scopes } = this.parts;
+    if (job.rule.scratch) return join(root, evaluateText(job.rule.scratch, scopes.ofJob(job)));
+    return join(root, '.lhb/tmp');
+  }
+
+  /** The job ended well: are its inputs what they were, and its outputs there? Then it is put on record. */
+  private async capture(
+    job: Job,
+    attempt: number,
+    allotment: Allotment,
+    key: KeyParts,
+    completion: { usage: Usage; host: string; executorJob: string | undefined },
+    manifestOf: ManifestOf,
+    reasons: readonly string[],
+  ): Promise<Outcome> {
+    const { records, executor, words } = this.parts;
+    const changed = this.changedInputs(job, key, manifestOf);
+    if (changed.length > 0) return { kind: 'inputs-changed', paths: changed };
+    const captured = await records.capture(job);
+    if (!captured.ok) return captured.error;
+    for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
+    const trace: Trace = {
+      actionKey: key.key,
+      jobHash: job.hash,
+      jobId: job.id,
+      rule: job.rule.name,
+      label: job.label,
+      dir: job.dir,
+      parts: key.parts,
+      manifest: captured.value.manifest,
+      origin: 'built',
+      usage: completion.usage,
+      recordedAt: Date.now() / 1000,
+      attempts: attempt,
+      resources: plainResources(allotment),
+      host: completion.host,
+      executor: executor.name,
+      executorJob: completion.executorJob,
+      log: job.log,
+      config: recordedConfig(job),
+      command: keyCommand(job, this.parts.scopes).run ?? '',
+      reasons: reasons.slice(0, MOST_REASONS),
+    };
+    records.commit(job, trace);
+    return { kind: 'success' };
+  }
+
+  /** Paths of inputs, code and upstream outputs that are not what they were when the key was made. */
+  private changedInputs(job: Job, key: KeyParts, manifestOf: ManifestOf): string[] {
+    const changed: string[] = [];
+    for (const other of job.upstream) {
+      const manifest = manifestOf(other);
+      if (manifest === undefined) continue;
+      const state = this.parts.records.compare(other, manifest);
+      if (state.state !== 'same') changed.push(...state.paths);
+    }
+    const now = this.parts.keys.keyOf(job, manifestOf);
+    if (now?.key === key.key) return changed;
+    const before = new Map(key.parts.map((part) => [`${part.kind} ${part.path}`, part.value]));
+    for (const part of now?.parts ?? []) {
+      if (before.get(`${part.kind} ${part.path}`) !== part.value) changed.push(part.path);
+    }
+    return changed;
+  }
+
+  private attemptRecord(
+    job: Job,
+    key: KeyParts,
+    attempt: number,
+    allotment: Allotment,
+    state: Attempt['state'],
+    reason: string,
+    usage?: Usage,
+  ): Attempt {
+    return {
+      jobId: job.id,
+      rule: job.rule.name,
+      actionKey: key.key,
+      attempt,
+      state,
+      reason,
+      usage,
+      host: hostname(),
+      log: job.log,
+      resources: plainResources(allotment),
+      build: this.parts.build,
+      startedAt: Date.now() / 1000,
+    };
+  }
+
+  /** Brings a result's outputs back; false where bytes are missing, which makes the record a miss. */
+  restore(job: Job, trace: Trace): Promise<boolean> {
+    return this.parts.records.restore(job, trace, 'restored');
+  }
+
+  /** Brings back outputs that are not on disk, as temp ones, without a word on record. */
+  bringBack(job: Job, manifest: Manifest): Promise<boolean> {
+    return this.parts.records.bringBack(job, manifest);
+  }
+
+  /** The work tree holds this result already: notes it. */
+  adopt(job: Job, trace: Trace): void {
+    this.parts.records.setCurrent(job, trace);
+  }
+
+  mayRetry(job: Job, attempt: number, outcome: Outcome, retries: number): boolean {
+    if (attempt > this.parts.allotments.retries(job, retries)) return false;
+    const kind = retryKind(outcome);
+    return kind !== undefined && job.rule.retryOn.includes(kind);
+  }
+
+  describe(outcome: Outcome): string {
+    return this.parts.words.outcome(outcome);
+  }
+
+  describeReason(reason: Reason): string {
+    return this.parts.words.reason(reason);
+  }
+
+  /** The last lines of a job's log. */
+  logTail(job: Job): string[] {
+    return readTail(join(this.parts.root, job.log), TAIL_LINES);
+  }
+}
+
+/** Which `retry_on` word an outcome is, undefined for what is never tried again. */
+function retryKind(outcome: Outcome): 'timeout' | 'exit' | undefined {
+  switch (outcome.kind) {
+    case 'timed-out':
+      return 'timeout';
+    case 'exit-code':
+    case 'signal':
+    case 'output-missing':
+    case 'output-invalid':
+      return 'exit';
+    case 'success':
+    case 'cancelled':
+    case 'spawn-failed':
+    case 'inputs-changed':
+    case 'capture-failed':
+      return undefined;
+  }
+}
+
+/** A rule without a command makes nothing: it is run as `true`. */
+function executable({ run, shell }: JobCommand): Command {
+  if (run === undefined) return { kind: 'argv', wrapper: [], argv: ['true'] };
+  if (run.kind === 'script') return { kind: 'script', shell: shell ?? defaultShell(), text: run.text };
+  return { kind: 'argv', wrapper: shell ?? [], argv: run.argv };
+}
+
+function plainResources(allotment: Allotment): Record<string, string | number> {
+  const entries = [...allotment.resources].map(([name, value]): [string, string | number] => {
+    if (typeof value === 'bigint' || typeof value === 'number') return [name, Number(value)];
+    return [name, typeof value === 'string' ? value : toJsonText(value)];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Moves an earlier attempt's log to the next free `.1`, `.2`, … */
+function keepEarlierLog(log: string): void {
+  if (!existsSync(log)) return;
+  let free = 1;
+  while (existsSync(`${log}.${free}`)) free++;
+  renameSync(log, `${log}.${free}`);
+}
+
+/** A user's or the system's problem in a sentence; undefined for a bug. */
+function problemText(problem: unknown): string | undefined {
+  if (problem instanceof DiagnosticError) return problem.diagnostics.map((d: Diagnostic) => d.message).join('; ');
+  if (problem instanceof Error && 'code' in problem && 'syscall' in problem) return problem.message;
+  return undefined;
+}

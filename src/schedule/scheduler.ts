@@ -1,0 +1,394 @@
+// The main loop of a build: decides order and number. Staleness is the rebuilder's; running a job is the runner's.
+import type { Job } from '../graph/job.ts';
+import type { Outcome } from '../execute/executor.ts';
+import type { Plan } from '../plan/plan.ts';
+import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuilder.ts';
+import type { Reason } from '../plan/reason.ts';
+import { reason } from '../plan/reason.ts';
+import type { Manifest } from '../store/manifest.ts';
+import type { BuildEvent, Counts, JobRef } from './event.ts';
+import { expectedDurations, type Expected } from './expected.ts';
+import { RunQueue, type Queued } from './queue.ts';
+import type { Allotment, Allotments } from './allotment.ts';
+import type { JobRunner } from './runner.ts';
+import { dropTempOutputs, isTemp } from './temp-outputs.ts';
+
+export type ScheduleOptions = {
+  /** Jobs at once. */
+  readonly slots: number;
+  readonly keepGoing: boolean;
+  readonly forced: ReadonlySet<Job>;
+  /** Jobs that were asked for by name: their temp outputs stay. */
+  readonly selected: ReadonlySet<Job>;
+  readonly keepTemp: boolean;
+  /** Retries where the rule says none. */
+  readonly retries: number;
+  /** Says when to stop: running jobs are cancelled. */
+  readonly interrupt: AbortSignal;
+};
+
+export type ScheduleParts = {
+  readonly plan: Plan;
+  readonly rebuilder: Rebuilder;
+  readonly runner: JobRunner;
+  readonly allotments: Allotments;
+  readonly root: string;
+  readonly emit: (event: BuildEvent) => void;
+};
+
+type End = 'fresh' | 'restored' | 'built' | 'failed' | 'skipped' | 'cancelled';
+
+export type BuildResult = {
+  readonly counts: Counts;
+  /** Jobs whose forced rerun made other bytes than before. */
+  readonly changed: readonly Job[];
+};
+
+/** How long the loop may hold the process before others get a turn (ms). */
+const TURN_MS = 40;
+
+export class Scheduler {
+  private readonly parts: ScheduleParts;
+  private readonly options: ScheduleOptions;
+  private readonly expected: Expected;
+  private readonly queue = new RunQueue();
+  private readonly ends = new Map<Job, End>();
+  private readonly manifests = new Map<Job, Manifest>();
+  /** Jobs whose outputs are now other than on record when the build began. */
+  private readonly moved = new Set<Job>();
+  private readonly waitingFor = new Map<Job, number>();
+  private readonly ready: Job[] = [];
+  private readonly running = new Map<Job, { cancel: () => void }>();
+  private readonly acted = new Set<Job>();
+  private readonly consumersLeft = new Map<Job, number>();
+  private readonly rerunMadeOther: Job[] = [];
+  private stopping = false;
+  private background = 0;
+  /** A bug met in the background; the loop throws it. */
+  private broken: { problem: unknown } | undefined;
+  private wake: () => void = () => {};
+
+  constructor(parts: ScheduleParts, options: ScheduleOptions) {
+    this.parts = parts;
+    this.options = options;
+    this.expected = expectedDurations(parts.plan);
+  }
+
+  /** Brings all jobs of the plan up to date. Never rejects for what a job does. */
+  async run(): Promise<BuildResult> {
+    const started = Date.now();
+    const { plan, emit } = this.parts;
+    emit({ event: 'build-started', jobs: plan.steps.size, slots: this.options.slots, time: started / 1000 });
+    for (const { job } of plan.steps.values()) {
+      this.waitingFor.set(job, job.upstream.length);
+      if (job.upstream.length === 0) this.ready.push(job);
+      this.consumersLeft.set(job, job.downstream.filter((other) => plan.steps.has(other)).length);
+    }
+    this.ready.reverse();
+    const onInterrupt = (): void => this.interrupt();
+    this.options.interrupt.addEventListener('abort', onInterrupt);
+    if (this.options.interrupt.aborted) this.interrupt();
+    await this.loop();
+    this.options.interrupt.removeEventListener('abort', onInterrupt);
+    const counts = this.count();
+    emit({ event: 'build-finished', counts, duration_s: (Date.now() - started) / 1000, time: Date.now() / 1000 });
+    return { counts, changed: this.rerunMadeOther };
+  }
+
+  private async loop(): Promise<void> {
+    for (;;) {
+      let turnEnds = Date.now() + TURN_MS;
+      for (let job = this.ready.pop(); job !== undefined; job = this.ready.pop()) {
+        this.check(job);
+        // Slots fill while the rest is still being checked.
+        if (this.queue.size > 0) this.startWhatFits();
+        if (Date.now() < turnEnds) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        turnEnds = Date.now() + TURN_MS;
+      }
+      this.startWhatFits();
+      if (this.broken !== undefined) throw this.broken.problem;
+      if (this.ready.length > 0) continue;
+      if (this.running.size === 0 && this.background === 0) break;
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    this.skipRest();
+  }
+
+  /** All upstream jobs are done: is this job fresh, to be restored, or to be run? */
+  private check(job: Job): void {
+    const step = this.parts.plan.steps.get(job);
+    if (step === undefined || this.ends.has(job)) return;
+    if (this.options.forced.has(job)) return this.enqueue(job, 1);
+    const settled = !job.upstream.some((other) => this.moved.has(other)) && step.action !== 'check';
+    const judgement = settled ? step.judgement : this.parts.rebuilder.judge(job, (other) => this.manifests.get(other));
+    switch (judgement.decision) {
+      case 'none':
+        return this.fresh(job, judgement);
+      case 'restore':
+        return this.restore(job, judgement);
+      case 'run':
+        if (this.stopping) return;
+        return this.enqueue(job, 1);
+    }
+  }
+
+  private fresh(job: Job, judgement: Judgement): void {
+    const { trace } = judgement;
+    if (trace === undefined) return;
+    if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.adopt(job, trace);
+    this.settle(job, 'fresh', trace.manifest);
+    this.finished(job, 'fresh', 0, undefined, false);
+  }
+
+  private restore(job: Job, judgement: Judgement): void {
+    const { trace } = judgement;
+    if (trace === undefined) return;
+    this.inBackground(async () => {
+      const begun = Date.now();
+      if (!(await this.parts.runner.restore(job, trace))) {
+        // A blob went missing meanwhile: its record is a miss.
+        if (!this.stopping) this.enqueue(job, 1);
+        return;
+      }
+      this.acted.add(job);
+      this.settle(job, 'restored', trace.manifest);
+      this.finished(job, 'restored', (Date.now() - begun) / 1000, undefined, false);
+    });
+  }
+
+  /** Work that holds no slot; the loop goes on when it is done. */
+  private inBackground(work: () => Promise<void>): void {
+    this.background++;
+    void work()
+      .catch((problem: unknown) => (this.broken ??= { problem }))
+      .then(() => {
+        this.background--;
+        this.wake();
+      });
+  }
+
+  private enqueue(job: Job, attempt: number): void {
+    const { priority, problem } = this.parts.allotments.priorityOf(job);
+    if (problem !== undefined) return this.fail(job, attempt, { kind: 'spawn-failed', message: problem }, 0);
+    this.queue.add({ job, attempt, priority, path: this.expected.path(job) });
+  }
+
+  private startWhatFits(): void {
+    while (!this.stopping && this.running.size < this.options.slots) {
+      let allotment: Allotment | undefined;
+      const next = this.queue.take(
+        (item) => (allotment = this.parts.allotments.tryTake(item.job, item.attempt)) !== undefined,
+      );
+      if (next === undefined || allotment === undefined) return;
+      this.start(next, allotment);
+    }
+  }
+
+  private start({ job, attempt }: Queued, allotment: Allotment): void {
+    const absent = job.upstream.filter((other) => other.outputs.some((output) => isTemp(other, output)));
+    if (absent.length > 0) {
+      this.running.set(job, { cancel: () => {} });
+      this.inBackground(async () => {
+        this.running.delete(job);
+        if (await this.bringBackTemp(job, absent)) this.launch(job, attempt, allotment);
+        else allotment.give();
+      });
+    } else this.launch(job, attempt, allotment);
+  }
+
+  private launch(job: Job, attempt: number, allotment: Allotment): void {
+    const { emit, runner } = this.parts;
+    const reasons = this.reasonsOf(job);
+    const launched = runner.launch(job, attempt, allotment, (other) => this.manifests.get(other), reasons);
+    this.running.set(job, { cancel: launched.cancel });
+    emit({
+      event: 'job-started',
+      ...ref(job),
+      attempt,
+      log: job.log,
+      reasons,
+      expected_s: this.expected.seconds(job),
+      time: Date.now() / 1000,
+    });
+    this.inBackground(async () => {
+      const end = await launched.done;
+      this.running.delete(job);
+      allotment.give();
+      this.acted.add(job);
+      if (end.ok) this.built(job, end.manifest, end.durationS, end.maxRssMb);
+      else this.attemptFailed(job, attempt, end.outcome, end.durationS);
+    });
+    if (this.options.interrupt.aborted) launched.cancel();
+  }
+
+  private built(job: Job, manifest: Manifest, durationS: number, maxRssMb: number | undefined): void {
+    const judgement = this.parts.plan.steps.get(job)?.judgement;
+    const before = (judgement?.current ?? judgement?.trace)?.manifest;
+    const unchanged = before !== undefined && sameForKeys(before, manifest);
+    this.settle(job, 'built', manifest);
+    this.finished(job, 'built', durationS, maxRssMb, unchanged);
+    if (before === undefined || unchanged || !this.options.forced.has(job)) return;
+    this.rerunMadeOther.push(job);
+    const names = manifest.filter((o) => !before.some((b) => b.path === o.path && b.keyDigest === o.keyDigest));
+    const paths = names.map((o) => `${job.dir}/${o.path}`).join(', ');
+    this.message('warning', `${job.rule.name} ${job.id}: the rerun made other bytes than before: ${paths}`);
+  }
+
+  private attemptFailed(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
+    if (outcome.kind === 'cancelled') {
+      this.end(job, 'cancelled');
+      this.parts.emit({ event: 'job-cancelled', ...ref(job), time: Date.now() / 1000 });
+      return;
+    }
+    if (!this.stopping && this.parts.runner.mayRetry(job, attempt, outcome, this.options.retries)) {
+      this.reportFailure(job, attempt, outcome, durationS, true);
+      this.enqueue(job, attempt + 1);
+      return;
+    }
+    this.fail(job, attempt, outcome, durationS);
+  }
+
+  private fail(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
+    this.end(job, 'failed');
+    this.reportFailure(job, attempt, outcome, durationS, false);
+    if (!this.options.keepGoing) this.stopping = true;
+    this.skipBelow(job);
+  }
+
+  private reportFailure(job: Job, attempt: number, outcome: Outcome, durationS: number, willRetry: boolean): void {
+    this.parts.emit({
+      event: 'job-failed',
+      ...ref(job),
+      attempt,
+      outcome,
+      message: this.parts.runner.describe(outcome),
+      will_retry: willRetry,
+      log: job.log,
+      log_tail: this.parts.runner.logTail(job),
+      duration_s: durationS,
+      time: Date.now() / 1000,
+    });
+  }
+
+  /** A job is done well: the ones below it may be ready. */
+  private settle(job: Job, end: End, manifest: Manifest): void {
+    this.manifests.set(job, manifest);
+    const step = this.parts.plan.steps.get(job);
+    const before = step && standingManifest(step.judgement);
+    if (before === undefined || !sameForKeys(before, manifest)) this.moved.add(job);
+    this.end(job, end);
+    for (const next of job.downstream) {
+      const left = this.waitingFor.get(next);
+      if (left === undefined) continue;
+      this.waitingFor.set(next, left - 1);
+      if (left === 1) this.ready.push(next);
+    }
+    for (const other of job.upstream) this.consumed(other);
+    if (job.downstream.length > 0) this.consumed(job, 0);
+  }
+
+  /** One reader of this job's outputs is on record. */
+  private consumed(job: Job, by = 1): void {
+    const left = (this.consumersLeft.get(job) ?? 0) - by;
+    this.consumersLeft.set(job, left);
+    if (left > 0 || this.options.keepTemp || this.options.selected.has(job)) return;
+    if (!job.outputs.some((output) => isTemp(job, output))) return;
+    const used = this.acted.has(job) || job.downstream.some((other) => this.acted.has(other));
+    const hadReaders = job.downstream.some((other) => this.parts.plan.steps.has(other));
+    if (used && hadReaders) dropTempOutputs(this.parts.root, job);
+  }
+
+  /** Temp outputs that were dropped are brought back for a job that needs them; false where their maker must run again first. */
+  private async bringBackTemp(job: Job, makers: readonly Job[]): Promise<boolean> {
+    let ready = true;
+    for (const maker of makers) {
+      const manifest = this.manifests.get(maker);
+      if (manifest === undefined || (await this.parts.runner.bringBack(maker, manifest))) continue;
+      ready = false;
+      this.message(
+        'warning',
+        `${maker.rule.name} ${maker.id}: its temp outputs are gone from the store and are made again`,
+      );
+      this.waitingFor.set(job, (this.waitingFor.get(job) ?? 0) + 1);
+      if (this.ends.delete(maker)) {
+        this.consumersLeft.set(maker, Math.max(1, this.consumersLeft.get(maker) ?? 0));
+        this.enqueue(maker, 1);
+      }
+    }
+    return ready;
+  }
+
+  private skipBelow(job: Job): void {
+    const stack = [...job.downstream];
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (this.ends.has(next) || !this.parts.plan.steps.has(next)) continue;
+      this.skip(next, `${job.rule.name} ${job.id} failed`);
+      stack.push(...next.downstream);
+    }
+  }
+
+  private skipRest(): void {
+    const because = this.options.interrupt.aborted ? 'interrupted' : 'the build stopped after a failure';
+    for (const { job } of this.parts.plan.steps.values()) if (!this.ends.has(job)) this.skip(job, because);
+  }
+
+  private skip(job: Job, because: string): void {
+    this.end(job, 'skipped');
+    this.parts.emit({ event: 'job-skipped', ...ref(job), because, time: Date.now() / 1000 });
+  }
+
+  private interrupt(): void {
+    this.stopping = true;
+    for (const { cancel } of this.running.values()) cancel();
+    this.wake();
+  }
+
+  private end(job: Job, end: End): void {
+    this.ends.set(job, end);
+  }
+
+  private finished(
+    job: Job,
+    result: 'built' | 'restored' | 'fresh',
+    durationS: number,
+    maxRssMb: number | undefined,
+    unchanged: boolean,
+  ): void {
+    const time = Date.now() / 1000;
+    this.parts.emit({
+      event: 'job-finished',
+      ...ref(job),
+      result,
+      unchanged,
+      duration_s: durationS,
+      max_rss_mb: maxRssMb,
+      time,
+    });
+  }
+
+  private message(level: 'info' | 'warning' | 'error', text: string): void {
+    this.parts.emit({ event: 'message', level, text, time: Date.now() / 1000 });
+  }
+
+  private reasonsOf(job: Job): string[] {
+    const step = this.parts.plan.steps.get(job);
+    const reasons: readonly Reason[] = step?.reasons ?? [reason('new')];
+    return reasons.map((r) => this.parts.runner.describeReason(r));
+  }
+
+  private count(): Counts {
+    const counts = { built: 0, restored: 0, fresh: 0, failed: 0, skipped: 0, cancelled: 0 };
+    for (const end of this.ends.values()) counts[end]++;
+    return counts;
+  }
+}
+
+const ref = (job: Job): JobRef => ({ id: job.id, rule: job.rule.name, label: job.label });
+
+/** Do two manifests count the same for jobs below? */
+export function sameForKeys(a: Manifest, b: Manifest): boolean {
+  return (
+    a.length === b.length && a.every((output, i) => output.path === b[i]?.path && output.keyDigest === b[i]?.keyDigest)
+  );
+}
