@@ -63,6 +63,7 @@ test('errors of all expressions of a text come together, each at its place', () 
     fault(() => template('x ${{ {1 }} y')),
     /^expr\/syntax/,
   );
+  assert.is(fault(() => template('x ${{ a ${{ b }}')).split(' ')[0], 'expr/unclosed');
   assert.match(
     fault(() => template('x ${{ }} y')),
     /^expr\/syntax .*empty/,
