@@ -6,10 +6,11 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, hostname } from 'node:os';
 import { unreachable } from '../base/invariant.ts';
 import type { Completion, Executor, Launch, Outcome, Running } from './executor.ts';
+import { Watchdog } from './leftovers.ts';
 import { commandWords, helperEnvironment, jobScript, refusal, slotText } from './job-script.ts';
 import { hasProc, moment } from './proc.ts';
 import { endProcesses, findProcesses, GRACE_MS, sendSignal, type JobProcesses } from './process-group.ts';
-import { makeScratch, removeScratch } from './scratch.ts';
+import { ScratchFolders } from './scratch.ts';
 import { Slot, type Report } from './slot.ts';
 import { MemorySampler } from './usage.ts';
 
@@ -24,6 +25,10 @@ export type LocalOptions = {
   readonly cwd: string;
   /** What most jobs inherit; default: `process.env`. It only makes starting them cheaper. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A file of the work tree in which helpers are noted, for `endLeftovers` of the next build; its folder exists. */
+  readonly helpersFile?: string;
+  /** Whether to leave exit markers: a job's folder gets one more file; default true. */
+  readonly markers?: boolean;
   /** Time between TERM and KILL; default 5000. */
   readonly graceMs?: number;
 };
@@ -48,7 +53,10 @@ export class LocalExecutor implements Executor {
   readonly #cwd: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #graceMs: number;
+  readonly #markers: boolean;
+  readonly #watchdog: Watchdog;
   readonly #sampler = new MemorySampler();
+  readonly #scratch = new ScratchFolders();
   readonly #idle: Slot[] = [];
   /** Helpers that live, by process id. */
   readonly #slots = new Map<number, Slot>();
@@ -58,6 +66,8 @@ export class LocalExecutor implements Executor {
     this.#cwd = options.cwd;
     this.#env = { ...helperEnvironment(options.env ?? process.env), PWD: options.cwd };
     this.#graceMs = options.graceMs ?? GRACE_MS;
+    this.#markers = options.markers ?? true;
+    this.#watchdog = new Watchdog(this.#cwd, this.#env, options.helpersFile);
     for (let n = 0; n < options.slots; n++) this.#idle.push(this.#newSlot());
   }
 
@@ -84,21 +94,24 @@ export class LocalExecutor implements Executor {
     for (const running of this.#running.keys()) running.cancel();
     await Promise.all(this.#running.values());
     this.#sampler.close();
+    await this.#scratch.close();
     const slots = [...this.#slots.values()];
     for (const slot of slots) slot.close();
     await Promise.all(slots.map((slot) => slot.ended()));
+    this.#watchdog.close();
   }
 
   /** Gives the function that cancels the job. */
   #launch(launch: Launch, startedAt: number, resolve: (completion: Completion) => void): () => void {
-    const { words, file } = commandWords(launch.command, launch.env, launch.jobDir);
+    const { words, file } = commandWords(launch.command, launch.env, launch);
     const env: Record<string, string> = { ...launch.env, PWD: launch.cwd };
     if (launch.gpus !== undefined) env['CUDA_VISIBLE_DEVICES'] = launch.gpus.join(',');
     const refused = refusal(words, env);
     if (refused !== undefined) throw new Error(refused);
     if (launch.cwd !== this.#cwd && !existsSync(launch.cwd)) throw new Error(`the folder ${launch.cwd} does not exist`);
     if (file !== undefined && launch.command.kind === 'script') writeFileSync(file, launch.command.text);
-    const tmpdir = makeScratch(launch.scratch, launch.jobId);
+    const scratch = this.#scratch.take(launch.scratch);
+    const tmpdir = scratch.path;
     env['TMPDIR'] = tmpdir;
     const slot = this.#takeSlot();
     const job: Job = {
@@ -112,13 +125,21 @@ export class LocalExecutor implements Executor {
       ending: undefined,
       timer: undefined,
     };
-    const text = slotText({ words, env, helperEnv: this.#env, helperCwd: this.#cwd, startedAt, ...where(launch) });
+    const text = slotText({
+      marker: this.#markers,
+      words,
+      env,
+      helperEnv: this.#env,
+      helperCwd: this.#cwd,
+      startedAt,
+      ...where(launch),
+    });
     this.#sampler.watch(job.processes.helper);
     slot.run(text, (report) => {
       this.#finish(job, report)
         .then(async (ended) => {
           if (ended.outcome.kind !== 'success') keepScript(launch, words, env, tmpdir);
-          await removeScratch(tmpdir);
+          await this.#scratch.give(scratch);
           resolve(ended);
         })
         .catch((error: unknown) => {
@@ -219,6 +240,7 @@ export class LocalExecutor implements Executor {
     const { pid } = slot;
     if (pid === undefined) throw new Error('cannot start /bin/sh');
     this.#slots.set(pid, slot);
+    this.#watchdog.add(pid);
     void slot.ended().then(() => this.#slots.delete(pid));
     return slot;
   }

@@ -1,6 +1,6 @@
 // Words and files for a POSIX shell: quoting, and which shell runs a job's command.
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
 
 /** One word for a POSIX shell: single quotes keep every byte but NUL as it is. */
 export const quoteWord = (word: string): string =>
@@ -68,4 +68,37 @@ export function plainWords(text: string): string[] | undefined {
   const first = words[0];
   if (first === undefined || first === '' || first.includes('=') || first.startsWith('-')) return undefined;
   return SHELL_WORDS.has(first) ? undefined : words;
+}
+
+const programs = new Set<string>();
+
+/**
+ * Whether a shell would hand this word to the kernel, and nothing else: a file on PATH, or below `cwd`, that may be
+ * executed and says by what (ELF, or `#!`). Anything else is left to the job's own shell and its own messages: bash runs
+ * a file that says nothing by itself, and sh would run it by sh.
+ */
+export function isProgram(word: string, path: string | undefined, cwd: string): boolean {
+  const key = `${word}\0${path}`;
+  if (programs.has(key)) return true;
+  const file = word.includes('/') ? resolve(cwd, word) : findOnPath(word, path);
+  if (file === undefined || !hasMagic(file)) return false;
+  // one below `cwd` may be the output of a job, and another file each time
+  if (!word.includes('/')) programs.add(key);
+  return true;
+}
+
+function hasMagic(file: string): boolean {
+  let fd: number | undefined;
+  try {
+    accessSync(file, constants.X_OK);
+    fd = openSync(file, 'r');
+    const start = Buffer.alloc(4);
+    readSync(fd, start, 0, 4, 0);
+    const magic = start.toString('latin1');
+    return magic.startsWith('#!') || magic === '\x7fELF';
+  } catch {
+    return false;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
 }

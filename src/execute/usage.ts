@@ -102,12 +102,12 @@ export class MemorySampler {
   }
 
   #owner(pid: number, live: ReadonlySet<number>, depth: number): number {
+    if (this.#jobs.has(pid)) return pid; // not kept: a helper owns what it starts only while it has a job
     const known = this.#owners.get(pid);
     if (known !== undefined) return known;
-    const stat = this.#jobs.has(pid) ? undefined : readStat(pid);
+    const stat = readStat(pid);
     let owner = 0;
-    if (this.#jobs.has(pid)) owner = pid;
-    else if (stat !== undefined && this.#jobs.has(stat.session)) owner = stat.session;
+    if (stat !== undefined && this.#jobs.has(stat.session)) owner = stat.session;
     else if (stat !== undefined && live.has(stat.parent) && depth < 1000)
       owner = this.#owner(stat.parent, live, depth + 1);
     this.#owners.set(pid, owner);

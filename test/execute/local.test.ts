@@ -103,11 +103,17 @@ b' --x=1 'fo'o`);
   assert.is(rig.read('j0/log'), 'one,two  three,a\nb,--x=1,foo,');
   await rig.run('A=1 env\n', { env: { PATH: process.env['PATH'] ?? '' } });
   assert.match(rig.read('j1/log'), /^A=1$/m);
+  // what says not by what it is run is run by the shell of the job
+  writeFileSync(rig.path('bare'), 'echo "${BASH_VERSION:+bash}"\n', { mode: 0o755 });
   // an exported function has the name of a program
   const env = { PATH: process.env['PATH'] ?? '', 'BASH_FUNC_hostname%%': '() { echo function; }' };
   if (spawnSync('bash', ['-c', ':']).status === 0) {
     await rig.run('hostname', { env });
     assert.is(rig.read('j2/log'), 'function\n');
+    await rig.run('./bare');
+    assert.is(rig.read('j3/log'), 'bash\n');
+    await rig.run('no-such-program');
+    assert.match(rig.read('j4/log'), 'no-such-program: command not found');
   }
 });
 
