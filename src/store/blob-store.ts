@@ -6,7 +6,7 @@
 //
 // A blob's mtime is cut to a whole second. Any write to it, through whichever hard link, sets a time that is hardly ever
 // one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
@@ -23,9 +23,10 @@ import {
 } from '../fs/stat-signature.ts';
 import { moveInto } from '../fs/move.ts';
 import { hashFile, hashFileAsync } from '../hash/digest.ts';
+import { listBlobs, type Blob } from './blob-list.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
 
-export type Blob = { readonly digest: Digest; readonly size: number; readonly exec: boolean };
+export type { Blob } from './blob-list.ts';
 
 export type Stored = Blob & {
   /** Of the output, after it was stored. */
@@ -215,6 +216,11 @@ export class BlobStore {
     return isWholeSecond(stats.mtimeMs) || hashFile(path).digest === digest;
   }
 
+  /** The number of its bytes on disk; undefined where the blob is missing. */
+  size(digest: Digest, exec: boolean): number | undefined {
+    return statOf(blobPath(this.layout, digest, exec))?.size;
+  }
+
   /** Reads all bytes of a blob. Changes nothing. */
   async check(digest: Digest, exec: boolean): Promise<BlobState> {
     try {
@@ -274,15 +280,8 @@ export class BlobStore {
   }
 
   /** Every blob, sorted by name. Sizes are those on disk. */
-  *list(): Generator<Blob> {
-    for (const folder of namesIn(this.layout.blobs)) {
-      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-      for (const name of namesIn(join(this.layout.blobs, folder))) {
-        const [, rest, x] = /^([0-9a-f]{62})(x?)$/.exec(name) ?? [];
-        const stats = rest === undefined ? undefined : statOf(join(this.layout.blobs, folder, name));
-        if (stats) yield { digest: `${folder}${rest}` as Digest, size: stats.size, exec: x === 'x' };
-      }
-    }
+  list(): Iterable<Blob> {
+    return listBlobs(this.layout);
   }
 
   /** A path in the work tree's tmp/ that does not exist. */
@@ -313,5 +312,3 @@ const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
 const chmodded = (path: string, exec: boolean): boolean =>
   unless(['EPERM', 'EACCES'], () => (chmodSync(path, exec ? 0o555 : 0o444), true)) ?? false;
-
-const namesIn = (folder: string): string[] => unless(['ENOENT', 'ENOTDIR'], () => readdirSync(folder).sort()) ?? [];

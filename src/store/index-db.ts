@@ -16,13 +16,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type Database, type Key, type RootDatabase } from 'lmdb';
-import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
+import type { ActionKey, JobHash, JobId } from '../base/brand.ts';
 import { DiagnosticError, error } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { statOf } from '../fs/stat-signature.ts';
-import { hashText } from '../hash/digest.ts';
-import type { FileRecord, FileTable } from './file-digests.ts';
+import type { FileTable } from './file-digests.ts';
+import { AFTER_TEXT, decodeFile, encodeFile, lastOf, newestFirst, pathKey } from './index-keys.ts';
+import { lmdbFileState } from './lmdb-file.ts';
 import { decodeAttempt, decodeTrace, encodeAttempt, encodeTrace } from './trace-codec.ts';
 import type { Attempt, Trace } from './trace.ts';
 
@@ -51,7 +51,8 @@ type Tables = {
 type Table = Database<unknown, Key>;
 
 export class IndexDb {
-  readonly #tables: Tables | undefined;
+  /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
+  #tables: Tables | undefined;
   readonly #dir: string;
 
   private constructor(dir: string, tables: Tables | undefined) {
@@ -64,9 +65,10 @@ export class IndexDb {
    * Errors: not readable as an index, or not to be written.
    */
   static open(dir: string, options: { readonly readOnly: boolean }): Result<IndexDb> {
-    const exists = statOf(join(dir, 'data.mdb')) !== undefined;
-    if (options.readOnly && !exists) return ok(new IndexDb(dir, undefined));
     try {
+      const file = lmdbFileState(join(dir, 'data.mdb'));
+      if (file === 'damaged') throw new Error('its file data.mdb is no index, or a part of one');
+      if (options.readOnly && file === 'absent') return ok(new IndexDb(dir, undefined));
       if (!options.readOnly) mkdirSync(dir, { recursive: true });
       const root = open<unknown, Key>({ path: dir, maxDbs: 16, readOnly: options.readOnly, noSubdir: false });
       const table = (name: string, encoding: 'msgpack' | 'binary' = 'msgpack'): Table | undefined =>
@@ -95,7 +97,7 @@ export class IndexDb {
   }
 
   getTrace(key: ActionKey): Trace | undefined {
-    return decodeTrace(this.#tables?.traces.get(key));
+    return this.#tables && readTrace(this.#tables, key);
   }
 
   /** All results on record under an id, newest first. */
@@ -153,12 +155,7 @@ export class IndexDb {
   *allTraces(): Generator<{ readonly actionKey: ActionKey; readonly trace: Trace | undefined }> {
     for (const key of this.#tables?.traces.getKeys() ?? []) {
       const actionKey = String(key) as ActionKey;
-      let trace: Trace | undefined;
-      try {
-        trace = this.getTrace(actionKey);
-      } catch {
-        // Bytes that are no msgpack.
-      }
+      const trace = this.getTrace(actionKey);
       yield { actionKey, trace: trace?.actionKey === actionKey ? trace : undefined };
     }
   }
@@ -177,13 +174,19 @@ export class IndexDb {
 
   removeTrace(key: ActionKey): void {
     this.transaction(() => {
-      const { traces, byJob, byRule } = this.#writable();
-      const old = decodeTrace(traces.get(key));
+      const tables = this.#writable();
+      const old = readTrace(tables, key);
       if (old) {
-        void byJob.remove([old.jobId, old.recordedAt, key]);
-        void byRule.remove([old.rule, old.recordedAt, key]);
+        void tables.byJob.remove([old.jobId, old.recordedAt, key]);
+        void tables.byRule.remove([old.rule, old.recordedAt, key]);
+      } else if (tables.traces.doesExist(key)) {
+        // Not readable, so its places in the other tables are not known.
+        for (const table of [tables.byJob, tables.byRule]) {
+          const keys = [...table.getKeys()].filter((each) => lastOf(each) === key);
+          for (const each of keys) void table.remove(each);
+        }
       }
-      void traces.remove(key);
+      void tables.traces.remove(key);
     });
   }
 
@@ -302,48 +305,24 @@ export class IndexDb {
 
   /** Waits until all is on disk, and frees the index. It is used no more after. */
   async close(): Promise<void> {
-    if (!this.#tables) return;
-    await this.#tables.root.flushed;
-    await this.#tables.root.close();
+    const tables = this.#tables;
+    this.#tables = undefined;
+    await tables?.root.flushed;
+    await tables?.root.close();
   }
 
   #writable(): Tables {
-    invariant(this.#tables, 'the index was opened to read');
+    invariant(this.#tables, 'the index was opened to read, or is closed');
     return this.#tables;
   }
 }
 
-/** Sorts after every text in an ordered key. */
-const AFTER_TEXT = new Uint8Array([0xff]);
-
-/** The range of keys that begin with `first` and then have a time, from the last. */
-const newestFirst = (first: string) => ({ start: [first, Number.POSITIVE_INFINITY], end: [first], reverse: true });
-
-const lastOf = (key: Key): string => (Array.isArray(key) ? String(key.at(-1)) : String(key));
-
-/** LMDB's keys end at 1978 bytes, paths at 4096. */
-function pathKey(tree: string, path: string): string {
-  if (path.length < 400 || Buffer.byteLength(path) < 1200) return `${tree} ${path}`;
-  return `${tree}  ${hashText(path)}`;
-}
-
-function encodeFile({ signature, digest }: FileRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(64);
-  bytes.writeDoubleLE(signature.size, 0);
-  bytes.writeDoubleLE(signature.mtimeMs, 8);
-  bytes.writeDoubleLE(signature.ctimeMs, 16);
-  bytes.writeDoubleLE(signature.ino, 24);
-  bytes.write(digest, 32, 'hex');
-  return bytes;
-}
-
-function decodeFile(bytes: Buffer | undefined): FileRecord | undefined {
-  if (bytes?.length !== 64) return undefined;
-  const signature = {
-    size: bytes.readDoubleLE(0),
-    mtimeMs: bytes.readDoubleLE(8),
-    ctimeMs: bytes.readDoubleLE(16),
-    ino: bytes.readDoubleLE(24),
-  };
-  return { signature, digest: bytes.toString('hex', 32, 64) as Digest };
+function readTrace(tables: Tables, key: ActionKey): Trace | undefined {
+  try {
+    return decodeTrace(tables.traces.get(key));
+  } catch (cause) {
+    // LMDB's own errors have a code; bytes that are no msgpack give others.
+    if (cause instanceof Error && 'code' in cause) throw cause;
+    return undefined;
+  }
 }

@@ -16,7 +16,7 @@ export function readTail(path: string, count: number): string[] {
     const start = Math.max(0, size - TAIL_BYTES);
     const buffer = Buffer.alloc(size - start);
     const text = buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, start));
-    const lines = text.split('\n').map((line) => line.replace(/\r$/, '').replace(/^.*\r/, ''));
+    const lines = text.split('\n').map((line) => afterLastReturn(line.replace(/\r$/, '')));
     if (lines.at(-1) === '') lines.pop();
     // The first line is cut where there is more before it.
     if (start > 0 && lines.length > 1) lines.shift();
@@ -25,3 +25,5 @@ export function readTail(path: string, count: number): string[] {
     closeSync(fd);
   }
 }
+
+const afterLastReturn = (line: string): string => line.slice(line.lastIndexOf('\r') + 1);
