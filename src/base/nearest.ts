@@ -9,7 +9,9 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   const longer = Math.max(name.length, best.length);
   // Two letters swapped are a distance of 2.
   const limit = Math.max(longer < 4 ? 1 : 2, Math.floor(longer / 3));
-  return distance(name.toLowerCase(), best.toLowerCase()) <= limit ? best : undefined;
+  const apart = distance(name.toLowerCase(), best.toLowerCase());
+  // Nothing in common, as of two names of one letter, is not near.
+  return apart <= limit && apart < longer ? best : undefined;
 }
 
 /** `did you mean 'x'?`, or undefined. */

@@ -9,7 +9,8 @@ import type { RuleContext } from './rule-context.ts';
 import type { InputSpec, OutputSpec } from './workflow.ts';
 
 function checkName(what: string, name: string, at: SourceRange, { rule, issues }: RuleContext): void {
-  const problem = nameProblem(name);
+  // `inputs.env` is what a set-up job is often called, and cannot be taken for the environment.
+  const problem = what === 'input' && name === 'env' ? undefined : nameProblem(name);
   if (problem !== undefined)
     issues.add(error('workflow/name', `rule '${rule}': the ${what} name '${name}' ${problem}`, { at }));
 }

@@ -76,7 +76,10 @@ export function loadWorkflow(options: LoadOptions): Result<Workflow> {
   for (const [name, rule] of rules) {
     if (rule.node === undefined) continue;
     const fields = mergeDefaults(fieldOf(node, 'defaults'), rule.node);
-    checked.set(name, readRule(fields, ruleContext(compiler, name, rule.at, ruleNames, scopeWithOutput)));
+    checked.set(
+      name,
+      readRule(fields, ruleContext(compiler, { rule: name, ruleAt: rule.at, ruleNames }, fields, scopeWithOutput)),
+    );
   }
   checkPrefixes(checked, issues);
   const defaultRules = readDefault(fieldOf(node, 'default'), ruleNames, issues);
@@ -145,7 +148,7 @@ function collectRules(files: readonly Node[], issues: Issues): Map<string, RuleN
         continue;
       }
       if (problem !== undefined) {
-        issues.add(error('workflow/name', `a rule cannot be called '${name}': a name ${problem}`, { at: keyAt }));
+        issues.add(error('workflow/name', `the rule name '${name}' ${problem}`, { at: keyAt }));
       }
       rules.set(name, { node: value.kind === 'map' ? value : undefined, at: keyAt });
     }

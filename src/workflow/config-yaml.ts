@@ -58,16 +58,10 @@ function writeList(list: readonly Value[], first: string, indent: string, lines:
 }
 
 function scalarText(value: Value): string {
-  switch (typeof value) {
-    case 'string':
-      return stringText(value);
-    case 'number':
-      return yamlFloat(value);
-    case 'object':
-      return value === null ? 'null' : isList(value) ? '[]' : '{}';
-    default:
-      return String(value);
-  }
+  if (typeof value === 'string') return stringText(value);
+  if (typeof value === 'number') return yamlFloat(value);
+  if (isList(value)) return '[]';
+  return isMap(value) ? '{}' : String(value);
 }
 
 function yamlFloat(value: number): string {

@@ -123,7 +123,7 @@ function describe(value: unknown): string {
   if (isMap(value)) return 'a map';
   if (isList(value)) return 'a list';
   if (typeof value === 'string') return `the text '${value}'`;
-  return typeof value === 'object' ? 'a job' : String(value);
+  return typeof value === 'object' ? 'a job' : `${value as boolean | bigint | number}`;
 }
 
 /** @throws DiagnosticError that names every path that `over` sets and `base` does not have. */
@@ -175,13 +175,15 @@ function nearestPath(config: ValueMap, path: readonly string[]): string | undefi
   visit(config, '');
   const wanted = path.join('.');
   const last = path.at(-1) ?? '';
+  // What is above the path is there, and was not meant.
+  const others = known.filter((p) => !wanted.startsWith(`${p}.`));
   const lastOf = (p: string): string => p.slice(p.lastIndexOf('.') + 1);
-  const sameName = known.filter((p) => lastOf(p) === last);
+  const sameName = others.filter((p) => lastOf(p) === last);
   if (sameName.length > 0) return sameName.toSorted((a, b) => common(b, wanted) - common(a, wanted))[0];
-  const direct = nearest(wanted, known);
+  const direct = nearest(wanted, others);
   if (direct !== undefined) return direct;
-  const near = nearest(last, new Set(known.map(lastOf)));
-  return known.filter((p) => lastOf(p) === near).toSorted((a, b) => common(b, wanted) - common(a, wanted))[0];
+  const near = nearest(last, new Set(others.map(lastOf)));
+  return others.filter((p) => lastOf(p) === near).toSorted((a, b) => common(b, wanted) - common(a, wanted))[0];
 }
 
 /** How many leading segments two paths share. */

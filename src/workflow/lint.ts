@@ -32,7 +32,9 @@ function lintFiles(workflow: Workflow): Diagnostic[] {
   const main = readYaml(workflow.file);
   const layers = [...workflow.rules.values()]
     .flatMap((rule) => rule.config ?? [])
-    .flatMap(({ kind, value }) => (kind === 'file' && value.kind === 'constant' ? [String(value.value)] : []));
+    .flatMap(({ kind, value }) =>
+      kind === 'file' && value.kind === 'constant' && typeof value.value === 'string' ? [value.value] : [],
+    );
   const others = new Set([...workflow.filesRead.slice(1), ...layers].filter((name) => /\.ya?ml$/i.test(name)));
   const found = main.ok ? lintScalars(main.value) : [];
   for (const name of others) {

@@ -20,6 +20,7 @@ import type { Key, Scalar } from '../base/value.ts';
 import { mergeEntries, type Entry, type ListNode, type MapNode, type Node, type ScalarNode } from './node.ts';
 import { MAX_YAML_BYTES, readSource, type ReadOptions } from './source.ts';
 import { otherVersion, severalDocuments, syntaxErrors, type YamlError } from './yaml-errors.ts';
+import { nesting } from './yaml-depth.ts';
 import { isCoreTag, styleOf, taggedScalar } from './yaml-tags.ts';
 
 /** How many nodes aliases may add when they are written out: far beyond honest use, far below what takes seconds. */
@@ -85,26 +86,6 @@ function parse(file: SourceFile): Parsed | undefined {
   const first = documents.next().value as Document.Parsed;
   const second = documents.next().value;
   return { document: first, second: second?.range[0] };
-}
-
-/** How deep the lists and maps of a text are nested. */
-function nesting(tokens: readonly CST.Token[]): number {
-  let level: (CST.Token | null | undefined)[] = [...tokens];
-  let depth = 0;
-  while (level.length > 0) {
-    const below: (CST.Token | null | undefined)[] = [];
-    let collections = false;
-    for (const token of level) {
-      if (token === null || token === undefined) continue;
-      if (token.type === 'document') below.push(token.value);
-      if (!('items' in token)) continue;
-      collections = true;
-      for (const item of token.items) below.push(item.key, item.value);
-    }
-    if (collections) depth++;
-    level = below;
-  }
-  return depth;
 }
 
 const tooDeep = (at: SourceRange): Diagnostic =>
