@@ -46,7 +46,7 @@ export function lineColumn(file: SourceFile, offset: number): LineColumn {
   const newline = file.text.indexOf('\n', start);
   const text = file.text.slice(start, newline === -1 ? undefined : newline).replace(/\r$/, '');
   const line = start === 0 ? 1 : file.text.slice(0, start).split('\n').length;
-  return { line, column: [...file.text.slice(start, offset)].length + 1, text };
+  return { line, column: Array.from(file.text.slice(start, offset)).length + 1, text };
 }
 
 /** Thrown where an answer by value would have to pass through a library's callback; caught by whoever made that call. */

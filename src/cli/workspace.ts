@@ -22,6 +22,7 @@ import { FileDigests } from '../store/file-digests.ts';
 import { IndexDb } from '../store/index-db.ts';
 import { openFormat } from '../store/format.ts';
 import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
+import { placeIndex } from '../store/place-index.ts';
 import { readHolder } from '../store/lock.ts';
 import { loadWorkflow } from '../workflow/check.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
@@ -109,7 +110,9 @@ function findWorkflow(options: CommonOptions): Result<string> {
 export function openWorkspace(loaded: Loaded, write: boolean): Result<Workspace> {
   const { workflow, host, env, engine, here } = loaded;
   const { root } = workflow;
-  const layout = storeLayout(workflow.store);
+  const place = placeIndex(workflow.store, process.env);
+  if (!place.ok) return place;
+  const layout = storeLayout(workflow.store, place.value.dir);
   const work = workLayout(root);
   const format = openFormat(layout, !write);
   if (!format.ok) return format;
@@ -118,7 +121,7 @@ export function openWorkspace(loaded: Loaded, write: boolean): Result<Workspace>
   const index = IndexDb.open(layout.index, { readOnly: !write });
   if (!index.ok) return index;
   const db = index.value;
-  const blobs = new BlobStore(layout, { link: workflow.link });
+  const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
   const files = new FileDigests(root, db.fileTable(tree), write);
   const records = new Records({ root, index: db, blobs, files, tree, runningBuild: readHolder(work)?.build });
   const expansion = expand(workflow, host, env, (path) => records.madeBefore(path));

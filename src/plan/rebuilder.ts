@@ -23,7 +23,7 @@ export type Judgement = {
   readonly trace: Trace | undefined;
   /** What the work tree holds of this job on record; may be the result for another key. */
   readonly current: Trace | undefined;
-  /** The last attempt without a result. */
+  /** The last attempt under this key that has no result. */
   readonly attempt: Attempt | undefined;
 };
 
@@ -47,7 +47,7 @@ export class Rebuilder {
     const { records } = this;
     const key = this.keys.keyOf(job, manifestOf);
     const current = records.current(job.id);
-    const attempt = records.attempt(job.id);
+    const attempt = key && records.attempt(job.id, key.key);
     const found = { job, key, current, attempt };
     if (key === undefined) {
       const missing = job.upstream.filter((other) => manifestOf(other) === undefined);
@@ -70,7 +70,7 @@ export class Rebuilder {
   ): { status: Status; decision: Decision; reasons: Reason[] } {
     const last = current ?? this.records.newest(job.id);
     const differences = last ? this.differences(job, key, last) : [];
-    if (attempt?.actionKey === key.key) {
+    if (attempt !== undefined) {
       const running = attempt.state === 'begun' && this.records.isRunning(attempt);
       const first = reason(attempt.state === 'failed' ? 'failed' : 'incomplete', '', undefined, attempt.reason);
       const status = running ? 'RUNNING' : attempt.state === 'failed' ? 'FAILED' : 'INCOMPLETE';

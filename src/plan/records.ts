@@ -52,8 +52,9 @@ export class Records {
     return this.parts.index.newestOf(id);
   }
 
-  attempt(id: JobId): Attempt | undefined {
-    return this.parts.index.attempt(this.parts.tree, id);
+  /** The last attempt without a result under a key, or without one under any. */
+  attempt(id: JobId, key?: ActionKey): Attempt | undefined {
+    return this.parts.index.attempt(this.parts.tree, id, key);
   }
 
   /** Does the attempt belong to the build that runs now? */
@@ -107,7 +108,7 @@ export class Records {
     index.transaction(() => {
       index.putTrace(trace);
       index.setCurrent(tree, job.id, trace.actionKey);
-      index.clearAttempt(tree, job.id);
+      index.clearAttempt(tree, job.id, trace.actionKey);
       index.putMade(
         tree,
         job.outputs.map((output) => job.pathOf(output)),
@@ -134,8 +135,8 @@ export class Records {
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  async restore(job: Job, trace: Trace, origin: Origin): Promise<boolean> {
-    if (!(await this.bringBack(job, trace.manifest))) return false;
+  restore(job: Job, trace: Trace, origin: Origin): boolean {
+    if (!this.bringBack(job, trace.manifest)) return false;
     const { index } = this.parts;
     if (trace.origin !== origin && trace.origin === 'built') {
       index.transaction(() => {
@@ -147,10 +148,10 @@ export class Records {
   }
 
   /** Brings outputs back, without a word on record. */
-  async bringBack(job: Job, manifest: Manifest): Promise<boolean> {
+  bringBack(job: Job, manifest: Manifest): boolean {
     const { root, blobs, files } = this.parts;
     if (compareOutputs(root, job.dir, manifest, files).state === 'same') return true;
-    return (await restoreOutputs(root, job.dir, manifest, blobs, files)).ok;
+    return restoreOutputs(root, job.dir, manifest, blobs, files).ok;
   }
 
   /** Was this path, or a folder above it, an output of a job of this work tree? */

@@ -84,6 +84,7 @@ export class Scheduler {
       if (job.upstream.length === 0) this.ready.push(job);
       this.consumersLeft.set(job, job.downstream.filter((other) => plan.steps.has(other)).length);
     }
+    this.reportEdits();
     this.ready.reverse();
     const onInterrupt = (): void => this.interrupt();
     this.options.interrupt.addEventListener('abort', onInterrupt);
@@ -93,6 +94,19 @@ export class Scheduler {
     const counts = this.count();
     emit({ event: 'build-finished', counts, duration_s: (Date.now() - started) / 1000, time: Date.now() / 1000 });
     return { counts, changed: this.rerunMadeOther };
+  }
+
+  /** Outputs that someone wrote to are put right: whoever did so should know. */
+  private reportEdits(): void {
+    for (const { job, reasons, action } of this.parts.plan.steps.values()) {
+      const paths = reasons.filter((r) => r.kind === 'edited').map((r) => r.path);
+      if (paths.length === 0) continue;
+      const then = action === 'restore' ? 'restored' : 'made again';
+      this.message(
+        'warning',
+        `${job.rule.name} ${job.id}: ${paths.join(', ')} was edited since it was made, and is ${then}`,
+      );
+    }
   }
 
   private async loop(): Promise<void> {

@@ -338,9 +338,9 @@ rigTest('only joins by the values of for names', async (rig) => {
       a: { for: { i: [1, 2, 3], k: [x, y] }, outputs: { o: o.txt }, run: 'echo \${{ i }}\${{ k }} > \${{ outputs.o }}' }
       b:
         for: { i: [1, 3] }
-        inputs: { as: "\${{ a.only({'i': i}).map(j, j.outputs.o) }}" }
+        inputs: { joined: "\${{ a.only({'i': i}).map(j, j.outputs.o) }}" }
         outputs: { o: o.txt }
-        run: ${ran('${{ i }}')} ; cat \${{ inputs.as }} | tr '\\n' ' ' >> joined.log; echo >> joined.log; echo > \${{ outputs.o }}
+        run: ${ran('${{ i }}')} ; cat \${{ inputs.joined }} | tr '\\n' ' ' >> joined.log; echo >> joined.log; echo > \${{ outputs.o }}
   `);
   assert.equal(await built(rig), ['1', '3']);
   assert.equal(

@@ -10,7 +10,7 @@ import { writeSweep } from '../support/sweep.ts';
 
 async function ids(rig: Rig, options: StartOptions = {}): Promise<readonly string[]> {
   const ended = await rig.lhbWith(options, 'summary', '--json');
-  assert.is(ended.code, 0, ended.stderr);
+  assert.is(ended.code, 0, `${ended.stdout}\n${ended.stderr}`);
   return parseSummary(JSON.parse(ended.stdout)).jobs.map((job) => job.id);
 }
 
@@ -187,7 +187,7 @@ rigTest('job hashes of jobs that for and inputs name count; what is unkeyed upst
   };
   const down = async (): Promise<string> => (await ids(rig)).find((id) => id.startsWith('down_')) ?? '';
   const uses = [
-    'for: { up: "${{ up }}" }',
+    'for: { one: "${{ up }}" }',
     "for: { b: \"${{ [{'job': up[0], 'n': 1}] }}\" }",
     'inputs: { i: "${{ up.outputs.o }}" }',
     'inputs: { i: "${{ up.map(u, u.outputs.o) }}" }',

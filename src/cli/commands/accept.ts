@@ -1,5 +1,4 @@
 // lhb touch: accepts the outputs on disk as current. lhb restore: brings outputs back from the store.
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { keyCommand } from '../../graph/command.ts';
@@ -10,34 +9,13 @@ import { makePlan, type Step } from '../../plan/plan.ts';
 import { formatCount } from '../../report/format.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import type { Manifest } from '../../store/manifest.ts';
-import { workLayout } from '../../store/layout.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
-import { lockForBuild } from '../lock-build.ts';
-import { fail, withWorkspace } from '../query.ts';
+import { fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
-import { catchSignals } from '../signals.ts';
-import { loadWorkspace, type Workspace } from '../workspace.ts';
-
-/** Runs a command that changes the record, under the lock of the work tree. */
-async function underLock(
-  common: CommonOptions,
-  screen: Screen,
-  command: (workspace: Workspace) => ExitCode | Promise<ExitCode>,
-): Promise<ExitCode> {
-  const loaded = loadWorkspace(common);
-  if (!loaded.ok) return fail(screen, loaded.error);
-  const signals = catchSignals();
-  const lock = await lockForBuild(workLayout(loaded.value.workflow.root), randomUUID(), false, screen, signals.signal);
-  try {
-    if (!lock.ok) return lock.error;
-    return await withWorkspace(common, screen, true, command);
-  } finally {
-    signals.close();
-    if (lock.ok) await lock.value.release();
-  }
-}
+import { underLock } from '../under-lock.ts';
+import type { Workspace } from '../workspace.ts';
 
 export const touch = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
   underLock(common, screen, async (workspace) => {
@@ -125,7 +103,7 @@ export const restore = (common: CommonOptions, selectors: readonly Word[], scree
             hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
           }),
         );
-      } else if (await workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
+      } else if (workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
       else {
         problems.push(
           error('restore/evicted', `${job.rule.name} ${job.id}: the store no longer has all its bytes`, {

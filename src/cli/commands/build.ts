@@ -1,10 +1,13 @@
 // lhb build, plan, forcerun: brings jobs up to date, or says what that would take.
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { visibleGpus, GpuPool } from '../../execute/gpus.ts';
+import { endLeftovers } from '../../execute/leftovers.ts';
 import { LocalExecutor } from '../../execute/local.ts';
+import { clearTemporary } from '../../fs/atomic-write.ts';
 import { withDownstream, withUpstream } from '../../graph/graph.ts';
 import type { Job } from '../../graph/job.ts';
 import { throughNames } from '../../graph/resolve.ts';
@@ -138,17 +141,12 @@ function defaultJobs(workspace: Workspace): Job[] {
   return names.flatMap(({ name }) => (graph.byRule.get(name) ?? []).flatMap(throughNames));
 }
 
-/** The jobs whose last attempt failed or was cut off. */
-function incomplete(workspace: Workspace, wanted: ReadonlySet<Job>): Job[] {
-  const plan = makePlan(
-    workspace.graph.jobs.filter((job) => wanted.has(job)),
-    workspace.rebuilder,
-  );
-  return [...plan.steps.values()]
-    .filter(
-      ({ status, judgement }) => status === 'FAILED' || status === 'INCOMPLETE' || judgement.attempt !== undefined,
-    )
-    .map(({ job }) => job);
+/** The jobs whose last attempt failed or was cut off, and that have no later result. */
+function incomplete({ records }: Workspace, wanted: ReadonlySet<Job>): Job[] {
+  return [...wanted].filter((job) => {
+    const attempt = records.attempt(job.id);
+    return attempt !== undefined && attempt.startedAt > (records.current(job.id)?.recordedAt ?? 0);
+  });
 }
 
 const intersect = (jobs: Set<Job>, others: ReadonlySet<Job>): Set<Job> =>
@@ -186,7 +184,12 @@ async function runBuild(
     process.env,
   );
   // No more helpers than could ever be busy.
-  const executor = new LocalExecutor({ slots: Math.min(slots, toRun.length, 64), cwd: root });
+  const work = workLayout(root);
+  const helpersFile = join(work.dir, 'helpers');
+  // What a build that was killed left behind: its processes first, then what they wrote to.
+  await endLeftovers(helpersFile);
+  for (const folder of [work.tmp, workspace.layout.tmp]) clearTemporary(folder);
+  const executor = new LocalExecutor({ slots: Math.min(slots, toRun.length, 64), cwd: root, helpersFile });
   const words = {
     outcome: describeOutcome,
     reason: reasonText,

@@ -7,11 +7,13 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions } from '../invocation.ts';
 import { withWorkspace } from '../query.ts';
 import type { Screen } from '../screen.ts';
+import { underLock } from '../under-lock.ts';
+import type { Workspace } from '../workspace.ts';
 
 const COLUMNS: readonly Column[] = [{ title: 'kind' }, { title: 'what' }, { title: 'state' }, { title: 'detail' }];
 
-export const verify = (common: CommonOptions, repair: boolean, screen: Screen): Promise<ExitCode> =>
-  withWorkspace(common, screen, repair, async (workspace) => {
+export function verify(common: CommonOptions, repair: boolean, screen: Screen): Promise<ExitCode> {
+  const check = async (workspace: Workspace): Promise<ExitCode> => {
     const { blobs, index, graph, workflow } = workspace;
     // Files in the work tree that may still have a damaged blob's bytes.
     const candidates = graph.jobs.flatMap((job) => {
@@ -32,4 +34,6 @@ export const verify = (common: CommonOptions, repair: boolean, screen: Screen): 
       screen.note(left.length === 0 ? `${checked}: all is well` : `${checked}: ${left.length} damaged`);
     }
     return left.length > 0 ? EXIT.storeDamaged : EXIT.ok;
-  });
+  };
+  return repair ? underLock(common, screen, check) : withWorkspace(common, screen, false, check);
+}

@@ -1,0 +1,29 @@
+// Commands that change the record run under the lock of the work tree, as builds do.
+import { randomUUID } from 'node:crypto';
+import { workLayout } from '../store/layout.ts';
+import type { ExitCode } from './exit-code.ts';
+import type { CommonOptions } from './invocation.ts';
+import { lockForBuild } from './lock-build.ts';
+import { fail, withWorkspace } from './query.ts';
+import type { Screen } from './screen.ts';
+import { catchSignals } from './signals.ts';
+import { loadWorkspace, type Workspace } from './workspace.ts';
+
+/** Runs a command that changes the record, under the lock of the work tree. */
+export async function underLock(
+  common: CommonOptions,
+  screen: Screen,
+  command: (workspace: Workspace) => ExitCode | Promise<ExitCode>,
+): Promise<ExitCode> {
+  const loaded = loadWorkspace(common);
+  if (!loaded.ok) return fail(screen, loaded.error);
+  const signals = catchSignals();
+  const lock = await lockForBuild(workLayout(loaded.value.workflow.root), randomUUID(), false, screen, signals.signal);
+  try {
+    if (!lock.ok) return lock.error;
+    return await withWorkspace(common, screen, true, command);
+  } finally {
+    signals.close();
+    if (lock.ok) await lock.value.release();
+  }
+}
