@@ -8,8 +8,8 @@ import { err, ok, type Result } from '../base/result.ts';
 /** The size in bytes above which JSON, CSV and TSV files are refused before they are read. */
 export const MAX_BYTES = 64 * 1024 * 1024;
 
-/** The same for YAML, whose reader needs some hundred bytes of memory for a byte of source. */
-export const MAX_YAML_BYTES = 16 * 1024 * 1024;
+/** The same for YAML: its reader needs 170 bytes of memory for a byte of source, and some seconds for a megabyte. */
+export const MAX_YAML_BYTES = 8 * 1024 * 1024;
 
 export type ReadOptions = {
   /** Where the file is named, for the place of an error; without it the error has no place. */
@@ -33,7 +33,10 @@ export function readSource(file: string, options: ReadOptions = {}): Result<Sour
       return err([error('file/not-a-file', `'${shown}' is ${what}, expected a file`, { at })]);
     }
     if (stat.size > maxBytes) {
-      const hint = 'keep large data out of configs: name the file as an input instead';
+      const hint =
+        maxBytes < MAX_BYTES
+          ? `JSON, CSV and TSV are read up to ${megabytes(MAX_BYTES)}`
+          : 'keep large data out of configs: name the file as an input instead';
       const message = `'${shown}' has ${megabytes(stat.size)}, and the most that is read here is ${megabytes(maxBytes)}`;
       return err([error('file/too-large', message, { at, hint })]);
     }
