@@ -118,6 +118,7 @@ rigTest('the environment of a job', async (rig) => {
     rules:
       r:
         for: { x: [1] }
+        config: [{ set: { x: "\${{ x }}" } }]
         dir: out
         outputs: { o: o.txt }
         env: { OWN: "x=\${{ x }}", FLOAT: "\${{ 1.0 }}" }
@@ -331,9 +332,11 @@ rigTest('the config file is written for rules with config: and where the command
     rules:
       with: { config: [{ set: { a: 1 } }], outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' }
       named: { for: { x: [1] }, env: { C: "\${{ job.config_file }}" }, outputs: { o: o.txt }, run: 'cp $C \${{ outputs.o }}' }
+      variable: { for: { x: [1] }, outputs: { o: o.txt }, run: 'cp "$LHB_CONFIG" \${{ outputs.o }}' }
   `);
   await rig.ok('build');
   const { jobs } = await rig.summary();
+  assert.is(jobs.length, 3);
   for (const job of jobs) {
     const text = readFileSync(rig.path(`.lhb/jobs/${job.id}/config.yaml`), 'utf8').trim();
     assert.is(text, job.rule === 'with' ? 'a: 1' : 'x: 1');

@@ -55,8 +55,8 @@ rigTest('where: with CEL over the job; one that lacks a name does not match', as
   assert.equal(await found(rig, rig.dir, "where: sampler.steps > 20 && target.target.model == 'big'"), [
     'run_sampler sgld',
   ]);
-  assert.equal(await found(rig, rig.dir, 'where:job.config.model.depth == 2'), ['build_target', 'build_target']);
-  assert.equal(await found(rig, rig.dir, "where:job.rule == 'build_target'"), TARGETS);
+  assert.equal(await found(rig, rig.dir, 'where:config.model.depth == 2'), ['build_target', 'build_target']);
+  assert.equal(await found(rig, rig.dir, "where:rule == 'build_target'"), TARGETS);
   const bad = await rig.exits(2, 'summary', 'where:sampler.name==');
   assert.match(bad.stderr, 'sampler.name==');
 });
