@@ -58,6 +58,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** The value, or undefined for a record of another form or format. */
 function decoded<T>(record: unknown, decode: (fields: Fields) => T): T | undefined {
+  if (record === undefined) return undefined;
   try {
     const fields = map(record);
     return fields['format'] === FORMAT ? decode(fields) : undefined;

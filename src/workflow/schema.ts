@@ -1,56 +1,34 @@
-// Checks the shape of workflow files against store-schema/workflow.schema.json, the schema that editors use. The only
-// file that imports ajv. The schema never offers two branches for one type, so each mistake is one error of ajv's, which
-// becomes one sentence here. Names, expressions and what refers to what are for check.ts.
+// Checks the shape of workflow files against store-schema/workflow.schema.json, the schema that editors use. The schema
+// never offers two branches for one type, so each mistake is one error of ajv's, which becomes one sentence here. Names, expressions and what refers to what are for check.ts.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import * as path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { createRequire } from 'node:module';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { Code } from '../base/codes.ts';
 import { error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import { didYouMean, nearest } from '../base/nearest.ts';
+import { packageFile } from '../fs/package-file.ts';
 import { entryOf, kindName, type Node } from './node.ts';
+import { SCHEMA, VALIDATORS } from './schema-files.ts';
 
 /** Which kind of file is checked: lhb.yaml itself or one that it includes. */
 export type FileKind = 'workflow' | 'include';
 
-type SchemaFile = {
-  readonly $id: string;
-  readonly definitions: { readonly rule: { readonly properties: Readonly<Record<string, unknown>> } };
-};
+type Validators = Readonly<Record<FileKind, ValidateFunction>> & { readonly schemaDigest: () => string };
 
-let validators: Readonly<Record<FileKind, ValidateFunction>> | undefined;
+let validators: Validators | undefined;
 
-// Compiling the schema takes about 40 ms, so it is done when the first file is checked and not on import.
+// Compiling the schema takes some 150 ms, so `npm run build` does it once (compile-schema.ts).
 function validatorOf(kind: FileKind): ValidateFunction {
   if (validators === undefined) {
-    const schema = JSON.parse(readFileSync(schemaPath(), 'utf8')) as SchemaFile;
-    knownRuleFields = new Set(Object.keys(schema.definitions.rule.properties));
-    const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, logger: false, inlineRefs: false });
-    ajv.addSchema(schema);
-    const workflow = ajv.getSchema(schema.$id);
-    const include = ajv.getSchema(`${schema.$id}#/definitions/includeFile`);
-    invariant(workflow && include, 'workflow.schema.json defines workflows and included files');
-    validators = { workflow, include };
+    const compiled = createRequire(import.meta.url)(packageFile(VALIDATORS)) as Validators;
+    const schema = readFileSync(packageFile(SCHEMA), 'utf8');
+    const digest = createHash('sha256').update(schema).digest('hex');
+    invariant(compiled.schemaDigest() === digest, 'the schema changed since it was compiled: npm run build');
+    validators = compiled;
   }
   return validators[kind];
-}
-
-/** The schema lies in the package, which is found by its name: built code may lie at any depth in it. */
-function schemaPath(): string {
-  for (let folder = path.dirname(fileURLToPath(import.meta.url)); ; folder = path.dirname(folder)) {
-    const found = readPackageName(path.join(folder, 'package.json'));
-    if (found === 'lhb') return path.join(folder, 'store-schema', 'workflow.schema.json');
-    invariant(folder !== path.dirname(folder), 'this file lies inside the package lhb');
-  }
-}
-
-function readPackageName(file: string): unknown {
-  try {
-    return (JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }).name;
-  } catch {
-    return undefined;
-  }
 }
 
 /** All mistakes in the shape of a file, one diagnostic each; none if its shape is right. */
@@ -73,9 +51,16 @@ const unknownOf = (params: object): string => String((params as { additionalProp
 
 /** The fields that a rule may have. */
 export function ruleFields(): ReadonlySet<string> {
-  if (knownRuleFields === undefined) validatorOf('workflow');
-  return knownRuleFields ?? new Set();
+  if (knownRuleFields === undefined) {
+    const schema = JSON.parse(readFileSync(packageFile(SCHEMA), 'utf8')) as SchemaFile;
+    knownRuleFields = new Set(Object.keys(schema.definitions.rule.properties));
+  }
+  return knownRuleFields;
 }
+
+type SchemaFile = {
+  readonly definitions: { readonly rule: { readonly properties: Readonly<Record<string, unknown>> } };
+};
 
 let knownRuleFields: ReadonlySet<string> | undefined;
 

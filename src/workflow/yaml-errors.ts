@@ -73,6 +73,10 @@ function deeper(file: SourceFile, start: number, end: number): boolean {
 function explain(file: SourceFile, e: YamlError): readonly [message: string, hint?: string] {
   const [start, end] = e.pos;
   const shown = file.text.slice(start, endOfLine(file, start)).trim().slice(0, 40);
+  const bare = bareExpression(file, start);
+  if (bare !== undefined) {
+    return ['an expression inside {…} or […] must stand in quotes', `write "${bare}"`];
+  }
   switch (e.code) {
     case 'TAB_AS_INDENT':
       return ['a tab stands where the line is indented, expected spaces', 'YAML is indented with spaces only'];
@@ -131,6 +135,12 @@ function explain(file: SourceFile, e: YamlError): readonly [message: string, hin
     default:
       return [`not valid YAML at '${shown}'`];
   }
+}
+
+/** The `${{ … }}` whose first brace YAML takes for a map of its own, since it stands in {…} or […]. */
+function bareExpression(file: SourceFile, start: number): string | undefined {
+  if (file.text[start - 1] !== '$' || !file.text.startsWith('{{', start)) return undefined;
+  return /^\$\{\{.*?\}\}/.exec(file.text.slice(start - 1, endOfLine(file, start)))?.[0] ?? '${{ … }}';
 }
 
 function indentation(message: string): readonly [string, string?] {
