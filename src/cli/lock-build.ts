@@ -15,14 +15,14 @@ export async function lockForBuild(
   wait: boolean,
   screen: Screen,
   interrupt: AbortSignal,
-): Promise<Result<Lock, ExitCode>> {
+): Promise<Result<Lock & { readonly waited: boolean }, ExitCode>> {
   let told = false;
   const onWait = (holder: LockHolder | undefined): void => {
     if (!told) screen.note(`waiting for ${describe(holder)}`);
     told = true;
   };
   const lock = await acquireLock(work, { build, command: process.argv.slice(2).join(' '), wait, onWait, interrupt });
-  if (lock.ok) return ok(lock.value);
+  if (lock.ok) return ok({ ...lock.value, waited: told });
   if (interrupt.aborted) return err(EXIT.interrupted);
   screen.diagnostics([
     error('store/locked', `another build runs in this work tree: ${describe(lock.error)}`, {

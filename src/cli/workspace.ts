@@ -7,7 +7,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
-import { expand } from '../graph/expand.ts';
+import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
 import type { JobGraph } from '../graph/graph.ts';
 import { WorkspaceHost } from '../graph/host.ts';
 import type { Job } from '../graph/job.ts';
@@ -39,6 +39,8 @@ export type Loaded = {
   readonly env: EnvRecord;
   /** Where one stands, from the workflow's folder. */
   readonly here: string;
+  /** What the record of the store that is open says; expressions that glob ask it at any time. */
+  readonly made: { before: MadeBefore };
 };
 
 export type Workspace = Loaded & {
@@ -76,7 +78,7 @@ export function loadWorkspace(options: CommonOptions): Result<Loaded> {
   if (!workflow.ok) return workflow;
   const from = resolve(options.directory?.text ?? '.');
   const here = relative(root, from).split(sep).join('/');
-  return ok({ workflow: workflow.value, engine, host, env, here });
+  return ok({ workflow: workflow.value, engine, host, env, here, made: { before: () => false } });
 }
 
 function findWorkflow(options: CommonOptions): Result<string> {
@@ -106,8 +108,9 @@ function findWorkflow(options: CommonOptions): Result<string> {
 /**
  * Opens the store and expands the workflow.
  * @param write false for queries: nothing is made or changed, and no lock is waited for
+ * @param expanded the workflow's expansion, where it was done just now
  */
-export function openWorkspace(loaded: Loaded, write: boolean): Result<Workspace> {
+export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansion): Result<Workspace> {
   const { workflow, host, env, engine, here } = loaded;
   const { root } = workflow;
   const place = placeIndex(workflow.store, process.env);
@@ -124,7 +127,8 @@ export function openWorkspace(loaded: Loaded, write: boolean): Result<Workspace>
   const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
   const files = new FileDigests(root, db.fileTable(tree), write);
   const records = new Records({ root, index: db, blobs, files, tree, runningBuild: readHolder(work)?.build });
-  const expansion = expand(workflow, host, env, (path) => records.madeBefore(path));
+  loaded.made.before = (path) => records.madeBefore(path);
+  const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
   if (!expansion.ok) {
     void db.close();
     return expansion;

@@ -32,13 +32,16 @@ const isTemp = (job: Job, path: string): boolean =>
 
 export class Records {
   private readonly parts: RecordsParts;
+  private last: Trace | undefined;
 
   constructor(parts: RecordsParts) {
     this.parts = parts;
   }
 
   trace(key: ActionKey): Trace | undefined {
-    return this.parts.index.getTrace(key);
+    // A job is asked for its current result and then for that of its key, which is mostly the same.
+    if (this.last?.actionKey !== key) this.last = this.parts.index.getTrace(key);
+    return this.last;
   }
 
   /** What the work tree holds of a job on record. */
@@ -105,6 +108,7 @@ export class Records {
   commit(job: Job, trace: Trace): void {
     const { index, tree, files } = this.parts;
     files.flush();
+    this.last = undefined;
     index.transaction(() => {
       index.putTrace(trace);
       index.setCurrent(tree, job.id, trace.actionKey);
@@ -139,6 +143,7 @@ export class Records {
     if (!this.bringBack(job, trace.manifest)) return false;
     const { index } = this.parts;
     if (trace.origin !== origin && trace.origin === 'built') {
+      this.last = undefined;
       index.transaction(() => {
         index.putTrace({ ...trace, origin });
       });

@@ -58,7 +58,7 @@ export async function build(request: BuildRequest, screen: Screen): Promise<Exit
     return code;
   }
   await reading.value.close();
-  return await locked(request, screen, loaded.value.workflow.root);
+  return await locked(request, screen, reading.value);
 }
 
 function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
@@ -75,7 +75,8 @@ function dryRun(workspace: Workspace, scope: Scope, request: BuildRequest, scree
   return EXIT.ok;
 }
 
-async function locked(request: BuildRequest, screen: Screen, root: string): Promise<ExitCode> {
+async function locked(request: BuildRequest, screen: Screen, read: Workspace): Promise<ExitCode> {
+  const { root } = read.workflow;
   const id = randomUUID();
   const signals = catchSignals();
   const lock = await lockForBuild(workLayout(root), id, request.build.wait, screen, signals.signal);
@@ -84,10 +85,11 @@ async function locked(request: BuildRequest, screen: Screen, root: string): Prom
     return lock.error;
   }
   try {
-    // Read again: another build may have finished while this one waited.
-    const loaded = loadWorkspace(request.common);
+    // Read again where it took a while: files may have changed, and another build has made outputs.
+    const { waited } = lock.value;
+    const loaded = waited ? loadWorkspace(request.common) : ok(read);
     if (!loaded.ok) return failed(screen, loaded.error);
-    const workspace = openWorkspace(loaded.value, true);
+    const workspace = openWorkspace(loaded.value, true, waited ? undefined : read);
     if (!workspace.ok) return failed(screen, workspace.error);
     try {
       const scope = scopeOf(workspace.value, request);
