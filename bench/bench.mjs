@@ -85,7 +85,9 @@ function print(jobs, times) {
   }
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+function median(values) {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}
 
 function writeLhb(folder, targets) {
   const samplers = Array.from({ length: RUNS }, (_unused, i) => `{name: s${i}}`).join(', ');
