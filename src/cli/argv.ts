@@ -34,7 +34,11 @@ export function visible(word: string): string {
 
 /** A word as a person would type it in a shell: quoted where it needs it. */
 export function typed(word: string): string {
-  return PLAIN_WORD.test(word) ? word : `'${visible(word).replaceAll("'", `'\\''`)}'`;
+  if (PLAIN_WORD.test(word)) return word;
+  const shown = visible(word);
+  // As most would type `where:name=='x'`.
+  if (shown.includes("'") && !/["$`\\!]/.test(shown)) return `"${shown}"`;
+  return `'${shown.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The command line as a source text that diagnostics can point into, and its words with their places. */

@@ -1,12 +1,14 @@
 // One build a work tree: takes the lock, or says who has it.
-import { hostname } from 'node:os';
 import { error } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { errno } from '../fs/errno.ts';
 import { acquireLock, type Lock, type LockHolder } from '../store/lock.ts';
 import type { WorkLayout } from '../store/layout.ts';
 import { formatTime } from '../report/format.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import type { Screen } from './screen.ts';
+
+const CANNOT_WRITE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
 
 /** @param wait wait for the other build instead of giving up; @param interrupt ends the waiting */
 export async function lockForBuild(
@@ -21,7 +23,17 @@ export async function lockForBuild(
     if (!told) screen.note(`waiting for ${describe(holder)}`);
     told = true;
   };
-  const lock = await acquireLock(work, { build, command: process.argv.slice(2).join(' '), wait, onWait, interrupt });
+  const command = process.argv.slice(2).join(' ');
+  let lock: Awaited<ReturnType<typeof acquireLock>>;
+  try {
+    lock = await acquireLock(work, { build, command, wait, onWait, interrupt });
+  } catch (problem) {
+    const code = errno(problem);
+    if (code === undefined || !CANNOT_WRITE.has(code)) throw problem;
+    const message = `the work tree's folder ${work.dir} cannot be written (${code})`;
+    screen.diagnostics([error('store/write-failed', message, { hint: 'check its permissions and the space on its disk' })]);
+    return err(EXIT.usage);
+  }
   if (lock.ok) return ok({ ...lock.value, waited: told });
   if (interrupt.aborted) return err(EXIT.interrupted);
   screen.diagnostics([
@@ -34,6 +46,5 @@ export async function lockForBuild(
 
 function describe(holder: LockHolder | undefined): string {
   if (holder === undefined) return 'another build';
-  const where = holder.host === hostname() ? '' : ` on ${holder.host}`;
-  return `lhb ${holder.command} (pid ${holder.pid}${where}, since ${formatTime(holder.since)})`;
+  return `lhb ${holder.command} (pid ${holder.pid} on ${holder.host}, since ${formatTime(holder.since)})`;
 }

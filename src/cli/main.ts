@@ -76,11 +76,13 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
       const { graph } = await import('./commands/graph.ts');
       return graph(invocation.common, invocation.selectors, invocation, screen);
     }
-    case 'touch':
+    case 'touch': {
+      const { touch } = await import('./commands/touch.ts');
+      return touch(invocation.common, invocation.selectors, screen);
+    }
     case 'restore': {
-      const { touch, restore } = await import('./commands/accept.ts');
-      const command = invocation.command === 'touch' ? touch : restore;
-      return command(invocation.common, invocation.selectors, screen);
+      const { restore } = await import('./commands/restore.ts');
+      return restore(invocation.common, invocation.selectors, screen);
     }
     case 'verify': {
       const { verify } = await import('./commands/verify.ts');

@@ -15,11 +15,12 @@ export function limitsFrom(machine: Map<string, number>, given: readonly Assignm
   const errors: Diagnostic[] = [];
   for (const { name, value, at } of given) {
     const number = Number(value);
-    const parsed = parseResource(name, value.trim() !== '' && Number.isFinite(number) ? number : value);
+    const whole = Number.isSafeInteger(number) ? BigInt(number) : number;
+    const parsed = parseResource(name, value.trim() !== '' && Number.isFinite(number) ? whole : value);
     if (parsed.ok && typeof parsed.value === 'number') limits.set(name, parsed.value);
     else {
       const problem = parsed.ok ? `must be a number, not '${value}'` : parsed.error;
-      errors.push(error('cli/usage', `--resources ${name} ${problem}`, { at }));
+      errors.push(error('cli/bad-value', `--resources ${name} ${problem}`, { at }));
     }
   }
   return errors.length > 0 ? err(errors) : ok(limits);

@@ -1,6 +1,6 @@
 // Where a command's results and messages go: results to stdout, the rest to stderr.
 import { printDiagnostics, diagnosticJson } from '../report/diagnostic.ts';
-import { printTable, type Column } from '../report/table.ts';
+import { printRecords, printTable, type Column } from '../report/table.ts';
 import type { Diagnostic } from '../base/diagnostic.ts';
 import type { CommonOptions } from './invocation.ts';
 
@@ -36,6 +36,11 @@ export class Screen {
     const { stdout } = process;
     const options = { tty: stdout.isTTY === true, width: stdout.columns ?? 120, color: this.colorOn(stdout) };
     process.stdout.write(printTable(columns, rows, options));
+  }
+
+  /** Rows too long for a table on a terminal: each cell on a line of its own, behind its column's title. */
+  records(columns: readonly Column[], rows: Iterable<readonly string[]>): void {
+    process.stdout.write(printRecords(columns, rows, this.colorOn(process.stdout)));
   }
 
   /** A message beside the result. */

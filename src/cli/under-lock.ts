@@ -1,5 +1,7 @@
 // Commands that change the record run under the lock of the work tree, as builds do.
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { endLeftovers } from '../execute/leftovers.ts';
 import { workLayout } from '../store/layout.ts';
 import type { ExitCode } from './exit-code.ts';
 import type { CommonOptions } from './invocation.ts';
@@ -18,9 +20,12 @@ export async function underLock(
   const loaded = loadWorkspace(common);
   if (!loaded.ok) return fail(screen, loaded.error);
   const signals = catchSignals();
-  const lock = await lockForBuild(workLayout(loaded.value.workflow.root), randomUUID(), false, screen, signals.signal);
+  const work = workLayout(loaded.value.workflow.root);
+  const lock = await lockForBuild(work, randomUUID(), false, screen, signals.signal);
   try {
     if (!lock.ok) return lock.error;
+    // What a killed build left running could still write to the outputs.
+    await endLeftovers(join(work.dir, 'helpers'));
     return await withWorkspace(common, screen, true, command);
   } finally {
     signals.close();

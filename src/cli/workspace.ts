@@ -1,5 +1,5 @@
 // Finds the workflow; opens workflow, graph, store and records once for a command.
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { error, type Diagnostic } from '../base/diagnostic.ts';
@@ -12,6 +12,7 @@ import type { JobGraph } from '../graph/graph.ts';
 import { WorkspaceHost } from '../graph/host.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
+import { nearestPath } from '../graph/nearest-path.ts';
 import { selectJob, selectJobs, type SelectContext, type Selector } from '../graph/select.ts';
 import { KeyMaker } from '../key/key-parts.ts';
 import { SourceDigests } from '../key/source-digests.ts';
@@ -84,25 +85,31 @@ export function loadWorkspace(options: CommonOptions): Result<Loaded> {
 function findWorkflow(options: CommonOptions): Result<string> {
   const start = resolve(options.directory?.text ?? '.');
   if (statSync(start, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    return err([
-      error('cli/no-workflow', `there is no folder ${options.directory?.text}`, { at: options.directory?.at }),
-    ]);
+    const { text = '.', at } = options.directory ?? {};
+    const what = existsSync(start) ? `${text} is no folder` : `there is no folder ${text}`;
+    return err([error('cli/no-workflow', what, { at, hint: nearestPath(process.cwd(), text) })]);
   }
   if (options.file !== undefined) {
-    const file = resolve(start, options.file.text);
-    if (existsSync(file)) return ok(file);
-    return err([error('cli/no-workflow', `there is no file ${options.file.text}`, { at: options.file.at })]);
+    const { text, at } = options.file;
+    const file = resolve(start, text);
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) {
+      const hint = `a folder is named with -C: -C ${text}`;
+      return err([error('cli/no-workflow', `${text} is a folder, expected a workflow file`, { at, hint })]);
+    }
+    if (stat) return ok(file);
+    return err([error('cli/no-workflow', `there is no file ${text}`, { at, hint: nearestPath(start, text) })]);
   }
   for (let folder = start; ; folder = dirname(folder)) {
     const file = join(folder, WORKFLOW_FILE);
     if (existsSync(file)) return ok(file);
     if (folder === dirname(folder)) break;
   }
-  return err([
-    error('cli/no-workflow', `there is no ${WORKFLOW_FILE} in ${start} or a folder above it`, {
-      hint: 'go to the folder of your workflow, or name it with -C',
-    }),
-  ]);
+  const other = readdirSync(start).find((name) => /^lhb\.ya?ml$/i.test(name));
+  const hint = other
+    ? `there is ${other}: rename it to ${WORKFLOW_FILE}, or name it with -f`
+    : 'go to the folder of your workflow, or name it with -C';
+  return err([error('cli/no-workflow', `there is no ${WORKFLOW_FILE} in ${start} or a folder above it`, { hint })]);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { withDownstream } from '../graph/graph.ts';
 import type { Job } from '../graph/job.ts';
 import type { Manifest } from '../store/manifest.ts';
-import { reason, type Reason } from './reason.ts';
+import { reason, upstreamPending, type Pending, type Reason } from './reason.ts';
 import { standingManifest, type Judgement, type Rebuilder, type Status } from './rebuilder.ts';
 
 export type Action = 'none' | 'restore' | 'run' | 'check';
@@ -33,30 +33,39 @@ export function makePlan(jobs: Iterable<Job>, rebuilder: Rebuilder, forced: Read
   };
   for (const job of jobs) {
     const judgement = rebuilder.judge(job, standing);
-    const unsettled = job.upstream.filter((other) => willChange(steps.get(other)));
+    const unsettled = job.upstream.flatMap((other): Unsettled[] => {
+      const pending = willChange(steps.get(other));
+      return pending === undefined ? [] : [{ job: other, pending }];
+    });
     steps.set(job, { job, status: judgement.status, ...actionFor(judgement, unsettled, forced.has(job)), judgement });
   }
   return { steps };
 }
 
-/** May the outputs of this job turn out other than they stand on record? */
-function willChange(step: Step | undefined): boolean {
-  if (step === undefined || step.action === 'none') return false;
-  if (step.action !== 'restore') return true;
+type Unsettled = { readonly job: Job; readonly pending: Pending };
+
+/** How the outputs of this job may turn out other than they stand on record; undefined where they cannot. */
+function willChange(step: Step | undefined): Pending | undefined {
+  if (step === undefined || step.action === 'none') return undefined;
+  if (step.action !== 'restore') return step.action;
   const { trace, current } = step.judgement;
-  return current !== undefined && current.actionKey !== trace?.actionKey;
+  return current !== undefined && current.actionKey !== trace?.actionKey ? 'restore' : undefined;
 }
 
 function actionFor(
   judgement: Judgement,
-  unsettled: readonly Job[],
+  unsettled: readonly Unsettled[],
   forced: boolean,
 ): { action: Action; reasons: readonly Reason[] } {
   if (forced) return { action: 'run', reasons: [reason('forced'), ...judgement.reasons] };
   const { decision, reasons } = judgement;
   if (unsettled.length === 0 || decision === 'run') return { action: decision, reasons };
-  const below = unsettled.filter((job) => !reasons.some((r) => r.kind === 'upstream' && r.path === job.id));
-  return { action: 'check', reasons: [...reasons, ...below.map((job) => reason('upstream', job.id))] };
+  const told = new Set(reasons.flatMap((r) => (r.kind === 'upstream' ? [r.path] : [])));
+  const below = unsettled.filter(({ job }) => !told.has(job.id));
+  return {
+    action: 'check',
+    reasons: [...reasons, ...below.map(({ job, pending }) => upstreamPending(job.id, pending))],
+  };
 }
 
 /** The jobs that `forcerun` reruns: the selected ones and, unless `only`, all that follows from them. */

@@ -1,4 +1,5 @@
 // Why a job is not fresh, as data. The sentences are in report/wording.ts.
+import type { PathForm } from '../graph/path-form.ts';
 import type { PartKind } from '../store/trace.ts';
 import type { Difference } from '../key/key-diff.ts';
 
@@ -18,12 +19,17 @@ export type ReasonKind =
   | 'incomplete'
   | 'forced';
 
+/** What an upstream job is about to do, so that what it leaves is not known yet. */
+export type Pending = 'run' | 'restore' | 'check';
+
 export type Reason = {
   readonly kind: ReasonKind;
   /** A config path, a file, an output, a job: what the reason is about; '' where it is the job itself. */
   readonly path: string;
   readonly old: string | undefined;
   readonly new: string | undefined;
+  /** Of an upstream job alone: it has not changed yet, but may. */
+  readonly pending?: Pending;
 };
 
 export const reason = (kind: ReasonKind, path = '', old?: string, now?: string): Reason => ({
@@ -32,6 +38,9 @@ export const reason = (kind: ReasonKind, path = '', old?: string, now?: string):
   old,
   new: now,
 });
+
+/** A job below one that will run, be restored otherwise than on record, or be checked. */
+export const upstreamPending = (path: string, pending: Pending): Reason => ({ ...reason('upstream', path), pending });
 
 const KINDS: Readonly<Record<PartKind, ReasonKind>> = {
   job: 'config',
@@ -43,6 +52,14 @@ const KINDS: Readonly<Record<PartKind, ReasonKind>> = {
   input: 'input',
   upstream: 'upstream',
 };
+
+/** A reason with paths as they are on disk, where keys have them in the portable form. */
+export const inActualPaths = (found: Reason, form: PathForm): Reason => ({
+  ...found,
+  path: form.actual(found.path),
+  old: found.old && form.actual(found.old),
+  new: found.new && form.actual(found.new),
+});
 
 /** A part of the key that differs, as the reason that it is. */
 export const fromDifference = (difference: Difference): Reason =>

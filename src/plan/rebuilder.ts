@@ -5,7 +5,7 @@ import { diffParts } from '../key/key-diff.ts';
 import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Attempt, Trace } from '../store/trace.ts';
-import { fromDifference, reason, type Reason } from './reason.ts';
+import { fromDifference, inActualPaths, reason, upstreamPending, type Reason } from './reason.ts';
 import type { Records } from './records.ts';
 
 export type Status = 'RUNNING' | 'FAILED' | 'INCOMPLETE' | 'NEW' | 'MISSING' | 'STALE' | 'FRESH';
@@ -51,7 +51,7 @@ export class Rebuilder {
     const found = { job, key, current, attempt };
     if (key === undefined) {
       const missing = job.upstream.filter((other) => manifestOf(other) === undefined);
-      const below = missing.map((other) => reason('upstream', other.id));
+      const below = missing.map((other) => upstreamPending(other.id, 'run'));
       const last = current ?? records.newest(job.id);
       if (last === undefined)
         return { ...found, status: 'NEW', decision: 'run', reasons: [reason('new'), ...below], trace: undefined };
@@ -103,6 +103,7 @@ export class Rebuilder {
   }
 
   private differences(job: Job, key: KeyParts, last: Trace): Reason[] {
-    return diffParts(last, { parts: key.parts, config: recordedConfig(job) }).map(fromDifference);
+    const differences = diffParts(last, { parts: key.parts, config: recordedConfig(job) });
+    return differences.map((difference) => inActualPaths(fromDifference(difference), job.form));
   }
 }

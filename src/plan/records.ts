@@ -152,6 +152,23 @@ export class Records {
     return true;
   }
 
+  /** Brings back the outputs of a job that is no longer in the workflow; `same`: they are all there. */
+  restoreTrace(trace: Trace): 'same' | 'restored' | 'evicted' {
+    const { root, index, tree, blobs, files } = this.parts;
+    if (compareOutputs(root, trace.dir, trace.manifest, files).state === 'same') return 'same';
+    if (!restoreOutputs(root, trace.dir, trace.manifest, blobs, files).ok) return 'evicted';
+    index.transaction(() => {
+      index.setCurrent(tree, trace.jobId, trace.actionKey);
+      index.putMade(tree, this.pathsOf(trace));
+    });
+    return 'restored';
+  }
+
+  /** Paths of a result's outputs, from the workflow's folder. */
+  pathsOf(trace: Trace): string[] {
+    return trace.manifest.map((output) => join(trace.dir, output.path));
+  }
+
   /** Brings outputs back, without a word on record. */
   bringBack(job: Job, manifest: Manifest): boolean {
     const { root, blobs, files } = this.parts;

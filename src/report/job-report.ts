@@ -8,7 +8,7 @@ import type { Manifest, Output } from '../store/manifest.ts';
 import type { Trace } from '../store/trace.ts';
 import { formatBytes, formatDuration, formatTime } from './format.ts';
 import type { Column } from './table.ts';
-import { describeReason } from './wording.ts';
+import { describeReason, describeReasons } from './wording.ts';
 
 export type ReasonJson = {
   readonly kind: string;
@@ -18,7 +18,11 @@ export type ReasonJson = {
   readonly new: string | null;
 };
 
-export const reasonText = (reason: Reason): string => describeReason(reason.kind, reason.path, reason.old, reason.new);
+export const reasonText = (reason: Reason): string =>
+  describeReason(reason.kind, reason.path, reason.old, reason.new, reason.pending);
+
+/** All reasons of a job in a line; many of one kind are counted. */
+export const reasonsText = (reasons: readonly Reason[]): string => describeReasons(reasons);
 
 export const reasonJson = (reason: Reason): ReasonJson => ({
   kind: reason.kind,
@@ -56,7 +60,7 @@ export const SUMMARY_COLUMNS: readonly Column[] = [
 ];
 
 export const DETAILED_COLUMNS: readonly Column[] = [
-  ...SUMMARY_COLUMNS.slice(0, -1),
+  ...SUMMARY_COLUMNS,
   { title: 'label' },
   { title: 'outputs' },
   { title: 'inputs' },
@@ -71,7 +75,6 @@ export const DETAILED_COLUMNS: readonly Column[] = [
   { title: 'executor_job' },
   { title: 'log' },
   { title: 'origin' },
-  { title: 'reason' },
 ];
 
 export function summaryRow(step: Step): string[] {
@@ -84,7 +87,7 @@ export function summaryRow(step: Step): string[] {
     result ? formatTime(result.usage.finishedAt) : '-',
     result ? formatDuration(result.usage.wallS) : '-',
     result ? formatBytes(manifestSize(result.manifest)) : '-',
-    step.reasons.map(reasonText).join('; ') || '-',
+    reasonsText(step.reasons) || '-',
   ];
 }
 
@@ -92,12 +95,10 @@ export function summaryRow(step: Step): string[] {
 export function detailedRow(step: Step, command: string): string[] {
   const { job, judgement } = step;
   const result = resultOf(step);
-  const row = summaryRow(step);
-  const reason = row.pop() ?? '';
   const configDiff = step.reasons.filter((r) => r.kind === 'config').map(reasonText);
   const asked = result?.resources ?? judgement.attempt?.resources ?? {};
   return [
-    ...row,
+    ...summaryRow(step),
     job.label || '-',
     job.outputs.map((o) => job.pathOf(o) + (o.tree ? '/' : '')).join(' ') || '-',
     inputPaths(job).join(' ') || '-',
@@ -114,7 +115,6 @@ export function detailedRow(step: Step, command: string): string[] {
     result?.executorJob ?? '-',
     job.log,
     result?.origin ?? '-',
-    reason,
   ];
 }
 

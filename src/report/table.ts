@@ -58,6 +58,27 @@ export function printTable(
   return line(titles, () => 'bold') + cells.map((row) => line(row, (c, cell) => c.tone?.(cell))).join('');
 }
 
+/**
+ * Rows with many columns, for a terminal: a block of lines each, the first cell as its heading, then `title  cell`.
+ * Empty cells (`-`) are left out.
+ */
+export function printRecords(columns: readonly Column[], rows: Iterable<readonly string[]>, color: boolean): string {
+  const style = makeStyle(color);
+  const width = Math.max(...columns.slice(1).map((column) => textWidth(column.title)));
+  const blocks = [...rows].map((row) => {
+    const lines = columns.flatMap((column, i) => {
+      const cell = row[i] ?? '';
+      if (i === 0 || cell === '' || cell === '-') return [];
+      const tone = column.tone?.(cell);
+      const first = cell.split('\n').map((line) => safeText(line));
+      const shown = tone === undefined ? first : first.map((line) => style(tone, line));
+      return [`  ${padText(column.title, width)}  ${shown.join(`\n${' '.repeat(width + 4)}`)}\n`];
+    });
+    return `${style('bold', safeText(row[0] ?? ''))}\n${lines.join('')}`;
+  });
+  return blocks.join('\n');
+}
+
 function maxWidth(cells: readonly (readonly string[])[], i: number): number {
   let most = 0;
   for (const row of cells) most = Math.max(most, textWidth(row[i] ?? ''));

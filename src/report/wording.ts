@@ -62,15 +62,20 @@ export type ReasonKind =
 /** Old and new values longer than this are told by the words that differ. */
 const LONG_VALUE = 60;
 
+/** What an upstream job is about to do, behind its id. */
+const PENDING = { run: 'will run', restore: 'will be restored', check: 'may change' } as const;
+
 /**
  * One reason why a job would run, or ran, in a line. `path`: the config path, file, variable or output; `old` and `new`:
- * values or digests, undefined where there is none on that side (something was added or removed).
+ * values or digests, undefined where there is none on that side (something was added or removed); `pending`: of an upstream
+ * job that has not changed yet, what it is about to do.
  */
 export function describeReason(
   kind: ReasonKind,
   path: string | undefined,
   old: string | undefined,
   now: string | undefined,
+  pending?: 'run' | 'restore' | 'check',
 ): string {
   const name = path === undefined || path === '' ? '' : ` ${safeText(path)}`;
   switch (kind) {
@@ -86,7 +91,7 @@ export function describeReason(
       // What changed is told by digests, which say nothing to a reader.
       return `${kind}${name} ${verb(old, now)}`;
     case 'upstream':
-      return `upstream${name} ${verb(old, now)}`;
+      return `upstream${name} ${pending === undefined ? verb(old, now) : PENDING[pending]}`;
     case 'new':
       return 'new: no result on record';
     case 'missing':
@@ -104,6 +109,45 @@ export function describeReason(
     default:
       return unreachable(kind);
   }
+}
+
+/** The reasons of one job as `describeReasons` takes them. */
+export type ReasonWords = {
+  readonly kind: ReasonKind;
+  readonly path: string;
+  readonly old: string | undefined;
+  readonly new: string | undefined;
+  readonly pending?: 'run' | 'restore' | 'check';
+};
+
+/** Of each kind this many reasons are told, the rest counted; a config path is worth more room than a file. */
+const TOLD = 3;
+const TOLD_SETTINGS = 8;
+
+/**
+ * All reasons of one job in a line: `code train.sh changed; upstream a, b, c and 7 more will run`. Of each kind the first
+ * few are told and the others counted.
+ */
+export function describeReasons(reasons: readonly ReasonWords[]): string {
+  const groups = new Map<string, ReasonWords[]>();
+  for (const reason of reasons) {
+    const name = `${reason.kind} ${reason.pending ?? ''}`;
+    const group = groups.get(name);
+    if (group) group.push(reason);
+    else groups.set(name, [reason]);
+  }
+  return [...groups.values()].map(describeGroup).join('; ');
+}
+
+function describeGroup(group: readonly ReasonWords[]): string {
+  const [first] = group;
+  if (first === undefined) return '';
+  const { kind, pending } = first;
+  const told = group.slice(0, kind === 'config' || kind === 'env' ? TOLD_SETTINGS : TOLD);
+  const more = group.length > told.length ? ` and ${group.length - told.length} more` : '';
+  if (pending !== undefined)
+    return `upstream ${told.map((r) => safeText(r.path)).join(', ')}${more} ${PENDING[pending]}`;
+  return told.map((r) => describeReason(r.kind, r.path, r.old, r.new)).join('; ') + more;
 }
 
 function verb(old: string | undefined, now: string | undefined): string {

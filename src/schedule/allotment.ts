@@ -2,7 +2,7 @@
 import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagnostic.ts';
 import type { Value } from '../base/value.ts';
 import type { GpuPool } from '../execute/gpus.ts';
-import { evaluate, evaluateText } from '../expr/template.ts';
+import { each, evaluate, evaluateText } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
@@ -51,9 +51,7 @@ export class Allotments {
         job.rule.resources,
         this.overrides.sets.filter((set) => set.rule === job.rule.name),
       ];
-      for (const layer of layers) {
-        for (const { name, value } of layer) merged.set(name, resourceValue(job, name, value, scope));
-      }
+      each(layers.flat(), ({ name, value }) => merged.set(name, resourceValue(job, name, value, scope)));
       request = merged;
       this.known.set(key, request);
     }
@@ -88,12 +86,13 @@ export class Allotments {
     for (const job of jobs) {
       let request: Request;
       try {
+        const rest = [() => this.priority(job), () => this.timeoutS(job), () => this.retries(job, 0)];
+        each([() => this.requestOf(job, 1), ...rest], (ask) => ask());
         request = this.requestOf(job, 1);
-        this.priority(job);
-        this.timeoutS(job);
       } catch (problem) {
         if (!(problem instanceof DiagnosticError)) throw problem;
-        for (const d of problem.diagnostics) if (d.code !== 'expr/no-file') errors.set(d.message, d);
+        for (const d of problem.diagnostics)
+          if (d.code !== 'expr/no-file') errors.set(`${d.message} ${d.at?.start}`, d);
         continue;
       }
       const at = (name: string): Diagnostic['at'] => job.rule.resources.find((r) => r.name === name)?.at ?? job.rule.at;
@@ -133,10 +132,10 @@ export class Allotments {
   }
 
   /** Seconds, undefined for no limit. */
-  timeoutS(job: Job): number | undefined {
+  timeoutS(job: Job, attempt: number, resources: ReadonlyMap<string, Value>): number | undefined {
     const template = job.rule.timeout;
     if (template === undefined) return undefined;
-    const parsed = parseDuration(evaluate(template, this.scopes.ofResources(job, 1)) as Value);
+    const parsed = parseDuration(evaluate(template, this.scopes.ofCommand(job, attempt, resources)) as Value);
     if (parsed.ok) return parsed.value;
     throw bad(job, `timeout ${parsed.error}`, template);
   }
@@ -145,9 +144,10 @@ export class Allotments {
   retries(job: Job, otherwise: number): number {
     const template = job.rule.retries;
     if (template === undefined) return otherwise;
-    const value = Number(evaluateText(template, this.scopes.ofResources(job, 1)));
-    if (Number.isInteger(value) && value >= 0) return value;
-    throw bad(job, `retries must be a whole number from 0`, template);
+    const text = evaluateText(template, this.scopes.ofResources(job, 1));
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= 0) return value;
+    throw bad(job, `retries must be a whole number from 0, not ${text === '' ? 'empty' : text}`, template);
   }
 }
 

@@ -1,7 +1,7 @@
 // One attempt of one job: prepare, launch, check, capture, commit. The trace is committed last.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { toJsonText } from '../base/value.ts';
 import { jobEnvironment } from '../execute/environment.ts';
@@ -109,8 +109,8 @@ export class JobRunner {
       env: this.environment(job, attempt, allotment, command),
       log: join(parts.root, job.log),
       jobDir: join(parts.root, '.lhb/jobs', job.id),
-      timeoutS: parts.allotments.timeoutS(job),
-      scratch: this.scratch(job),
+      timeoutS: parts.allotments.timeoutS(job, attempt, allotment.resources),
+      scratch: this.scratch(job, attempt, allotment),
       gpus: allotment.gpus,
     });
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
@@ -181,9 +181,11 @@ export class JobRunner {
     });
   }
 
-  private scratch(job: Job): string {
+  /** The folder, absolute, in which the job's own scratch folder is made; a local disk may lie anywhere. */
+  private scratch(job: Job, attempt: number, allotment: Allotment): string {
     const { root, scopes } = this.parts;
-    if (job.rule.scratch) return join(root, evaluateText(job.rule.scratch, scopes.ofJob(job)));
+    const scope = scopes.ofCommand(job, attempt, allotment.resources);
+    if (job.rule.scratch) return resolve(root, evaluateText(job.rule.scratch, scope));
     return join(root, '.lhb/tmp');
   }
 

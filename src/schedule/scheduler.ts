@@ -60,6 +60,8 @@ export class Scheduler {
   private readonly ready: Job[] = [];
   private readonly running = new Map<Job, { cancel: () => void }>();
   private readonly acted = new Set<Job>();
+  /** Why a job runs, as it was found when its upstream was done. */
+  private readonly reasons = new Map<Job, readonly Reason[]>();
   private readonly consumersLeft = new Map<Job, number>();
   private readonly rerunMadeOther: Job[] = [];
   private stopping = false;
@@ -133,9 +135,11 @@ export class Scheduler {
   private check(job: Job): void {
     const step = this.parts.plan.steps.get(job);
     if (step === undefined || this.ends.has(job)) return;
-    if (this.options.forced.has(job)) return this.enqueue(job, 1);
-    const settled = !job.upstream.some((other) => this.moved.has(other)) && step.action !== 'check';
+    const forced = this.options.forced.has(job);
+    const settled = !job.upstream.some((other) => this.moved.has(other)) && (step.action !== 'check' || forced);
     const judgement = settled ? step.judgement : this.parts.rebuilder.judge(job, (other) => this.manifests.get(other));
+    this.reasons.set(job, forced ? [reason('forced'), ...judgement.reasons] : judgement.reasons);
+    if (forced) return this.enqueue(job, 1);
     switch (judgement.decision) {
       case 'none':
         return this.fresh(job, judgement);
@@ -162,6 +166,7 @@ export class Scheduler {
       const begun = Date.now();
       if (!(await this.parts.runner.restore(job, trace))) {
         // A blob went missing meanwhile: its record is a miss.
+        this.reasons.set(job, [...judgement.reasons, reason('evicted')]);
         if (!this.stopping) this.enqueue(job, 1);
         return;
       }
@@ -386,8 +391,7 @@ export class Scheduler {
   }
 
   private reasonsOf(job: Job): string[] {
-    const step = this.parts.plan.steps.get(job);
-    const reasons: readonly Reason[] = step?.reasons ?? [reason('new')];
+    const reasons = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
     return reasons.map((r) => this.parts.runner.describeReason(r));
   }
 

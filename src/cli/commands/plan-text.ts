@@ -1,6 +1,6 @@
 // What `lhb plan` and `build -n` print.
 import type { Plan, Step } from '../../plan/plan.ts';
-import { countStatuses, jobJson, reasonText } from '../../report/job-report.ts';
+import { countStatuses, jobJson, reasonsText } from '../../report/job-report.ts';
 import type { Column } from '../../report/table.ts';
 import { describePlan } from '../../report/wording.ts';
 import type { Screen } from '../screen.ts';
@@ -27,7 +27,7 @@ export function printPlan(screen: Screen, plan: Plan): void {
 
 function row(step: Step): string[] {
   const { job, action, reasons } = step;
-  return [action, job.rule.name, job.id, job.label || '-', reasons.map(reasonText).join('; ') || '-'];
+  return [action, job.rule.name, job.id, job.label || '-', reasonsText(reasons) || '-'];
 }
 
 export function countActions(steps: Iterable<Step>): Record<Step['action'], number> {

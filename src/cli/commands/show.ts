@@ -1,14 +1,13 @@
 // lhb show: one job's record. lhb ls: outputs by path.
 import { toJsonText } from '../../base/value.ts';
-import { keyCommand } from '../../graph/command.ts';
 import { plainConfig } from '../../graph/plain.ts';
-import { inputPaths, jobJson, manifestSize, reasonText } from '../../report/job-report.ts';
+import { inputPaths, jobJson, manifestSize, reasonsText } from '../../report/job-report.ts';
 import { formatBytes, formatDuration, formatTime, safeText } from '../../report/format.ts';
 import type { Step } from '../../plan/plan.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
-import { fail, findKnown, planOf, withWorkspace } from '../query.ts';
+import { fail, findKnown, planOf, shownCommand, withWorkspace } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -18,8 +17,9 @@ export const show = (common: CommonOptions, selector: Word, screen: Screen): Pro
     if (!found.ok) return fail(screen, found.error);
     if ('record' in found.value) {
       const { record } = found.value;
-      if (screen.json) screen.document(record);
-      else printFields(screen, recordFields(record));
+      const command = workspace.graph.form.actual(record.command);
+      if (screen.json) screen.document({ id: record.jobId, ...record, command });
+      else printFields(screen, [...recordFields({ ...record, command }), ['workflow', 'no longer has this job']]);
       return EXIT.ok;
     }
     const { job } = found.value;
@@ -31,7 +31,7 @@ export const show = (common: CommonOptions, selector: Word, screen: Screen): Pro
       const { trace } = step.judgement;
       screen.document({
         ...jobJson(step),
-        command: keyCommand(job, workspace.scopes).run ?? null,
+        command: shownCommand(workspace, job) ?? null,
         parts: step.judgement.key?.parts ?? [],
         manifest: trace?.manifest ?? null,
         last_attempt: step.judgement.attempt ?? null,
@@ -44,9 +44,8 @@ type Field = readonly [name: string, value: string];
 
 function jobFields(workspace: Workspace, step: Step): Field[] {
   const { job, judgement } = step;
-  const { run } = keyCommand(job, workspace.scopes);
   const trace = judgement.trace ?? judgement.current;
-  const reasons = step.reasons.map(reasonText).join('; ');
+  const reasons = reasonsText(step.reasons);
   return [
     ['id', job.id],
     ['rule', job.rule.name],
@@ -54,7 +53,7 @@ function jobFields(workspace: Workspace, step: Step): Field[] {
     ['status', step.status + (reasons === '' ? '' : `: ${reasons}`)],
     ['plan', step.action],
     ['dir', job.dir],
-    ['command', run ?? ''],
+    ['command', shownCommand(workspace, job) ?? ''],
     ['inputs', inputPaths(job).join('\n')],
     ['code', job.code.join('\n')],
     ['outputs', job.outputs.map((o) => job.pathOf(o) + (o.tree ? '/' : '')).join('\n')],
@@ -128,7 +127,10 @@ function printFields(screen: Screen, fields: readonly Field[]): void {
   const width = Math.max(...fields.map(([name]) => name.length));
   for (const [name, value] of fields) {
     if (value === '') continue;
-    const lines = value.split('\n').map((line) => safeText(line));
+    const lines = value
+      .trimEnd()
+      .split('\n')
+      .map((line) => safeText(line));
     screen.text(`${name.padEnd(width)}  ${lines.join(`\n${' '.repeat(width + 2)}`)}\n`);
   }
 }

@@ -1,5 +1,4 @@
 // lhb summary: one line a job, where it stands and why.
-import { keyCommand } from '../../graph/command.ts';
 import {
   countStatuses,
   DETAILED_COLUMNS,
@@ -10,7 +9,7 @@ import {
 } from '../../report/job-report.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
-import { fail, planOf, withWorkspace } from '../query.ts';
+import { fail, planOf, shownCommand, withWorkspace } from '../query.ts';
 import type { Screen } from '../screen.ts';
 
 export const summary = (
@@ -27,15 +26,16 @@ export const summary = (
     if (screen.json) {
       const command = (i: number): string | null => {
         const step = steps[i];
-        return step ? (keyCommand(step.job, workspace.scopes).run ?? null) : null;
+        return step ? (shownCommand(workspace, step.job) ?? null) : null;
       };
       const rows = steps.map((step, i) => (detailed ? { ...jobJson(step), command: command(i) } : jobJson(step)));
       screen.document({ jobs: rows, counts: countStatuses(steps) });
       return EXIT.ok;
     }
     if (detailed) {
-      const rows = steps.map((step) => detailedRow(step, keyCommand(step.job, workspace.scopes).run ?? ''));
-      screen.table(DETAILED_COLUMNS, rows);
+      const rows = steps.map((step) => detailedRow(step, shownCommand(workspace, step.job)?.trimEnd() ?? ''));
+      if (process.stdout.isTTY) screen.records(DETAILED_COLUMNS, rows);
+      else screen.table(DETAILED_COLUMNS, rows);
     } else screen.table(SUMMARY_COLUMNS, steps.map(summaryRow));
     const counts = Object.entries(countStatuses(steps)).map(([status, count]) => `${count} ${status}`);
     if (process.stdout.isTTY) screen.note(counts.join(', '));

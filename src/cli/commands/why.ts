@@ -1,15 +1,13 @@
 // lhb why: why a job would run, or last ran, down to config paths and file names.
-import { recordedConfig } from '../../graph/plain.ts';
-import type { Job } from '../../graph/job.ts';
-import { diffConfigs } from '../../key/key-diff.ts';
-import { fromDifference, type Reason } from '../../plan/reason.ts';
+import { diffParts, type Difference } from '../../key/key-diff.ts';
+import { fromDifference, inActualPaths, type Reason } from '../../plan/reason.ts';
 import type { Step } from '../../plan/plan.ts';
 import { reasonJson, reasonText } from '../../report/job-report.ts';
 import { formatTime } from '../../report/format.ts';
-import type { TraceHead } from '../../store/index-db.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
+import { nearestEarlier, type Near } from '../nearest-job.ts';
 import { fail, findKnown, planOf, withWorkspace } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import type { Workspace } from '../workspace.ts';
@@ -18,7 +16,7 @@ export const why = (common: CommonOptions, selector: Word, screen: Screen): Prom
   withWorkspace(common, screen, false, (workspace) => {
     const found = findKnown(workspace, selector);
     if (!found.ok) return fail(screen, found.error);
-    if ('record' in found.value) return ofRecord(screen, found.value.record);
+    if ('record' in found.value) return ofRecord(screen, workspace, found.value.record);
     const planned = planOf(workspace, [{ ...selector, text: found.value.job.id }]);
     if (!planned.ok) return fail(screen, planned.error);
     const step = planned.value.plan.steps.get(found.value.job);
@@ -29,8 +27,7 @@ export const why = (common: CommonOptions, selector: Word, screen: Screen): Prom
 
 function explain(screen: Screen, workspace: Workspace, step: Step): void {
   const { job } = step;
-  const near = step.reasons.some((r) => r.kind === 'new') ? nearestEarlier(workspace, job) : undefined;
-  const reasons: Reason[] = [...step.reasons, ...(near?.reasons ?? [])];
+  const near = step.reasons.some((r) => r.kind === 'new') ? nearestEarlier(workspace, { job }) : undefined;
   const last = step.judgement.trace ?? step.judgement.current;
   if (screen.json) {
     screen.document({
@@ -38,23 +35,61 @@ function explain(screen: Screen, workspace: Workspace, step: Step): void {
       rule: job.rule.name,
       status: step.status,
       plan: step.action,
-      reasons: reasons.map(reasonJson),
+      reasons: [...step.reasons, ...(near?.reasons ?? [])].map(reasonJson),
       nearest: near?.head.jobId ?? null,
-      last_built_at: last ? new Date(last.usage.finishedAt * 1000).toISOString() : null,
-      last_reasons: last?.reasons ?? [],
+      ...lastRunJson(workspace, last),
     });
     return;
   }
   screen.text(`${job.id} (${job.rule.name}${job.label ? ` ${job.label}` : ''}): ${step.status}, plan ${step.action}\n`);
   for (const reason of step.reasons) screen.text(`  ${reasonLine(reason)}\n`);
-  if (near !== undefined) {
-    screen.text(`  nearest earlier job of the rule: ${near.head.jobId}, built ${formatTime(near.head.recordedAt)}\n`);
-    for (const reason of near.reasons) screen.text(`    ${reasonLine(reason)}\n`);
+  if (near !== undefined) printNear(screen, near, '  ');
+  if (last !== undefined) printLastRun(screen, workspace, last);
+}
+
+/** The job that comes nearest, and each difference on a line of its own. */
+function printNear(screen: Screen, near: Near, indent: string): void {
+  const built = formatTime(near.head.recordedAt);
+  const label = near.head.label === '' ? '' : ` ${near.head.label}`;
+  const end = near.reasons.length > 0 ? '; from there to here:' : ', with the same config, below other jobs';
+  screen.text(`${indent}nearest earlier job of the rule: ${near.head.jobId}${label}, built ${built}${end}\n`);
+  for (const reason of near.reasons) screen.text(`${indent}  ${reasonLine(reason)}\n`);
+}
+
+/** Why the result on record was made: the parts of its key that the result before it had otherwise. */
+type LastRun = { readonly reasons: readonly Reason[]; readonly near: Near | undefined };
+
+function lastRun(workspace: Workspace, last: Trace): LastRun {
+  // Of another action key and older: `tracesOf` is newest first.
+  const before = workspace.index
+    .tracesOf(last.jobId)
+    .find((trace) => trace.recordedAt < last.recordedAt && trace.actionKey !== last.actionKey);
+  const { form } = workspace.graph;
+  const shown = (difference: Difference): Reason => inActualPaths(fromDifference(difference), form);
+  if (before !== undefined) return { reasons: diffParts(before, last).map(shown), near: undefined };
+  return { reasons: [], near: nearestEarlier(workspace, { record: last }, last.usage.startedAt) };
+}
+
+function lastRunJson(workspace: Workspace, last: Trace | undefined): Record<string, unknown> {
+  if (last === undefined) return { last_built_at: null, last_reasons: [], last_differences: [], last_nearest: null };
+  const { reasons, near } = lastRun(workspace, last);
+  return {
+    last_built_at: new Date(last.usage.finishedAt * 1000).toISOString(),
+    last_reasons: last.reasons,
+    last_differences: [...reasons, ...(near?.reasons ?? [])].map(reasonJson),
+    last_nearest: near?.head.jobId ?? null,
+  };
+}
+
+function printLastRun(screen: Screen, workspace: Workspace, last: Trace): void {
+  const { reasons, near } = lastRun(workspace, last);
+  const because = last.reasons.length > 0 ? `, because: ${last.reasons.join('; ')}` : '';
+  screen.text(`  last ran ${formatTime(last.usage.finishedAt)}${because}\n`);
+  for (const reason of reasons) {
+    const line = reasonLine(reason);
+    if (!last.reasons.includes(line)) screen.text(`    ${line}\n`);
   }
-  if (last !== undefined) {
-    const because = last.reasons.length > 0 ? `, because: ${last.reasons.join('; ')}` : '';
-    screen.text(`  last ran ${formatTime(last.usage.finishedAt)}${because}\n`);
-  }
+  if (near !== undefined) printNear(screen, near, '    ');
 }
 
 /** A reason in a line, with both values where it has two that a reader can use. */
@@ -65,28 +100,21 @@ function reasonLine(reason: Reason): string {
   return `${text} (${reason.old?.slice(0, 12) ?? 'absent'} → ${reason.new?.slice(0, 12) ?? 'absent'})`;
 }
 
-type Near = { readonly head: TraceHead; readonly reasons: Reason[] };
-
-/** The job on record of the same rule whose config differs least, the latest of these. */
-function nearestEarlier(workspace: Workspace, job: Job): Near | undefined {
-  const config = recordedConfig(job);
-  let best: Near | undefined;
-  for (const head of workspace.index.headsOfRule(job.rule.name)) {
-    if (head.jobId === job.id) continue;
-    const reasons = diffConfigs(head.config, config).map(fromDifference);
-    // Newest first: of equally near ones the first stays.
-    if (best === undefined || reasons.length < best.reasons.length) best = { head, reasons };
-  }
-  return best;
-}
-
-function ofRecord(screen: Screen, trace: Trace): ExitCode {
+function ofRecord(screen: Screen, workspace: Workspace, trace: Trace): ExitCode {
   if (screen.json) {
-    screen.document({ id: trace.jobId, plan: 'none', reasons: [], last_reasons: trace.reasons });
+    const { jobId: id, rule } = trace;
+    screen.document({
+      id,
+      rule,
+      status: null,
+      plan: 'none',
+      reasons: [],
+      nearest: null,
+      ...lastRunJson(workspace, trace),
+    });
     return EXIT.ok;
   }
   screen.text(`${trace.jobId} (${trace.rule}${trace.label ? ` ${trace.label}` : ''}): no longer in the workflow\n`);
-  const because = trace.reasons.length > 0 ? `, because: ${trace.reasons.join('; ')}` : '';
-  screen.text(`  last ran ${formatTime(trace.usage.finishedAt)}${because}\n`);
+  printLastRun(screen, workspace, trace);
   return EXIT.ok;
 }

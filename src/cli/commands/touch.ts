@@ -1,11 +1,11 @@
-// lhb touch: accepts the outputs on disk as current. lhb restore: brings outputs back from the store.
+// lhb touch: accepts the outputs on disk as current.
 import { hostname } from 'node:os';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { keyCommand } from '../../graph/command.ts';
 import type { Job } from '../../graph/job.ts';
 import { withUpstream } from '../../graph/graph.ts';
 import { recordedConfig } from '../../graph/plain.ts';
-import { makePlan, type Step } from '../../plan/plan.ts';
+import type { Step } from '../../plan/plan.ts';
 import { formatCount } from '../../report/format.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import type { Manifest } from '../../store/manifest.ts';
@@ -82,38 +82,3 @@ async function accept(
   workspace.records.commit(job, trace);
   return trace.manifest;
 }
-
-export const restore = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
-  underLock(common, screen, async (workspace) => {
-    const selected = workspace.select(selectors);
-    if (!selected.ok) return fail(screen, selected.error);
-    const needed = withUpstream(selected.value);
-    const plan = makePlan(
-      workspace.graph.jobs.filter((job) => needed.has(job)),
-      workspace.rebuilder,
-    );
-    const problems: Diagnostic[] = [];
-    const restored: string[] = [];
-    for (const { job, judgement } of plan.steps.values()) {
-      if (!selected.value.has(job) || judgement.status === 'FRESH') continue;
-      const { trace } = judgement;
-      if (trace === undefined) {
-        problems.push(
-          error('restore/no-result', `${job.rule.name} ${job.id} has no result on record for its present state`, {
-            hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
-          }),
-        );
-      } else if (workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
-      else {
-        problems.push(
-          error('restore/evicted', `${job.rule.name} ${job.id}: the store no longer has all its bytes`, {
-            hint: `\`lhb build ${job.id}\` makes them again`,
-          }),
-        );
-      }
-    }
-    if (problems.length > 0) screen.diagnostics(problems);
-    else if (screen.json) screen.document({ restored });
-    screen.note(`restored ${formatCount(restored.length, 'job')}`);
-    return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
-  });

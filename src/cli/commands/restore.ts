@@ -1,0 +1,90 @@
+// lhb restore: brings outputs back from the store, also those of jobs that are no longer in the workflow.
+import { error, type Diagnostic } from '../../base/diagnostic.ts';
+import { err, ok, type Result } from '../../base/result.ts';
+import { withUpstream } from '../../graph/graph.ts';
+import type { Job } from '../../graph/job.ts';
+import { makePlan } from '../../plan/plan.ts';
+import { formatCount } from '../../report/format.ts';
+import type { Trace } from '../../store/trace.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import type { CommonOptions, Word } from '../invocation.ts';
+import { earlierJob, fail } from '../query.ts';
+import type { Screen } from '../screen.ts';
+import { underLock } from '../under-lock.ts';
+import type { Workspace } from '../workspace.ts';
+
+export const restore = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
+  underLock(common, screen, (workspace) => {
+    const wanted = select(workspace, selectors);
+    if (!wanted.ok) return fail(screen, wanted.error);
+    const { jobs, earlier } = wanted.value;
+    const problems: Diagnostic[] = [];
+    const restored = [
+      ...restoreJobs(workspace, jobs, problems),
+      ...earlier.flatMap((trace) => restoreEarlier(workspace, trace, screen, problems)),
+    ];
+    if (problems.length > 0) screen.diagnostics(problems);
+    else if (screen.json) screen.document({ restored });
+    const asked = jobs.size + earlier.length;
+    const left = asked - restored.length - problems.length;
+    screen.note(
+      `restored ${formatCount(restored.length, 'job')}${left > 0 ? `; ${formatCount(left, 'job')} had all outputs in place` : ''}`,
+    );
+    return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
+  });
+
+type Wanted = { readonly jobs: ReadonlySet<Job>; readonly earlier: readonly Trace[] };
+
+/** Jobs of the workflow, and where a selector names none, the job of an earlier one. */
+function select(workspace: Workspace, selectors: readonly Word[]): Result<Wanted> {
+  const jobs = new Set<Job>();
+  const earlier: Trace[] = [];
+  const errors: Diagnostic[] = [];
+  for (const selector of selectors) {
+    const found = workspace.select([selector]);
+    if (found.ok) for (const job of found.value) jobs.add(job);
+    else {
+      const record = earlierJob(workspace, selector, found.error);
+      if (record.ok) earlier.push(record.value);
+      else errors.push(...record.error);
+    }
+  }
+  return errors.length > 0 ? err(errors) : ok({ jobs, earlier });
+}
+
+function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems: Diagnostic[]): string[] {
+  const needed = withUpstream(selected);
+  const plan = makePlan(
+    workspace.graph.jobs.filter((job) => needed.has(job)),
+    workspace.rebuilder,
+  );
+  const restored: string[] = [];
+  for (const { job, judgement } of plan.steps.values()) {
+    if (!selected.has(job) || judgement.status === 'FRESH') continue;
+    const { trace } = judgement;
+    if (trace === undefined) {
+      problems.push(
+        error('restore/no-result', `${job.rule.name} ${job.id} has no result on record for its present state`, {
+          hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
+        }),
+      );
+    } else if (workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
+    else problems.push(evicted(`${job.rule.name} ${job.id}`, `\`lhb build ${job.id}\` makes them again`));
+  }
+  return restored;
+}
+
+/** Outputs of a job that the workflow no longer has; says which of them a job of the workflow makes too. */
+function restoreEarlier(workspace: Workspace, trace: Trace, screen: Screen, problems: Diagnostic[]): string[] {
+  const done = workspace.records.restoreTrace(trace);
+  if (done === 'evicted') problems.push(evicted(`${trace.rule} ${trace.jobId}`, 'it is no longer in the workflow'));
+  if (done !== 'restored') return [];
+  for (const path of workspace.records.pathsOf(trace)) {
+    const { job } = workspace.graph.producers.get(path) ?? {};
+    if (job) screen.note(`${path} is also an output of ${job.rule.name} ${job.id}; \`lhb build\` brings that one back`);
+  }
+  return [trace.jobId];
+}
+
+const evicted = (name: string, hint: string): Diagnostic =>
+  error('restore/evicted', `${name}: the store no longer has all its bytes`, { hint });
