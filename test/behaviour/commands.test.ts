@@ -295,6 +295,41 @@ rigTest('jobs: what is running now', async (rig) => {
   assert.not.match((await rig.ok('jobs')).stdout, ids.get('waits') ?? '');
 });
 
+rigTest('build --check reruns and compares: it names the job whose bytes differ', async (rig) => {
+  rig.workflow(`
+    rules:
+      same: { dir: same, outputs: { o: o.txt }, run: '${ran('same')}; echo same > \${{ outputs.o }}' }
+      other: { dir: other, outputs: { o: o.txt }, run: '${ran('other')}; date +%s%N > \${{ outputs.o }}' }
+  `);
+  await rig.runs(['other', 'same']);
+  const ended = await rig.lhb('build', '--check');
+  assert.equal(rig.ranSince(), ['other', 'same']);
+  const ids = new Map((await rig.summary()).jobs.map((job) => [job.rule, job.id]));
+  const told = (ended.stdout + ended.stderr).split('\n').filter((line) => /other bytes|differ/.test(line));
+  assert.ok(
+    told.some((line) => line.includes(ids.get('other') ?? '?') || line.includes('other/o.txt')),
+    ended.stderr,
+  );
+  assert.not(told.some((line) => line.includes(ids.get('same') ?? '?')));
+});
+
+rigTest('build --watch builds again when a file changes, until it is interrupted', async (rig) => {
+  rig.write('in.txt', 'one\n');
+  rig.workflow(`
+    rules: { r: { dir: r, inputs: { i: in.txt }, outputs: { o: o.txt }, run: '${ran('r')}; cp \${{ inputs.i }} \${{ outputs.o }}' } }
+  `);
+  const watch = rig.start({}, 'build', '--watch');
+  const shows = (text: string): boolean => rig.exists('r/o.txt') && rig.read('r/o.txt') === text;
+  await rig.until('the first build', () => shows('one\n'));
+  rig.write('in.txt', 'two\n');
+  await rig.until('the second build', () => shows('two\n'));
+  rig.edit('lhb.yaml', 'cp ', 'echo three; cp ');
+  await rig.until('the third build', () => rig.read('ran.log') === 'r\nr\nr\n');
+  watch.child.kill('SIGINT');
+  const { code } = await watch.done;
+  assert.ok(code === 130 || code === 0, String(code));
+});
+
 rigTest('lint warns of scalars that YAML 1.1 reads otherwise, and of an empty word', async (rig) => {
   rig.write('c.yaml', 'plain: 1\nword: yes\ntime: 12:30:45\ngrouped: 1_000\nzero: 012\n');
   rig.workflow(`

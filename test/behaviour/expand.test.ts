@@ -232,6 +232,30 @@ rigTest('outputs as a list, as a list of paths, as a tree with empty folders and
   assert.equal(rig.tree('a'), before, 'a file too many in a tree is an edit');
 });
 
+rigTest('an empty tree counts, and is restored', async (rig) => {
+  rig.workflow(`
+    rules:
+      a: { dir: a, outputs: { t: tree/ }, run: '${ran('a')}' }
+      b: { inputs: { t: "\${{ a.outputs.t }}" }, dir: b, outputs: { o: o.txt }, run: '${ran('b')}; ls \${{ inputs.t }} > \${{ outputs.o }}' }
+  `);
+  assert.equal(await built(rig), ['a', 'b']);
+  rig.remove('a/tree');
+  assert.equal(await built(rig), []);
+  assert.is(rig.tree('a')['tree/'], 'empty folder');
+  rig.write('a/tree/x.txt', 'x');
+  assert.equal(await built(rig), []);
+  assert.is(rig.tree('a')['tree/'], 'empty folder');
+});
+
+rigTest('the inline config may hold expressions', async (rig) => {
+  rig.workflow(`
+    config: { who: "\${{ env.HOME }}", n: "\${{ 1 + 1 }}" }
+    rules: { r: { dir: r, outputs: { o: o.txt }, run: 'echo \${{ config.who }} \${{ config.n }} > \${{ outputs.o }}' } }
+  `);
+  await rig.ok('build');
+  assert.is(rig.read('r/o.txt'), `${rig.home} 2\n`);
+});
+
 rigTest('a file inside an upstream tree counts alone', async (rig) => {
   rig.write('v.txt', '1\n');
   rig.workflow(`

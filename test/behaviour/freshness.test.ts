@@ -390,4 +390,52 @@ rigTest(
   },
 );
 
+rigTest('an input outside the folder of the workflow counts by its name and content, not by its path', async (rig) => {
+  const outside = (name: string): string => `../${name}/big.txt`;
+  rig.write(outside('here'), 'big\n');
+  rig.write(outside('there'), 'big\n');
+  const workflow = (place: string): void =>
+    rig.workflow(`
+      rules:
+        r: { inputs: { big: ${place} }, outputs: { o: o.txt }, run: '${ran('r')}; cat ../*/big.txt > \${{ outputs.o }}' }
+    `);
+  workflow(outside('here'));
+  await rig.runs(['r']);
+  workflow(rig.path(outside('there')));
+  await rig.runs([]);
+  rig.write(outside('there'), 'bigger\n');
+  await rig.runs(['r']);
+});
+
+rigTest('a file that is touched, rewritten with the same bytes or made by git again runs nothing', async (rig) => {
+  rig.write('in.txt', 'one\n');
+  rig.workflow(`
+    rules:
+      r: { inputs: { i: in.txt }, outputs: { o: o.txt }, run: '${ran('r')}; cp \${{ inputs.i }} \${{ outputs.o }}' }
+  `);
+  await rig.runs(['r']);
+  rig.remove('in.txt');
+  rig.write('in.txt', 'one\n');
+  await rig.runs([]);
+  // The same size in the same tick of the clock: only the bytes tell.
+  rig.write('in.txt', 'two\n');
+  await rig.runs(['r']);
+  rig.write('in.txt', 'six\n');
+  await rig.runs(['r']);
+});
+
+rigTest('a change of a file with its size and mtime kept is still seen', async (rig) => {
+  rig.write('in.txt', 'one\n');
+  const then = new Date(Date.now() - 3_600_000);
+  utimesSync(rig.path('in.txt'), then, then);
+  rig.workflow(`
+    rules:
+      r: { inputs: { i: in.txt }, outputs: { o: o.txt }, run: '${ran('r')}; cp \${{ inputs.i }} \${{ outputs.o }}' }
+  `);
+  await rig.runs(['r']);
+  rig.write('in.txt', 'two\n');
+  utimesSync(rig.path('in.txt'), then, then);
+  await rig.runs(['r']);
+});
+
 test.run();

@@ -217,6 +217,18 @@ rigTest('attempt and resources in the command: filled in for the job, written as
   await rig.runs([]);
 });
 
+rigTest('resources are worked out from the sizes of inputs, and flags read what Snakemake has there', async (rig) => {
+  rig.write('big.bin', 'x'.repeat(3_000_000));
+  rig.workflow(`
+    rules:
+      own: { dir: own, inputs: { i: big.bin }, resources: { mem_mb: "\${{ 10 * file_mb(inputs.i) }}" }, outputs: { o: o.txt }, run: 'echo \${{ resources.mem_mb }} > \${{ outputs.o }}' }
+      given: { dir: given, inputs: { i: big.bin }, outputs: { o: o.txt }, run: 'echo \${{ resources.mem_mb }} \${{ resources.disk_mb }} > \${{ outputs.o }}' }
+  `);
+  await rig.ok('build', '--default-resources', 'mem_mb=attempt * 100', 'disk_mb=max(2*input.size_mb, 50)');
+  assert.match(rig.read('own/o.txt'), /^(28|29|30)(\.\d+)?\n$/);
+  assert.match(rig.read('given/o.txt'), /^100 50(\.0)?\n$/);
+});
+
 const YAML_CONFIG = `
 one: 1
 float: 1.0
