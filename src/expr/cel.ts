@@ -5,7 +5,7 @@ import { DiagnosticError, error as diagnostic, type Diagnostic, type SourceRange
 import { err, ok, type Result } from '../base/result.ts';
 import { adapt, written, type Runtime } from './adapt.ts';
 import { asCall, children, ownNames, uses, type Node } from './ast.ts';
-import { evaluationError, ExprError, syntaxMessage } from './errors.ts';
+import { evaluationError, ExprError, functionHint, syntaxHint, syntaxMessage } from './errors.ts';
 import { functionsFor, REPLACED } from './functions.ts';
 import { normalise } from './normalise.ts';
 import { NOT_MINE } from './operators.ts';
@@ -198,7 +198,8 @@ function unknownFunction(
   const code = 'expr/unknown-function';
   if (arities) {
     const counts = [...arities].sort((a, b) => a - b);
-    const expected = counts.length > 3 ? `${counts[0]} to ${counts.at(-1)}` : counts.join(' or ');
+    const spread = counts.length > 2 && (counts.at(-1) ?? 0) - (counts[0] ?? 0) === counts.length - 1;
+    const expected = spread ? `${counts[0]} to ${counts.at(-1)}` : counts.join(' or ');
     return new ExprError(
       code,
       `${name}() takes ${expected} ${expected === '1' ? 'argument' : 'arguments'}, not ${args.length}`,
@@ -218,7 +219,15 @@ function unknownFunction(
       node,
     );
   const known = [...functions.keys()].map((key) => key.slice(key.indexOf(' ') + 1));
-  return new ExprError(code, `there is no function '${name}'`, didYouMean(name, new Set(known)), node);
+  // The name alone: of a call on a value it is the first `.name(` behind that value.
+  const from = receiver ? source.indexOf(`.${name}`, receiver.end) + 1 : node.start;
+  const at = source.startsWith(name, from) ? { start: from, end: from + name.length } : node;
+  return new ExprError(
+    code,
+    `there is no function '${name}'`,
+    functionHint(name) ?? didYouMean(name, new Set(known)),
+    at,
+  );
 }
 
 /** Maps ranges of the CEL text to the file: by `place`, verbatim from `at.start`, else to `at` as a whole. */
@@ -244,7 +253,10 @@ function diagnose(thrown: unknown, source: string, locate: Locate): Diagnostic[]
   if (isLibraryError(thrown)) {
     const at = thrown.range ? locate(clampRange(thrown.range, source)) : whole;
     const found = thrown.range ? source.slice(thrown.range.start, thrown.range.end) : '';
-    if (thrown instanceof ParseError) return [diagnostic('expr/syntax', syntaxMessage(thrown.summary, found), { at })];
+    if (thrown instanceof ParseError) {
+      const hint = thrown.range && syntaxHint(source, thrown.range.start);
+      return [diagnostic('expr/syntax', syntaxMessage(thrown.summary, found), { at, hint })];
+    }
     const { code, message, hint } = evaluationError(thrown.code, thrown.summary);
     return [diagnostic(code, message, { at, hint })];
   }

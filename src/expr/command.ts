@@ -3,7 +3,7 @@ import { DiagnosticError, error } from '../base/diagnostic.ts';
 import { ExprError } from './errors.ts';
 import { protectFromBackquotes, quoteAt } from './shell-quote.ts';
 import { ShellScanner, type Spot } from './shell-scan.ts';
-import { placedAt } from './template.ts';
+import { each, placedAt } from './template.ts';
 import { notText, scalarText, textOf } from './text.ts';
 import { Raw, Verbatim, type Expression, type Template } from './types.ts';
 
@@ -54,24 +54,11 @@ function planParts(template: Template): Plan['parts'] {
  * @throws DiagnosticError command/list-in-quotes, command/not-a-word, command/nul, command/heredoc-end
  */
 export function renderScript(template: Template, valueOf: (expression: Expression) => unknown): string {
-  let script = '';
-  for (const part of planOf(template).parts) {
-    if (typeof part === 'string') script += part;
-    else {
-      const value = valueOf(part.expression);
-      try {
-        script += renderPart(value, part.spot);
-      } catch (thrown) {
-        throw placed(thrown, part.expression);
-      }
-    }
-  }
-  return script;
-}
-
-function placed(thrown: unknown, { at }: Expression): unknown {
-  if (!(thrown instanceof ExprError)) return thrown;
-  return new DiagnosticError([error(thrown.code, thrown.message, { at, hint: thrown.hint })]);
+  return each(planOf(template).parts, (part) => {
+    if (typeof part === 'string') return part;
+    const value = valueOf(part.expression);
+    return placedAt(part.expression.at, () => renderPart(value, part.spot));
+  }).join('');
 }
 
 function renderPart(value: unknown, spot: Spot): string {
@@ -152,7 +139,7 @@ function withoutNul(text: string): string {
  * @throws DiagnosticError command/not-a-word, command/nul, expr/not-text
  */
 export function renderArgv(items: readonly Template[], valueOf: (expression: Expression) => unknown): string[] {
-  return items.flatMap((item) => argvOf(item, valueOf));
+  return each(items, (item) => argvOf(item, valueOf)).flat();
 }
 
 function argvOf(item: Template, valueOf: (expression: Expression) => unknown): string[] {
@@ -164,7 +151,7 @@ function argvOf(item: Template, valueOf: (expression: Expression) => unknown): s
       return placedAt(item.expression.at, () => wordsOf(value));
     }
     case 'text': {
-      const texts = item.parts.map((part) => {
+      const texts = each(item.parts, (part) => {
         if (typeof part === 'string') return part;
         const value = valueOf(part);
         return placedAt(part.at, () => wordsOf(value).join(' '));

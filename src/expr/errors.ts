@@ -68,7 +68,7 @@ const TOKENS: Readonly<Record<string, string>> = {
 export function syntaxMessage(summary: string, found: string): string {
   const expected = /^Expected (\w+), got (\w+)$/.exec(summary);
   const shown = (token: string | undefined): string =>
-    token === 'EOF' || found === '' ? 'the end' : found.length <= 40 ? `'${found}'` : (TOKENS[token ?? ''] ?? 'text');
+    token === 'EOF' || found === '' ? 'the end' : found.length <= 40 ? quoted(found) : (TOKENS[token ?? ''] ?? 'text');
   if (expected) return `expected ${TOKENS[expected[1] ?? ''] ?? expected[1]} but found ${shown(expected[2])}`;
   const unexpected = /^Unexpected token: (\w+)$/.exec(summary);
   if (unexpected) return `expected a value but found ${shown(unexpected[1])}`;
@@ -77,6 +77,52 @@ export function syntaxMessage(summary: string, found: string): string {
   const line = summary.split('\n', 1)[0] ?? summary;
   return line.charAt(0).toLowerCase() + line.slice(1);
 }
+
+const quoted = (text: string): string => (text.includes("'") ? `"${text}"` : `'${text}'`);
+
+/** What Python has and CEL writes otherwise, by the text at which CEL stumbles. */
+const FROM_PYTHON: Readonly<Record<string, string>> = {
+  and: "CEL writes && for 'and'",
+  or: "CEL writes || for 'or'",
+  not: "CEL writes ! for 'not', and !(x in list) for 'not in'",
+  is: 'CEL writes ==, also for null',
+  if: "CEL writes 'condition ? a : b' for 'a if condition else b'",
+  for: "CEL writes list.map(x, …) for '[… for x in list]'",
+  '=': 'to compare, write ==',
+  '**': 'write pow(x, n)',
+  '//': 'a / b of two ints is an int',
+};
+
+/** What to write instead, where a syntax error is a habit from Python. `start` is the error's offset in the CEL text. */
+export function syntaxHint(source: string, start: number): string | undefined {
+  const rest = source.slice(start);
+  const before = source.slice(0, start);
+  if (/\bf$/.test(before) && /^["']/.test(rest)) return "CEL puts texts together with +: 'seed_' + text(n)";
+  const word = /^(?:\w+|=)/.exec(rest)?.[0];
+  const twice = /^(?:\*\*|\/\/)/.exec(source.slice(Math.max(0, start - 1)))?.[0];
+  const found = word ?? twice;
+  return found !== undefined && Object.hasOwn(FROM_PYTHON, found) ? FROM_PYTHON[found] : undefined;
+}
+
+/** Functions of Python, and what does it in CEL. */
+const PYTHON_FUNCTIONS: Readonly<Record<string, string>> = {
+  len: 'write size(x)',
+  str: 'write text(x)',
+  float: 'write double(x)',
+  not: 'write !(x)',
+  upper: 'write x.upperAscii()',
+  lower: 'write x.lowerAscii()',
+  strip: 'write x.trim()',
+  keys: 'write entries(x).map(e, e.key); a macro over a map goes over its keys',
+  values: 'write entries(x).map(e, e.value)',
+  items: 'write entries(x), a list of {key, value}',
+  any: 'write list.exists(x, …)',
+  sorted: 'write sort(list)',
+};
+
+/** What to write for a function of Python that is not there. */
+export const functionHint = (name: string): string | undefined =>
+  Object.hasOwn(PYTHON_FUNCTIONS, name) ? PYTHON_FUNCTIONS[name] : undefined;
 
 /** A type name of the library (`dyn<list<int>>`, `google.protobuf.Duration`) as a word for messages. */
 export function typeWord(type: string): string {

@@ -1,5 +1,5 @@
 // Values of the workflow file in which expressions stand: compile their texts, evaluate them whole.
-import { DiagnosticError, error, type SourceRange } from '../base/diagnostic.ts';
+import { DiagnosticError, error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Key, Value } from '../base/value.ts';
 import { ExprError } from './errors.ts';
@@ -68,10 +68,26 @@ export function evaluate(template: Template, scope: Scope): unknown {
     case 'text':
       return evaluateText(template, scope);
     case 'list':
-      return template.items.map((item) => evaluate(item, scope));
+      return each(template.items, (item) => evaluate(item, scope));
     case 'map':
-      return new Map<Key, unknown>(template.entries.map(({ key, value }) => [key, evaluate(value, scope)]));
+      return new Map<Key, unknown>(each(template.entries, ({ key, value }) => [key, evaluate(value, scope)]));
   }
+}
+
+/** What `make` gives for each item. @throws DiagnosticError with what is wrong with all of them, not with the first alone */
+export function each<T, R>(items: readonly T[], make: (item: T) => R): R[] {
+  const made: R[] = [];
+  const problems: Diagnostic[] = [];
+  for (const item of items) {
+    try {
+      made.push(make(item));
+    } catch (thrown) {
+      if (!(thrown instanceof DiagnosticError)) throw thrown;
+      problems.push(...thrown.diagnostics);
+    }
+  }
+  if (problems.length > 0) throw new DiagnosticError(problems);
+  return made;
 }
 
 /** Runs `make`, and gives an error that it throws the place `at`. */
@@ -96,19 +112,14 @@ export function evaluateText(template: Template, scope: Scope): string {
       const value = template.expression.evaluate(scope);
       return typeof value === 'string' ? value : placedAt(template.expression.at, () => textOf(value));
     }
-    case 'text': {
-      let text = '';
-      for (const part of template.parts) {
-        if (typeof part === 'string') text += part;
-        else {
-          const value = part.evaluate(scope);
-          text += typeof value === 'string' ? value : placedAt(part.at, () => textOf(value));
-        }
-      }
-      return text;
-    }
+    case 'text':
+      return each(template.parts, (part) => {
+        if (typeof part === 'string') return part;
+        const value = part.evaluate(scope);
+        return typeof value === 'string' ? value : placedAt(part.at, () => textOf(value));
+      }).join('');
     case 'list':
-      return template.items.map((item) => evaluateText(item, scope)).join(' ');
+      return each(template.items, (item) => evaluateText(item, scope)).join(' ');
     case 'map':
       return placedAt(template.at, () => textOf(new Map<Key, Value>()));
   }

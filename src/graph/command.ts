@@ -1,7 +1,8 @@
 // The command and environment of a job, filled in: once for its key, once for running it.
+import { DiagnosticError } from '../base/diagnostic.ts';
 import { toJsonText } from '../base/value.ts';
 import { renderArgv, renderScript, Verbatim } from '../expr/command.ts';
-import { evaluateText } from '../expr/template.ts';
+import { each, evaluateText } from '../expr/template.ts';
 import type { Expression, Scope, Template } from '../expr/types.ts';
 import type { Job } from './job.ts';
 import type { Scopes } from './scope.ts';
@@ -27,12 +28,21 @@ const KEPT_NAMES = ['resources', 'attempt'];
 const KEPT_PATHS = ['job.log', 'job.config_file', 'job.file'];
 
 /** Does the expression stay in keys as it is written, so that laptop and cluster agree? */
-const staysAsWritten = (expression: Expression): boolean =>
-  KEPT_NAMES.some((name) => expression.names.has(name)) || KEPT_PATHS.some((path) => expression.paths.has(path));
+const staysAsWritten = (expression: Expression, job: Job): boolean =>
+  KEPT_NAMES.some((name) => expression.names.has(name)) ||
+  KEPT_PATHS.some((path) => expression.paths.has(path)) ||
+  showsOutside(expression, job);
+
+/** Is it about inputs alone, one of which lies outside the workflow's folder? Such a one counts by name and content. */
+function showsOutside({ names, paths }: Expression, job: Job): boolean {
+  if (!names.has('inputs') || names.size > 1) return false;
+  const outside = job.inputs.filter(({ sources }) => sources.some((s) => 'outside' in s && s.outside));
+  return outside.some(({ name }) => [...paths].some((path) => `${path}.`.startsWith(`inputs.${name}.`)));
+}
 
 const asWritten = (expression: Expression): string => `\${{ ${expression.source} }}`;
 
-/** The command with portable paths; `resources`, `attempt`, `job.log`, `job.config_file`, `job.file` as written. */
+/** The command with portable paths; `resources`, `attempt`, `job.log`, `job.config_file`, `job.file` and inputs from outside as written. */
 export function keyCommand(job: Job, scopes: Scopes): KeyCommand {
   const { rule } = job;
   if (rule.run === undefined) return { run: undefined, shell: undefined, env: [] };
@@ -40,22 +50,49 @@ export function keyCommand(job: Job, scopes: Scopes): KeyCommand {
   return job.form.inPortable(() => {
     const scope = scopes.ofResources(job, 1);
     const valueOf = (expression: Expression): unknown =>
-      staysAsWritten(expression) ? new Verbatim(asWritten(expression)) : expression.evaluate(scope);
+      staysAsWritten(expression, job) ? new Verbatim(asWritten(expression)) : expression.evaluate(scope);
     const words = (items: readonly Template[]): string => toJsonText([...renderArgv(items, valueOf)]);
-    return {
-      run: run.kind === 'script' ? renderScript(run.text, valueOf) : words(run.items),
-      shell: rule.shell && words(rule.shell),
-      env: rule.env.map(({ name, value }) => ({ name, value: keyText(value, scope) })),
-    };
+    return ofRule(job, () => {
+      let made: KeyCommand = { run: undefined, shell: undefined, env: [] };
+      // All that is wrong with any of the three is told at once.
+      each(
+        [
+          () => (made = { ...made, run: run.kind === 'script' ? renderScript(run.text, valueOf) : words(run.items) }),
+          () => (made = { ...made, shell: rule.shell && words(rule.shell) }),
+          () =>
+            (made = {
+              ...made,
+              env: each(rule.env, ({ name, value }) => ({ name, value: keyText(value, scope, job) })),
+            }),
+        ],
+        (make) => make(),
+      );
+      return made;
+    });
   });
 }
 
-function keyText(template: Template, scope: Scope): string {
-  if (template.kind === 'expression' && staysAsWritten(template.expression)) return asWritten(template.expression);
+/** Puts the rule's name in front of what is found wrong. */
+function ofRule<T>(job: Job, make: () => T): T {
+  try {
+    return make();
+  } catch (problem) {
+    if (!(problem instanceof DiagnosticError)) throw problem;
+    const owner = `rule '${job.rule.name}'`;
+    const named = problem.diagnostics.map((d) => ({
+      ...d,
+      message: d.message.includes(owner) ? d.message : `${owner}: ${d.message}`,
+    }));
+    throw new DiagnosticError(named);
+  }
+}
+
+function keyText(template: Template, scope: Scope, job: Job): string {
+  if (template.kind === 'expression' && staysAsWritten(template.expression, job)) return asWritten(template.expression);
   if (template.kind !== 'text') return evaluateText(template, scope);
-  const parts = template.parts.map((part) => {
+  const parts = each(template.parts, (part) => {
     if (typeof part === 'string') return part;
-    return keyText({ kind: 'expression', expression: part, at: part.at }, scope);
+    return keyText({ kind: 'expression', expression: part, at: part.at }, scope, job);
   });
   return parts.join('');
 }

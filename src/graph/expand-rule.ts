@@ -1,7 +1,7 @@
 // One rule -> its jobs: `for`, `where`, config, inputs, job hash, dir, outputs, log, in this order.
 import { error, DiagnosticError } from '../base/diagnostic.ts';
 import { isMap, type Key, type Value } from '../base/value.ts';
-import { evaluate, evaluateText, pathsOf } from '../expr/template.ts';
+import { each, evaluate, evaluateText, pathsOf } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
 import { isGlob } from '../fs/glob.ts';
 import { parseRelPath } from '../fs/rel-path.ts';
@@ -86,6 +86,7 @@ function accepts(rule: Rule, scope: Map<string, unknown>): boolean {
   throw new DiagnosticError([
     error('graph/where-not-a-bool', `rule '${rule.name}': \`where\` must be true or false, and is ${String(value)}`, {
       at: rule.where.at,
+      hint: 'write a condition, such as a.x == 1',
     }),
   ]);
 }
@@ -184,9 +185,10 @@ function evaluateInputs(
   const scope = new Map(actualScope).set('output', expander.form.output);
   const inputs: JobInput[] = [];
   const byName = new Map<string, Job[]>();
-  for (const spec of rule.inputs) {
-    const value = checkedInput(rule, spec.name, evaluate(spec.value, scope), spec.at);
-    inputs.push({ name: spec.name, keyed: spec.keyed, at: spec.at, value, sources: [] });
+  const values = each(rule.inputs, (spec) => checkedInput(rule, spec.name, evaluate(spec.value, scope), spec.value.at));
+  for (const [i, spec] of rule.inputs.entries()) {
+    const value = values[i];
+    inputs.push({ name: spec.name, keyed: spec.keyed, at: spec.value.at, value, sources: [] });
     if (!spec.keyed) continue;
     const jobs = [value].flat().flatMap((item) => {
       if (item instanceof JobView) return [item.job];
@@ -245,7 +247,8 @@ function outputPaths(job: Job, spec: OutputSpec, scope: Map<string, unknown>): J
       : [evaluateText(spec.path, scope)];
   return texts.map((text) => {
     const inDir = relPath(job.rule, `output '${spec.name}'`, text, spec.path);
-    if (inDir === '.') throw escapes(job.rule, `output '${spec.name}'`, text, 'is the folder itself', spec.path);
+    if (inDir === '.')
+      throw escapes(job.rule, `output '${spec.name}'`, `'${text}' is the job's folder itself`, spec.path);
     const path = job.portableDir === '.' ? inDir : `${job.portableDir}/${inDir}`;
     return { name: spec.name, path, inDir, tree: text.endsWith('/'), spec };
   });
@@ -253,13 +256,13 @@ function outputPaths(job: Job, spec: OutputSpec, scope: Map<string, unknown>): J
 
 function relPath(rule: Rule, what: string, text: string, template: Template): string {
   const parsed = parseRelPath(text);
-  if (!parsed.ok) throw escapes(rule, what, text, parsed.error, template);
+  if (!parsed.ok) throw escapes(rule, what, parsed.error, template);
   return parsed.value;
 }
 
-const escapes = (rule: Rule, what: string, text: string, problem: string, template: Template): DiagnosticError =>
+const escapes = (rule: Rule, what: string, problem: string, template: Template): DiagnosticError =>
   new DiagnosticError([
-    error('graph/bad-path', `rule '${rule.name}': ${what} '${text}' ${problem}`, {
+    error('graph/bad-path', `rule '${rule.name}': ${what}: ${problem}`, {
       at: template.at,
       hint: "output paths lie below the job's `dir`, and `dir` below the workflow's folder",
     }),

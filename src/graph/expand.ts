@@ -14,6 +14,7 @@ import { expandRule } from './expand-rule.ts';
 import type { JobGraph, Producer } from './graph.ts';
 import type { WorkspaceHost } from './host.ts';
 import type { Job } from './job.ts';
+import { OutputsTwice } from './output-twice.ts';
 import { PathForm } from './path-form.ts';
 import { resolveInputs } from './resolve.ts';
 import { Scopes } from './scope.ts';
@@ -57,6 +58,7 @@ export class Expander {
   readonly errors: Diagnostic[] = [];
   readonly warnings: Diagnostic[] = [];
   private readonly configs = new Map<string, Result<Value>>();
+  private readonly twice = new OutputsTwice();
   private readonly byId = new Map<JobId, Job>();
   private readonly byRule = new Map<string, Job[]>();
 
@@ -88,6 +90,7 @@ export class Expander {
       }
       const errorsBefore = this.errors.length;
       const jobs = expandRule(this, rule, needs);
+      this.errors.push(...this.twice.take());
       this.byRule.set(rule.name, jobs);
       const views = jobs.map((job) => job.view);
       this.scopes.defineRule(rule.name, rule.for.length === 0 && views.length === 1 ? views[0] : views);
@@ -138,13 +141,7 @@ export class Expander {
       const other = this.producers.get(path);
       if (other === undefined) this.producers.set(path, { job, output });
       else {
-        this.errors.push(
-          error('graph/output-twice', `two jobs have the output ${path}: ${other.job.id} and ${job.id}`, {
-            at: output.spec.at,
-            related: other.output.spec === output.spec ? [] : [{ message: 'the other', at: other.output.spec.at }],
-            hint: 'put ${{ job.id }} or a `for` name into the path or into `dir`',
-          }),
-        );
+        this.twice.add({ path, output, job, first: other });
       }
     }
     return job;
@@ -178,7 +175,11 @@ export class Expander {
     for (const diagnostic of problem.diagnostics) {
       const named = diagnostic.message.includes(`'${rule.name}'`);
       const message = named ? diagnostic.message : `rule '${rule.name}': ${diagnostic.message}`;
-      const known = this.errors.some((e) => e.message === message && e.at?.start === diagnostic.at?.start);
+      // Each value of a `where` that is none would be one more.
+      const alike = diagnostic.code === 'graph/where-not-a-bool';
+      const known = this.errors.some(
+        (e) => (e.message === message || (alike && e.code === diagnostic.code)) && e.at?.start === diagnostic.at?.start,
+      );
       if (!known) this.errors.push({ ...diagnostic, message, at: diagnostic.at ?? rule.at });
     }
   }

@@ -167,7 +167,7 @@ class Resolver {
       input,
       'graph/output-is-source',
       `the folder ${folder}/ holds ${inside}, which is an output`,
-      undefined,
+      'put the output elsewhere, or name the files that are read',
     );
   }
 

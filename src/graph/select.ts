@@ -2,7 +2,7 @@
 // `where:EXPR`, a unique beginning of an id; tried in this order.
 import { posix } from 'node:path';
 import { DiagnosticError, error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
-import { didYouMean } from '../base/nearest.ts';
+import { didYouMean, nearest } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Engine } from '../expr/types.ts';
 import { compileGlob, isGlob } from '../fs/glob.ts';
@@ -91,28 +91,37 @@ function selectPath({ graph, here }: SelectContext, text: string): Job[] {
 
 function selectWhere({ graph, engine }: SelectContext, selector: Selector): Result<Job[]> {
   const source = selector.text.slice('where:'.length);
-  const at = { ...selector.at, start: Math.min(selector.at.start + 'where:'.length, selector.at.end) };
+  const at = placeIn(selector.at, source);
   const compiled = engine.compile(source, at);
   if (!compiled.ok) return compiled;
   const expression = compiled.value;
   const jobs: Job[] = [];
+  let lacking: Diagnostic | undefined;
+  let answered = false;
   for (const job of graph.jobs) {
     const { view } = job;
     // A job that lacks a name used here does not match.
     if (![...expression.names].every((name) => view.has(name))) continue;
     try {
       const value = expression.evaluate(new Map([...expression.names].map((name) => [name, view.get(name)])));
+      answered = true;
       if (value === true) jobs.push(job);
       if (typeof value === 'boolean') continue;
-      return err([
-        error('select/where-not-a-bool', `'${source}' must be true or false, and is ${String(value)}`, { at }),
-      ]);
+      const hint = 'write a condition, such as where:a.x == 1';
+      const message = `a \`where:\` selector must be true or false, and this is ${String(value)}`;
+      return err([error('select/where-not-a-bool', message, { at, hint })]);
     } catch (problem) {
       if (!(problem instanceof DiagnosticError)) throw problem;
       if (problem.diagnostics.some((d) => d.code !== 'expr/no-field')) return err([...problem.diagnostics]);
+      lacking ??= problem.diagnostics[0];
     }
   }
   if (jobs.length > 0) return ok(jobs);
+  // No job that has the names has the field: a slip in its name.
+  if (!answered && lacking) {
+    const message = `no job matches '${selector.text}': ${lacking.message}`;
+    return err([error('select/nothing', message, { at: lacking.at ?? at, hint: lacking.hint })]);
+  }
   const known = new Set(graph.jobs.flatMap((job) => [...job.view.names()]));
   const unknown = [...expression.names].find((name) => !known.has(name));
   return err([
@@ -124,6 +133,12 @@ function selectWhere({ graph, engine }: SelectContext, selector: Selector): Resu
           : (didYouMean(unknown, known) ?? `no job has a name '${unknown}'; there are ${listed([...known])}`),
     }),
   ]);
+}
+
+/** Where a text stands in what was typed, which may have quotes around it. */
+function placeIn(at: SourceRange, text: string): SourceRange {
+  const found = at.file.text.slice(at.start, at.end).indexOf(text);
+  return found === -1 ? at : { file: at.file, start: at.start + found, end: at.start + found + text.length };
 }
 
 function selectPrefix({ graph }: SelectContext, selector: Selector): Result<Job[]> {
@@ -140,8 +155,11 @@ function selectPrefix({ graph }: SelectContext, selector: Selector): Result<Job[
       }),
     ]);
   }
+  const message = isGlob(text)
+    ? `no output path matches '${text}'`
+    : `nothing is called '${text}': no id, rule or output path`;
   return err([
-    error('select/nothing', `nothing is called '${text}': no id, rule or output path`, {
+    error('select/nothing', message, {
       at: selector.at,
       hint: nearestName(graph, text),
     }),
@@ -150,8 +168,17 @@ function selectPrefix({ graph }: SelectContext, selector: Selector): Result<Job[
 
 function nearestName(graph: JobGraph, text: string): string | undefined {
   const rules = [...graph.byRule.keys()];
-  const near = didYouMean(text, rules) ?? didYouMean(text, [...graph.producers.keys()].slice(0, 2000));
+  const paths = [...graph.producers.keys()].slice(0, 2000);
+  if (isGlob(text)) {
+    const names = new Set(paths.map((path) => posix.basename(path)));
+    const name = posix.basename(text);
+    const near = names.has(name) ? undefined : nearest(name, names);
+    if (near !== undefined) return `did you mean '${posix.join(posix.dirname(text), near)}'?`;
+    return '`lhb ls` lists all output paths';
+  }
+  const near = didYouMean(text, rules) ?? didYouMean(text, paths);
   const prefix = didYouMean(text.slice(0, 16), graph.byId.keys());
+  if ((near ?? prefix) === undefined && text.includes('/')) return '`lhb ls` lists all output paths';
   return near ?? prefix ?? `the rules are ${listed(rules)}; \`lhb ls\` lists all output paths, \`lhb summary\` all ids`;
 }
 

@@ -4,7 +4,7 @@ import { parseRelPath } from '../fs/rel-path.ts';
 import type { Template } from '../expr/types.ts';
 import { compileNode } from './compile.ts';
 import { entryOf, fieldOf, type Node } from './node.ts';
-import { nameProblem } from './names.ts';
+import { nameHint, nameProblem } from './names.ts';
 import type { RuleContext } from './rule-context.ts';
 import type { InputSpec, OutputSpec } from './workflow.ts';
 
@@ -12,7 +12,9 @@ function checkName(what: string, name: string, at: SourceRange, { rule, issues }
   // `inputs.env` is what a set-up job is often called, and cannot be taken for the environment.
   const problem = what === 'input' && name === 'env' ? undefined : nameProblem(name);
   if (problem !== undefined)
-    issues.add(error('workflow/name', `rule '${rule}': the ${what} name '${name}' ${problem}`, { at }));
+    issues.add(
+      error('workflow/name', `rule '${rule}': the ${what} name '${name}' ${problem}`, { at, hint: nameHint(name) }),
+    );
 }
 
 export function readInputs(node: Node | undefined, context: RuleContext): InputSpec[] {
@@ -72,10 +74,21 @@ function checkOutputPath(name: string, path: Template, context: RuleContext): vo
   if (path.kind === 'list') return path.items.forEach((item) => checkOutputPath(name, item, context));
   if (path.kind !== 'constant' || typeof path.value !== 'string' || path.value === '') return;
   const parsed = parseRelPath(path.value);
-  if (parsed.ok) return;
-  const message = `rule '${context.rule}': output '${name}': ${parsed.error}`;
+  if (parsed.ok && parsed.value !== '.') return;
+  const problem = parsed.ok ? `'${path.value}' is the job's folder itself` : parsed.error;
+  const message = `rule '${context.rule}': output '${name}': ${problem}`;
   const hint = "output paths lie below the job's folder, `dir`";
   context.issues.add(error('workflow/value', message, { at: path.at, hint }));
+}
+
+/** The same for `dir`. */
+export function checkDir(dir: Template | undefined, context: RuleContext): void {
+  if (dir?.kind !== 'constant' || typeof dir.value !== 'string' || dir.value === '') return;
+  const parsed = parseRelPath(dir.value);
+  if (parsed.ok) return;
+  const hint = "job folders lie below the workflow's folder";
+  const message = `rule '${context.rule}': \`dir\`: ${parsed.error}`;
+  context.issues.add(error('workflow/value', message, { at: dir.at, hint }));
 }
 
 function readPointers(name: string, node: Node | undefined, context: RuleContext): readonly string[] {

@@ -4,9 +4,9 @@ import { error } from '../base/diagnostic.ts';
 import type { Template } from '../expr/types.ts';
 import { compileCondition, compileNode } from './compile.ts';
 import { readLayers } from './check-layers.ts';
-import { readInputs, readOutputs } from './check-paths.ts';
+import { checkDir, readInputs, readOutputs } from './check-paths.ts';
 import { entryOf, fieldOf, textOf, type MapNode, type Node } from './node.ts';
-import { nameProblem } from './names.ts';
+import { nameHint, nameProblem } from './names.ts';
 import { checkRuleNames } from './rule-names.ts';
 import type { RuleContext } from './rule-context.ts';
 import { ruleFields } from './schema.ts';
@@ -55,6 +55,7 @@ export function readRule(node: MapNode, context: RuleContext): Rule {
     shell: field('shell') && readTexts(field('shell'), context),
     run: readRun(field('run'), context),
   };
+  checkDir(rule.dir, context);
   checkTimeout(rule, context);
   checkPrefix(rule, node, context);
   checkPurpose(node, context);
@@ -87,7 +88,7 @@ function readAxes(node: Node | undefined, context: RuleContext): Axis[] {
     const problem = nameProblem(name) ?? (context.ruleNames.has(name) ? "is a rule's name already" : undefined);
     if (problem !== undefined) {
       const message = `rule '${context.rule}': the \`for\` name '${name}' ${problem}`;
-      context.issues.add(error('workflow/name', message, { at: keyAt }));
+      context.issues.add(error('workflow/name', message, { at: keyAt, hint: nameHint(name) }));
     }
     const template = compileNode(value, context);
     if (template === undefined) return [];
@@ -143,11 +144,14 @@ function readRun(node: Node | undefined, context: RuleContext): RunSpec | undefi
   return text && { kind: 'script', text, at: node.at };
 }
 
+const CLOCK = /^(?:\d+-)?\d+(?::\d\d?){0,2}$/;
+const WITH_UNITS = /^(?:\d+(?:\.\d*)?\s*(?:s|sec|second|m|min|minute|h|hr|hour|d|day|w|week)?s?\s*)+$/i;
+
 /** Seconds, `HH:MM:SS`, `1-02:00`, `90m`, `1h30m`: what is written out is checked here, expressions when they run. */
 function checkTimeout({ timeout }: Rule, { rule, issues }: RuleContext): void {
   if (timeout?.kind !== 'constant' || typeof timeout.value !== 'string') return;
   const text = timeout.value.trim();
-  if (/^(?:\d+-)?\d+(?::\d\d){1,2}$/.test(text) || /^(?:\d+(?:\.\d+)?\s*[a-z]*\s*)+$/i.test(text)) return;
+  if (CLOCK.test(text) || WITH_UNITS.test(text)) return;
   const message = `\`timeout\` of rule '${rule}' must be a time, found the text '${text}'`;
   const hint = 'write seconds as a number, or 90m, 6h, 02:00:00, 1-02:00';
   issues.add(error('workflow/value', message, { at: timeout.at, hint }));
@@ -155,6 +159,8 @@ function checkTimeout({ timeout }: Rule, { rule, issues }: RuleContext): void {
 
 function checkPrefix(rule: Rule, node: MapNode, { issues, ruleAt }: RuleContext): void {
   if (/^[A-Za-z][A-Za-z0-9_]*$/.test(rule.prefix)) return;
+  // A name that is none was told.
+  if (nameProblem(rule.prefix) !== undefined && rule.prefix === rule.name) return;
   const given = entryOf(node, 'prefix');
   // A prefix that is written out was judged by the schema.
   if (given !== undefined && !(textOf(given.value) ?? '').includes('${{')) return;

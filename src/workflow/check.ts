@@ -11,9 +11,9 @@ import { evaluateField } from './evaluate-field.ts';
 import type { EnvRecord } from './env-record.ts';
 import { readIncludes } from './includes.ts';
 import { Issues } from './issues.ts';
-import { nameProblem } from './names.ts';
+import { nameHint, nameProblem } from './names.ts';
 import { entryOf, fieldOf, nodeToValue, textOf, type MapNode, type Node } from './node.ts';
-import { readYamlFile } from './read.ts';
+import { readYamlToCheck } from './read.ts';
 import { ruleContext } from './rule-context.ts';
 import { readRule } from './check-rule.ts';
 import { checkShape } from './schema.ts';
@@ -44,10 +44,11 @@ export type LoadOptions = {
 export function loadWorkflow(options: LoadOptions): Result<Workflow> {
   const { file, engine, env } = options;
   const root = path.dirname(file);
-  const read = readYamlFile(file, { shown: path.basename(file) });
+  const read = readYamlToCheck(file, { shown: path.basename(file) });
   if (!read.ok) return read;
   const { file: source, node } = read.value;
   const issues = new Issues();
+  issues.add(...read.value.errors);
   const compiler: Compiler = { engine, issues };
   const versionProblem = checkVersion(node);
   // A file of another format, or none of ours, would be wrong in every line.
@@ -148,7 +149,8 @@ function collectRules(files: readonly Node[], issues: Issues): Map<string, RuleN
         continue;
       }
       if (problem !== undefined) {
-        issues.add(error('workflow/name', `the rule name '${name}' ${problem}`, { at: keyAt }));
+        const message = `the rule name '${name}' ${problem}`;
+        issues.add(error('workflow/name', message, { at: keyAt, hint: nameHint(name) }));
       }
       rules.set(name, { node: value.kind === 'map' ? value : undefined, at: keyAt });
     }
@@ -189,7 +191,8 @@ function readDefault(node: Node | undefined, known: ReadonlySet<string>, issues:
     const name = textOf(item);
     if (name === undefined) return [];
     if (known.has(name)) return [{ name, at: item.at }];
-    const hint = didYouMean(name, known);
+    const rules = [...known].slice(0, 8).join(', ');
+    const hint = didYouMean(name, known) ?? (known.size > 0 && known.size <= 8 ? `the rules are ${rules}` : undefined);
     issues.add(
       error('workflow/unknown-rule', `\`default\` names the rule '${name}', which does not exist`, {
         at: item.at,

@@ -4,7 +4,7 @@ import { error } from '../base/diagnostic.ts';
 import { expandGlob, isGlob } from '../fs/glob.ts';
 import type { Issues } from './issues.ts';
 import { textOf, type Node } from './node.ts';
-import { readYamlFile } from './read.ts';
+import { readYamlToCheck } from './read.ts';
 import { checkShape } from './schema.ts';
 
 /**
@@ -26,10 +26,10 @@ export function readIncludes(node: Node | undefined, root: string, issues: Issue
     for (const file of files) {
       const name = path.normalize(file);
       if (filesRead.has(name)) continue;
-      const read = issues.take(readYamlFile(path.resolve(root, file), { shown: file, at: item.at }));
+      const read = issues.take(readYamlToCheck(path.resolve(root, file), { shown: file, at: item.at }));
       filesRead.add(name);
       if (read === undefined) continue;
-      issues.add(...checkShape(read.node, 'include'));
+      issues.add(...read.errors, ...checkShape(read.node, 'include'));
       found.push(read.node);
     }
   }

@@ -23,6 +23,12 @@ export function nameProblem(name: string): string | undefined {
   return CEL_WORDS.has(name) ? 'is a reserved word of CEL' : undefined;
 }
 
+/** A name near to one that is none: with `_` for what may not stand in it. */
+export function nameHint(name: string): string | undefined {
+  const near = name.replace(/[^A-Za-z0-9_]+/g, '_').replace(/^(?=\d)/, '_');
+  return near === name || /^_*$/.test(near) ? undefined : `write it as ${near}`;
+}
+
 /** What the expressions of one field may use. */
 export type Visible = {
   /** The field as messages name it: `` `inputs` ``, `` `for` name `target` ``. */
@@ -73,7 +79,7 @@ function mayUse({ field, names, rules = new Set() }: Visible): string {
 }
 
 /** Where a name stands in its expression: the first place where it does not follow a point. */
-function placeOf(name: string, expression: Expression): SourceRange {
+export function placeOf(name: string, expression: Expression): SourceRange {
   const { at } = expression;
   const text = at.file.text.slice(at.start, at.end);
   const found = new RegExp(`(?<![\\w.'"])${name.replaceAll('.', '\\s*\\.\\s*')}(?!\\w)`).exec(text);

@@ -13,11 +13,12 @@ import {
   type ParsedNode,
   type Scalar as YamlScalar,
 } from 'yaml';
+import type { Code } from '../base/codes.ts';
 import { error, type Diagnostic, type SourceFile, type SourceRange } from '../base/diagnostic.ts';
 import { nearest } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Key, Scalar } from '../base/value.ts';
-import { mergeEntries, type Entry, type ListNode, type MapNode, type Node, type ScalarNode } from './node.ts';
+import { kindName, mergeEntries, type Entry, type ListNode, type MapNode, type Node, type ScalarNode } from './node.ts';
 import { MAX_YAML_BYTES, readSource, type ReadOptions } from './source.ts';
 import { otherVersion, severalDocuments, syntaxErrors, type YamlError } from './yaml-errors.ts';
 import { nesting } from './yaml-depth.ts';
@@ -36,12 +37,38 @@ export function readYamlFile(file: string, options: ReadOptions = {}): Result<{ 
   return node.ok ? ok({ file: source.value, node: node.value }) : node;
 }
 
+/** Errors that leave no doubt about all else in the file, so that it can be checked all the same. */
+const HARMLESS: ReadonlySet<Code> = new Set(['yaml/duplicate-key', 'yaml/key', 'yaml/merge']);
+
+/**
+ * Reads a YAML file that is to be checked further: its text, its nodes, and errors that need not end the checking: keys
+ * given twice (the first counts), keys and merges that cannot be (left out). Other errors as readSource and readYaml.
+ */
+export function readYamlToCheck(
+  file: string,
+  options: ReadOptions = {},
+): Result<{ file: SourceFile; node: Node; errors: readonly Diagnostic[] }> {
+  const source = readSource(file, { maxBytes: MAX_YAML_BYTES, ...options });
+  if (!source.ok) return source;
+  const read = readNodes(source.value);
+  if (!read.ok) return read;
+  const { node, errors } = read.value;
+  return errors.every((e) => HARMLESS.has(e.code)) ? ok({ file: source.value, node, errors }) : err([...errors]);
+}
+
 /**
  * The one document of a YAML text; an empty text is null. All errors of the text are given at once: of syntax if there
  * are any, else keys given twice, keys that are neither text nor int, unknown tags, aliases without an anchor,
  * aliases that grow beyond all bounds, a `%YAML` other than 1.2, several documents.
  */
 export function readYaml(file: SourceFile): Result<Node> {
+  const read = readNodes(file);
+  if (!read.ok) return read;
+  return read.value.errors.length > 0 ? err([...read.value.errors]) : ok(read.value.node);
+}
+
+/** The nodes of a text without errors of syntax, and the other errors. */
+function readNodes(file: SourceFile): Result<{ node: Node; errors: readonly Diagnostic[] }> {
   const parsed = parse(file);
   if (parsed === undefined) return err([tooDeep({ file, start: 0, end: 0 })]);
   const { document, second } = parsed;
@@ -53,7 +80,7 @@ export function readYaml(file: SourceFile): Result<Node> {
   if (found.length > 0) return err(found);
   const builder = new Builder(file);
   const node = builder.build(document.contents as ParsedNode | null);
-  return builder.errors.length > 0 ? err(builder.errors) : ok(node);
+  return ok({ node, errors: builder.errors });
 }
 
 const OPTIONS = {
@@ -267,16 +294,13 @@ class Builder {
   /** The entries that `<<: source` adds: of a map, or of a list of maps of which earlier ones win. */
   private mergeSources(source: Node, at: SourceRange): readonly Entry[] {
     const maps = source.kind === 'list' ? source.items : [source];
-    const entries: Entry[] = [];
-    for (const map of maps) {
-      if (map.kind === 'map') {
-        for (const entry of map.entries) entries.push(entry);
-      } else if (!this.bomb && !this.deep) {
-        const hint = "write '<<: *name' or '<<: [*one, *two]'";
-        this.errors.push(error('yaml/merge', "'<<' merges maps, and this is none", { at, hint }));
-      }
+    const other = maps.find((map) => map.kind !== 'map');
+    if (other !== undefined && !this.bomb && !this.deep) {
+      const what = source.kind === 'list' ? `a list with ${kindName(other)} in it` : kindName(other);
+      const hint = "write '<<: *name' or '<<: [*one, *two]'";
+      this.errors.push(error('yaml/merge', `'<<' merges maps, and this is ${what}`, { at, hint }));
     }
-    return entries;
+    return maps.flatMap((map) => (map.kind === 'map' ? map.entries : []));
   }
 
   private key(key: Node): Key | undefined {

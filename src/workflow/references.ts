@@ -1,5 +1,7 @@
 // Which names a rule's expressions use, field by field.
-import { namesOf } from '../expr/template.ts';
+import type { SourceRange } from '../base/diagnostic.ts';
+import { expressionsOf, namesOf } from '../expr/template.ts';
+import { placeOf } from './names.ts';
 import type { Template } from '../expr/types.ts';
 import type { Rule } from './workflow.ts';
 
@@ -28,4 +30,11 @@ export function ruleReferences(rule: Rule, ruleNames: Iterable<string>): Set<str
   const used = new Set<string>(rule.where?.names);
   for (const template of templatesOf(rule)) for (const name of namesOf(template)) used.add(name);
   return new Set([...used].filter((name) => known.has(name)));
+}
+
+/** Where a rule's expressions first name another rule. */
+export function referencePlace(rule: Rule, name: string): SourceRange | undefined {
+  const all = [...(rule.where ? [rule.where] : []), ...templatesOf(rule).flatMap(expressionsOf)];
+  const using = all.filter((expression) => expression.names.has(name)).sort((a, b) => a.at.start - b.at.start);
+  return using[0] && placeOf(name, using[0]);
 }

@@ -254,6 +254,8 @@ function unknownField(e: ErrorObject, root: Node, field: string, known: readonly
 function typeHint(e: ErrorObject, root: Node): string | undefined {
   const { node, segments } = find(root, e.instancePath);
   const field = segments.at(-1);
+  if (field === 'rules' && segments.length === 1 && node.kind === 'list')
+    return 'write each rule below its name: rules: { train: { run: … } }';
   if (segments[0] !== 'rules' && segments[0] !== 'defaults') return undefined;
   const depth = segments[0] === 'rules' ? 3 : 2;
   if (segments.length !== depth) return undefined;

@@ -61,8 +61,23 @@ function decode(file: string, shown: string, bytes: Buffer, at: SourceRange | un
   } catch {
     // Told below, as for UTF-16.
   }
-  const what = utf16 ? 'is UTF-16 text' : 'is not UTF-8 text';
-  return err([error('file/encoding', `'${shown}' ${what}, expected UTF-8`, { at, hint: 'save it as UTF-8' })]);
+  const hint = 'save it as UTF-8';
+  if (utf16) return err([error('file/encoding', `'${shown}' is UTF-16 text, expected UTF-8`, { at, hint })]);
+  // What cannot be read is replaced, one character a byte or more: the first of these is the place.
+  const text = bytes.toString('utf8');
+  const start = badCharacter(text, bytes);
+  if (start === undefined) return err([error('file/encoding', `'${shown}' is not UTF-8 text`, { at, hint })]);
+  const place = { file: { name: file, text }, start, end: start + 1 };
+  return err([error('file/encoding', `'${shown}' is not UTF-8 text: this character is none`, { at: place, hint })]);
+}
+
+/** The offset of the first U+FFFD in the text that does not stand in the bytes. */
+function badCharacter(text: string, bytes: Buffer): number | undefined {
+  for (let at = text.indexOf('\uFFFD'); at !== -1; at = text.indexOf('\uFFFD', at + 1)) {
+    const before = Buffer.byteLength(text.slice(0, at));
+    if (bytes.toString('hex', before, before + 3) !== 'efbfbd') return at;
+  }
+  return undefined;
 }
 
 function nearestFile(file: string, shown: string): string | undefined {

@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import { DiagnosticError, error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { isMap, type Value, type ValueMap } from '../base/value.ts';
+import { isList, isMap, type Value, type ValueMap } from '../base/value.ts';
 import { evaluate } from '../expr/template.ts';
 import type { Scope, Template } from '../expr/types.ts';
 import { compileNode, type Compiler } from './compile.ts';
@@ -101,7 +101,8 @@ function readConfigFile(file: string, shown: string, at: SourceRange | undefined
   if (!read.ok) return read;
   if (read.value === null) return ok(new Map());
   if (isMap(read.value)) return ok(read.value);
-  return err([error('config/not-a-map', `the config file '${shown}' must hold a map`, { at })]);
+  const found = isList(read.value) ? 'a list' : typeof read.value === 'string' ? 'text' : String(read.value);
+  return err([error('config/not-a-map', `the config file '${shown}' must hold a map, found ${found}`, { at })]);
 }
 
 function assign(config: ValueMap, { name, value, at }: ConfigAssignment): Result<ValueMap> {

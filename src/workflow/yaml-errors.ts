@@ -41,6 +41,8 @@ const unclosed = (e: YamlError): boolean => /closing .?quote/.test(e.message) ||
 
 function place(file: SourceFile, e: YamlError, findOpening: FindOpening): readonly [number, number] {
   const [start, end] = e.pos;
+  const bare = bareExpression(file, start);
+  if (bare !== undefined) return [start - 1, start - 1 + bare.length];
   if (unclosed(e)) {
     const opening = findOpening(start);
     if (opening !== undefined) return [opening, opening + 1];
@@ -211,5 +213,6 @@ export function severalDocuments(file: SourceFile, offset: number): Diagnostic {
   let start = 0;
   for (const found of file.text.slice(0, offset + 3).matchAll(dashes)) start = found.index;
   const message = 'a second document begins here, expected one document in a file';
-  return error('yaml/documents', message, { at: { file, start, end: start + 3 } });
+  const hint = 'remove the line, or put what follows into a file of its own';
+  return error('yaml/documents', message, { at: { file, start, end: start + 3 }, hint });
 }

@@ -179,7 +179,7 @@ test('what is not there is named with the nearest that is', () => {
   );
   assert.is(
     fault(() => compile('siez(x)')),
-    `expr/unknown-function [siez(x)] there is no function 'siez' (did you mean 'size'?)`,
+    `expr/unknown-function [siez] there is no function 'siez' (did you mean 'size'?)`,
   );
   assert.is(
     fault(() => compile('size(1, 2)')),

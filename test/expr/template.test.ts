@@ -53,7 +53,7 @@ test('errors of all expressions of a text come together, each at its place', () 
   if (result.ok) return;
   assert.equal(
     result.error.map((e) => `${e.code} ${text.slice(e.at?.start, e.at?.end)} ${e.at?.start}`),
-    ['expr/syntax  9', 'expr/unknown-function nope(1) 19', 'expr/unclosed ${{ 32'],
+    ['expr/syntax  9', 'expr/unknown-function nope 19', 'expr/unclosed ${{ 32'],
   );
   assert.match(
     fault(() => template(`x \${{ 'abc }} y`)),

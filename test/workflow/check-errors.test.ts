@@ -183,9 +183,9 @@ const RULES: readonly (readonly [name: string, text: string, expected: readonly 
     'names that cannot be names',
     '  x-y: { run: x, prefix: p }\n  job: { run: x }\n  a: { run: x, for: { in: [1], env: [1], job: [1] }, inputs: { config: y }, outputs: { "a b": z } }\n',
     [
-      "1:3 workflow/name: the rule name 'x-y' must be letters, digits and _, and not begin with a digit",
+      "1:3 workflow/name: the rule name 'x-y' must be letters, digits and _, and not begin with a digit | write it as x_y",
       "2:3 workflow/name: the rule name 'job' is a name that expressions have already",
-      "3:88 workflow/name: rule 'a': the output name 'a b' must be letters, digits and _, and not begin with a digit",
+      "3:88 workflow/name: rule 'a': the output name 'a b' must be letters, digits and _, and not begin with a digit | write it as a_b",
       "3:23 workflow/name: rule 'a': the `for` name 'in' is a reserved word of CEL",
       "3:32 workflow/name: rule 'a': the `for` name 'env' is a name that expressions have already",
       "3:42 workflow/name: rule 'a': the `for` name 'job' is a name that expressions have already",

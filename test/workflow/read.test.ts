@@ -149,7 +149,7 @@ test('files that cannot be read are sentences', () => {
       const read = (name: string): string[] => errorsOf(readYamlFile(join(folder, name), { shown: name }));
       assert.equal(read('confg.yaml'), ["file/not-found: there is no file 'confg.yaml' | did you mean 'config.yaml'?"]);
       assert.equal(read('latin.yaml'), [
-        "file/encoding: 'latin.yaml' is not UTF-8 text, expected UTF-8 | save it as UTF-8",
+        "1:3 file/encoding: 'latin.yaml' is not UTF-8 text: this character is none | save it as UTF-8",
       ]);
       assert.equal(read('wide.yaml'), ["file/encoding: 'wide.yaml' is UTF-16 text, expected UTF-8 | save it as UTF-8"]);
       assert.equal(read('.'), ["file/not-a-file: '.' is a folder, expected a file"]);
@@ -183,7 +183,7 @@ const BAD: readonly (readonly [name: string, text: string, expected: readonly st
   [
     'a merge of no map',
     '<<: 3',
-    ["1:1 yaml/merge: '<<' merges maps, and this is none | write '<<: *name' or '<<: [*one, *two]'"],
+    ["1:1 yaml/merge: '<<' merges maps, and this is a whole number | write '<<: *name' or '<<: [*one, *two]'"],
   ],
   [
     'another version of YAML',
@@ -193,7 +193,9 @@ const BAD: readonly (readonly [name: string, text: string, expected: readonly st
   [
     'two documents',
     'a: 1\n---\nb: 2',
-    ['2:1 yaml/documents: a second document begins here, expected one document in a file'],
+    [
+      '2:1 yaml/documents: a second document begins here, expected one document in a file | remove the line, or put what follows into a file of its own',
+    ],
   ],
   [
     'a tab',

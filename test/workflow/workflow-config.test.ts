@@ -76,7 +76,7 @@ test('config files that are wrong are told, all of them', () => {
     'bad.yaml': 'a: 1\na: 2',
   };
   assert.equal(errorsOf(load(files)), [
-    "2:10 config/not-a-map: the config file 'l.yaml' must hold a map",
+    "2:10 config/not-a-map: the config file 'l.yaml' must hold a map, found a list",
     "2:18 file/not-found: there is no file 'nope.yaml'",
     "2:1 yaml/duplicate-key: the key 'a' is given twice in one map",
   ]);
