@@ -105,11 +105,11 @@ export class Records {
   }
 
   /** Puts a result on record as what the work tree holds: the last step of a job. */
-  commit(job: Job, trace: Trace): void {
+  async commit(job: Job, trace: Trace): Promise<void> {
     const { index, tree, files } = this.parts;
-    files.flush();
-    this.last = undefined;
-    index.transaction(() => {
+    await index.soon(() => {
+      files.flush();
+      this.last = undefined;
       index.putTrace(trace);
       index.setCurrent(tree, job.id, trace.actionKey);
       index.clearAttempt(tree, job.id, trace.actionKey);
@@ -131,9 +131,9 @@ export class Records {
     });
   }
 
-  putAttempt(attempt: Attempt): void {
+  async putAttempt(attempt: Attempt): Promise<void> {
     const { index, tree } = this.parts;
-    index.transaction(() => {
+    await index.soon(() => {
       index.putAttempt(tree, attempt);
     });
   }

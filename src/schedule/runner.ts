@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
+import { err, ok, type Result } from '../base/result.ts';
 import { toJsonText } from '../base/value.ts';
 import { jobEnvironment } from '../execute/environment.ts';
 import type { Command, Executor, Outcome } from '../execute/executor.ts';
@@ -42,13 +43,12 @@ export type RunnerParts = {
   readonly build: string;
 };
 
+export type Failure = Exclude<Outcome, { kind: 'success' }>;
+
 export type AttemptEnd = {
   readonly durationS: number;
   readonly maxRssMb: number | undefined;
-} & (
-  | { readonly ok: true; readonly manifest: Manifest }
-  | { readonly ok: false; readonly outcome: Exclude<Outcome, { kind: 'success' }> }
-);
+} & ({ readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly outcome: Failure });
 
 /** How much of a log an event shows. */
 const TAIL_LINES = 12;
@@ -78,12 +78,9 @@ export class JobRunner {
       if (message === undefined) throw problem;
       const key = this.parts.keys.keyOf(job, manifestOf);
       const outcome = { kind: 'spawn-failed', message } as const;
-      if (key)
-        this.parts.records.putAttempt(
-          this.attemptRecord(job, key, attempt, allotment, 'failed', this.describe(outcome)),
-        );
       const durationS = (Date.now() - startedAt) / 1000;
-      return { cancel: () => {}, done: Promise.resolve({ ok: false, outcome, durationS, maxRssMb: undefined }) };
+      const done = this.failed(job, key, attempt, allotment, outcome, { durationS, maxRssMb: undefined }, undefined);
+      return { cancel: () => {}, done };
     }
   }
 
@@ -99,7 +96,9 @@ export class JobRunner {
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
     const command = jobCommand(job, parts.scopes, attempt, allotment.resources);
     this.prepare(job, attempt, allotment, command);
-    parts.records.putAttempt(this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off'));
+    const noted = parts.records.putAttempt(this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off'));
+    // Looked at when the job has ended; until then a refusal must not count as unhandled.
+    noted.catch(() => {});
     const running = parts.executor.start({
       jobId: job.id,
       rule: job.rule.name,
@@ -115,29 +114,45 @@ export class JobRunner {
     });
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
-      const outcome: Outcome =
-        completion.outcome.kind === 'success'
-          ? await this.capture(job, attempt, allotment, key, completion, manifestOf, reasons)
-          : completion.outcome;
+      let { outcome } = completion;
       if (outcome.kind === 'success') {
-        const manifest = parts.records.trace(key.key)?.manifest ?? [];
-        return { ok: true, manifest, durationS, maxRssMb };
+        try {
+          await noted;
+          const captured = await this.capture(job, attempt, allotment, key, completion, manifestOf, reasons);
+          if (captured.ok) return { ok: true, manifest: captured.value, durationS, maxRssMb };
+          outcome = captured.error;
+        } catch (problem) {
+          const message = problemText(problem);
+          if (message === undefined) throw problem;
+          outcome = { kind: 'capture-failed', message };
+        }
       }
-      if (outcome.kind !== 'cancelled') {
-        const record = this.attemptRecord(
-          job,
-          key,
-          attempt,
-          allotment,
-          'failed',
-          this.describe(outcome),
-          completion.usage,
-        );
-        parts.records.putAttempt(record);
-      }
-      return { ok: false, outcome, durationS, maxRssMb };
+      return this.failed(job, key, attempt, allotment, outcome, { durationS, maxRssMb }, completion.usage);
     });
     return { cancel: () => running.cancel(), done };
+  }
+
+  /** Puts a failure on record, beside an earlier success; what was cancelled stays on record as begun. */
+  private async failed(
+    job: Job,
+    key: KeyParts | undefined,
+    attempt: number,
+    allotment: Allotment,
+    outcome: Failure,
+    took: { durationS: number; maxRssMb: number | undefined },
+    usage: Usage | undefined,
+  ): Promise<AttemptEnd> {
+    if (key !== undefined && outcome.kind !== 'cancelled') {
+      const record = this.attemptRecord(job, key, attempt, allotment, 'failed', this.describe(outcome), usage);
+      try {
+        await this.parts.records.putAttempt(record);
+      } catch (problem) {
+        const message = problemText(problem);
+        if (message === undefined) throw problem;
+        this.parts.words.warn(`${job.rule.name} ${job.id}: its failure cannot be put on record: ${message}`);
+      }
+    }
+    return { ok: false, outcome, ...took };
   }
 
   /** Everything that a job finds when it starts. */
@@ -198,12 +213,12 @@ export class JobRunner {
     completion: { usage: Usage; host: string; executorJob: string | undefined },
     manifestOf: ManifestOf,
     reasons: readonly string[],
-  ): Promise<Outcome> {
+  ): Promise<Result<Manifest, Failure>> {
     const { records, executor, words } = this.parts;
     const changed = this.changedInputs(job, key, manifestOf);
-    if (changed.length > 0) return { kind: 'inputs-changed', paths: changed };
+    if (changed.length > 0) return err({ kind: 'inputs-changed', paths: changed });
     const captured = await records.capture(job);
-    if (!captured.ok) return captured.error;
+    if (!captured.ok) return captured;
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
     const trace: Trace = {
       actionKey: key.key,
@@ -227,8 +242,8 @@ export class JobRunner {
       command: keyCommand(job, this.parts.scopes).run ?? '',
       reasons: reasons.slice(0, MOST_REASONS),
     };
-    records.commit(job, trace);
-    return { kind: 'success' };
+    await records.commit(job, trace);
+    return ok(trace.manifest);
   }
 
   /** Paths of inputs, code and upstream outputs that are not what they were when the key was made. */

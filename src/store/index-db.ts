@@ -50,10 +50,15 @@ type Tables = {
 
 type Table = Database<unknown, Key>;
 
+type Waiting = { readonly writes: () => void; readonly resolve: () => void; readonly reject: (cause: unknown) => void };
+
 export class IndexDb {
   /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
   #tables: Tables | undefined;
   readonly #dir: string;
+
+  #inTransaction = false;
+  #waiting: Waiting[] = [];
 
   private constructor(dir: string, tables: Tables | undefined) {
     this.#dir = dir;
@@ -282,6 +287,12 @@ export class IndexDb {
    */
   transaction(writes: () => void): void {
     const { root } = this.#writable();
+    // One inside another is part of it.
+    if (this.#inTransaction) {
+      writes();
+      return;
+    }
+    this.#inTransaction = true;
     try {
       root.transactionSync(() => {
         writes();
@@ -295,6 +306,33 @@ export class IndexDb {
           hint: 'free some space, and build again: what is on record stays valid',
         }),
       ]);
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  /**
+   * As `transaction`, soon: what is asked for within one turn of the event loop is one transaction, for a commit waits for
+   * the disk. Resolves when it is committed; rejects with what `transaction` throws.
+   */
+  soon(writes: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ writes, resolve, reject });
+      if (this.#waiting.length === 1) setImmediate(() => this.#writeWaiting());
+    });
+  }
+
+  #writeWaiting(): void {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    if (batch.length === 0) return;
+    try {
+      this.transaction(() => {
+        for (const { writes } of batch) writes();
+      });
+      for (const { resolve } of batch) resolve();
+    } catch (cause) {
+      for (const { reject } of batch) reject(cause);
     }
   }
 
@@ -305,6 +343,7 @@ export class IndexDb {
 
   /** Waits until all is on disk, and frees the index. It is used no more after. */
   async close(): Promise<void> {
+    this.#writeWaiting();
     const tables = this.#tables;
     this.#tables = undefined;
     await tables?.root.flushed;

@@ -79,6 +79,6 @@ async function accept(
     command: keyCommand(job, workspace.scopes).run ?? '',
     reasons: ['touched'],
   };
-  workspace.records.commit(job, trace);
+  await workspace.records.commit(job, trace);
   return trace.manifest;
 }
