@@ -10,7 +10,7 @@ import { closure, simulate, type SimulatedJob } from '../support/simulator.ts';
 
 const CASES = Number(process.env['LHB_PROPERTY_CASES'] ?? 40);
 const SEED = Number(process.env['LHB_PROPERTY_SEED'] ?? 1);
-const STEPS = 3;
+const STEPS = 2;
 
 /** A case that goes on: the model, what has been done (for the message), and which actions have a result on record. */
 class Case {
