@@ -5,6 +5,7 @@ import { toJsonText } from '../base/value.ts';
 import { keyCommand } from '../graph/command.ts';
 import type { Job, JobInput, Source } from '../graph/job.ts';
 import { jobLeaf } from '../graph/job-hash.ts';
+import { isName, throughNames } from '../graph/resolve.ts';
 import type { Scopes } from '../graph/scope.ts';
 import { hashText } from '../hash/digest.ts';
 import { canonicalTyped } from '../hash/encode.ts';
@@ -37,20 +38,19 @@ export class KeyMaker {
     const parts = [...this.fixedParts(job)];
     for (const path of job.code) parts.push({ kind: 'code', path, value: this.sources.ofFile(path) ?? ABSENT });
     for (const other of job.boundJobs) {
-      const manifest = manifestOf(other);
-      if (manifest === undefined) return undefined;
-      parts.push({ kind: 'upstream', path: other.id, value: allOutputs(manifest) });
+      const made = this.jobParts(other, manifestOf);
+      if (made === undefined) return undefined;
+      parts.push(...made);
     }
     for (const input of job.inputs) {
       if (!input.keyed) {
-        if (input.sources.some((s) => 'job' in s && manifestOf(s.job) === undefined)) return undefined;
+        const makers = input.sources.flatMap((source) => ('job' in source ? throughNames(source.job) : []));
+        if (makers.some((maker) => manifestOf(maker) === undefined)) return undefined;
         continue;
       }
-      for (const source of input.sources) {
-        const part = this.sourcePart(input, source, manifestOf);
-        if (part === undefined) return undefined;
-        parts.push(part);
-      }
+      const made = this.inputParts(input, manifestOf);
+      if (made === undefined) return undefined;
+      parts.push(...made);
       if (input.sources.length > 1) parts.push(orderPart(input));
     }
     const key = hashText(SCHEME + JSON.stringify(parts.map((p) => [p.kind, p.path, p.value]))) as string as ActionKey;
@@ -84,23 +84,41 @@ export class KeyMaker {
     return parts;
   }
 
-  private sourcePart(input: JobInput, source: Source, manifestOf: ManifestOf): KeyPart | undefined {
+  /** A job that counts with all its outputs; a name counts with what it names. */
+  private jobParts(job: Job, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+    if (isName(job)) {
+      const named = job.inputs.filter((input) => input.keyed).map((input) => this.inputParts(input, manifestOf));
+      return named.some((parts) => parts === undefined) ? undefined : named.flatMap((parts) => parts ?? []);
+    }
+    const manifest = manifestOf(job);
+    return manifest && [{ kind: 'upstream', path: job.id, value: allOutputs(manifest) }];
+  }
+
+  private inputParts(input: JobInput, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+    const parts: KeyPart[] = [];
+    for (const source of input.sources) {
+      const made = this.sourceParts(input, source, manifestOf);
+      if (made === undefined) return undefined;
+      parts.push(...made);
+    }
+    return parts;
+  }
+
+  private sourceParts(input: JobInput, source: Source, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
     switch (source.kind) {
       case 'file':
       case 'folder': {
         const digest = source.kind === 'file' ? this.sources.ofFile(source.path) : this.sources.ofFolder(source.path);
         // A path outside the workflow's folder differs between people; its content does not.
-        return { kind: 'input', path: source.outside ? input.name : source.path, value: digest ?? ABSENT };
+        return [{ kind: 'input', path: source.outside ? input.name : source.path, value: digest ?? ABSENT }];
       }
-      case 'job': {
-        const manifest = manifestOf(source.job);
-        return manifest && { kind: 'upstream', path: source.job.id, value: allOutputs(manifest) };
-      }
+      case 'job':
+        return this.jobParts(source.job, manifestOf);
       case 'output': {
         const manifest = manifestOf(source.job);
         if (manifest === undefined) return undefined;
         const path = source.sub === '' ? source.output.path : `${source.output.path}/${source.sub}`;
-        return { kind: 'upstream', path, value: outputDigest(manifest, source.output.inDir, source.sub) ?? ABSENT };
+        return [{ kind: 'upstream', path, value: outputDigest(manifest, source.output.inDir, source.sub) ?? ABSENT }];
       }
     }
   }

@@ -67,8 +67,7 @@ export class Allotments {
     if (wanted > 0 && gpus === undefined) return undefined;
     this.pool.take(request);
     const cpus = this.pool.grantedCpus(request);
-    const resources = new Map<string, Value>([['cpus', 1n]]);
-    for (const [name, value] of request) resources.set(name, typeof value === 'number' ? numberValue(value) : value);
+    const resources = seenResources(request);
     const give = (): void => {
       this.pool.give(request);
       if (gpus !== undefined) this.gpus.give(gpus);
@@ -86,7 +85,7 @@ export class Allotments {
     for (const job of jobs) {
       let request: Request;
       try {
-        const rest = [() => this.priority(job), () => this.timeoutS(job), () => this.retries(job, 0)];
+        const rest = [() => this.priority(job), () => this.firstTimeout(job), () => this.retries(job, 0)];
         each([() => this.requestOf(job, 1), ...rest], (ask) => ask());
         request = this.requestOf(job, 1);
       } catch (problem) {
@@ -131,6 +130,10 @@ export class Allotments {
     throw bad(job, `priority must be a number, and is ${String(value)}`, template);
   }
 
+  private firstTimeout(job: Job): number | undefined {
+    return job.rule.timeout && this.timeoutS(job, 1, seenResources(this.requestOf(job, 1)));
+  }
+
   /** Seconds, undefined for no limit. */
   timeoutS(job: Job, attempt: number, resources: ReadonlyMap<string, Value>): number | undefined {
     const template = job.rule.timeout;
@@ -155,6 +158,13 @@ function resourceValue(job: Job, name: string, template: Template, scope: Map<st
   const parsed = parseResource(name, evaluate(template, scope) as Value);
   if (parsed.ok) return parsed.value;
   throw bad(job, `resource ${name} ${parsed.error}`, template);
+}
+
+/** Resources as expressions and records see them. */
+function seenResources(request: Request): ReadonlyMap<string, Value> {
+  const seen = new Map<string, Value>([['cpus', 1n]]);
+  for (const [name, value] of request) seen.set(name, typeof value === 'number' ? numberValue(value) : value);
+  return seen;
 }
 
 const numberValue = (value: number): Value => (Number.isSafeInteger(value) ? BigInt(value) : value);

@@ -644,4 +644,22 @@ function findMap(
   return undefined;
 }
 
+rigTest('a name bound in for or given whole counts with what it names', async (rig) => {
+  rig.write('leaf.txt', '1');
+  rig.workflow(`
+    rules:
+      part: { for: { n: [1, 2] }, outputs: { o: o.txt }, run: 'echo 0 > \${{ outputs.o }}' }
+      all: { inputs: { parts: "\${{ part }}", leaf: leaf.txt, same: { path: lhb.yaml, keyed: false } } }
+      bound: { for: { a: "\${{ all }}" }, outputs: { o: o.txt }, run: '${ran('bound')}; cat \${{ a.inputs.leaf }} > \${{ outputs.o }}' }
+      whole: { inputs: { a: "\${{ all }}" }, outputs: { o: o.txt }, run: '${ran('whole')}; touch \${{ outputs.o }}' }
+      after: { inputs: { a: { path: "\${{ all }}", keyed: false } }, outputs: { o: o.txt }, run: '${ran('after')}; touch \${{ outputs.o }}' }
+  `);
+  assert.equal(await built(rig), ['after', 'bound', 'whole']);
+  assert.equal(await built(rig), []);
+  rig.write('leaf.txt', '2');
+  assert.equal(await built(rig), ['bound', 'whole']);
+  rig.edit('lhb.yaml', 'echo 0', 'echo \${{ n }}');
+  assert.equal(await built(rig), ['bound', 'whole']);
+});
+
 test.run();

@@ -1,5 +1,5 @@
 // What a change makes run, counted by what the jobs themselves left behind.
-import { utimesSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ran, rigTest } from '../support/rig.ts';
@@ -435,6 +435,28 @@ rigTest('a change of a file with its size and mtime kept is still seen', async (
   await rig.runs(['r']);
   rig.write('in.txt', 'two\n');
   utimesSync(rig.path('in.txt'), then, then);
+  await rig.runs(['r']);
+});
+
+rigTest('an input outside the folder counts by its name and content, not by its path', async (rig) => {
+  for (const user of ['ann', 'bob']) {
+    mkdirSync(`${rig.base}/${user}/set`, { recursive: true });
+    writeFileSync(`${rig.base}/${user}/set/a.txt`, 'a\n');
+    writeFileSync(`${rig.base}/${user}/db.txt`, 'db\n');
+  }
+  rig.workflow(`
+    rules:
+      r:
+        inputs: { db: ${rig.base}/ann/db.txt, set: ${rig.base}/ann/set/, more: ['../ann/db.txt', '${rig.base}/ann/set/a.txt'] }
+        outputs: { o: o.txt }
+        env: { DB: "\${{ inputs.db }}" }
+        run: '${ran('r')}; cat \${{ inputs.db }} "\${{ inputs.set }}/a.txt" \${{ inputs.more }} $DB > \${{ outputs.o }}'
+  `);
+  await rig.runs(['r']);
+  assert.is(rig.read((await rig.job('r')).outputs[0]?.path ?? ''), 'db\na\ndb\na\ndb\n');
+  rig.write('lhb.yaml', rig.read('lhb.yaml').replaceAll('/ann/', '/bob/'));
+  await rig.runs([]);
+  writeFileSync(`${rig.base}/bob/set/a.txt`, 'b\n');
   await rig.runs(['r']);
 });
 

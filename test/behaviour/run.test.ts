@@ -382,4 +382,21 @@ rigTest(
   },
 );
 
+rigTest('scratch: may lie anywhere, and sees all names; timeout sees the attempt and its resources', async (rig) => {
+  rig.workflow(`
+    rules:
+      far: { dir: far, scratch: '${rig.base}/disk/\${{ resources.kind }}\${{ attempt }}', resources: { kind: fast }, outputs: { o: o.txt }, run: 'echo $TMPDIR > \${{ outputs.o }}' }
+      slow:
+        dir: slow
+        retries: 1
+        resources: { time: 1m }
+        timeout: "\${{ attempt == 1 ? 1 : resources.time * 60 }}"
+        outputs: { o: o.txt }
+        run: '[ $LHB_ATTEMPT = 2 ] || sleep 60; echo $LHB_ATTEMPT > \${{ outputs.o }}'
+  `);
+  await rig.ok('build');
+  assert.ok(rig.read('far/o.txt').startsWith(`${rig.base}/disk/fast1/`), rig.read('far/o.txt'));
+  assert.is(rig.read('slow/o.txt'), '2\n');
+});
+
 test.run();
