@@ -106,9 +106,9 @@ rigTest('why, of a fresh, a failed, a stale, a new and an earlier job', async (r
   const kinds = asList((await checkedWhy(rig, 'where:n==1'))['reasons']).map((reason) => asMap(reason)['kind']);
   assert.equal(kinds, ['code']);
   rig.write('lhb.yaml', WORKFLOW.replace('lr: 0.1', 'lr: 0.2'));
-  const fresher = await checkedWhy(rig, 'where:n==1');
-  assert.is(fresher['status'], 'NEW');
-  const differing = asList(fresher['reasons']).map((reason) => asMap(reason)['path']);
+  const other = await checkedWhy(rig, 'where:n==1');
+  assert.is(other['status'], 'NEW');
+  const differing = asList(other['reasons']).map((reason) => asText(asMap(reason)['path']));
   assert.ok(differing.includes('lr'), differing.join(', '));
   const earlier = await checkedWhy(rig, asText(fresh['id']));
   assert.is(earlier['id'], fresh['id']);
@@ -124,8 +124,16 @@ rigTest('events, of jobs that end well, fail and are skipped', async (rig) => {
 
 test('documents that are wrong do not fit', () => {
   const job = {
-    ...{ id: 'step_0123456789ab', rule: 'step', status: 'NEW', plan: 'run', dir: 'runs', log: 'a.log' },
-    ...{ reasons: [{ kind: 'new', detail: 'new' }], outputs: [], built_at: null, duration_s: null },
+    id: 'step_0123456789ab',
+    rule: 'step',
+    status: 'NEW',
+    plan: 'run',
+    reasons: [{ kind: 'new', detail: 'new' }],
+    outputs: [],
+    dir: 'runs',
+    log: 'a.log',
+    built_at: null,
+    duration_s: null,
   };
   const { rule: _, ...without } = job;
   fits(SUMMARY, { jobs: [job], counts: { NEW: 1 } }, 'a right one');
