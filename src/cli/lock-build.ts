@@ -31,7 +31,9 @@ export async function lockForBuild(
     const code = errno(problem);
     if (code === undefined || !CANNOT_WRITE.has(code)) throw problem;
     const message = `the work tree's folder ${work.dir} cannot be written (${code})`;
-    screen.diagnostics([error('store/write-failed', message, { hint: 'check its permissions and the space on its disk' })]);
+    screen.diagnostics([
+      error('store/write-failed', message, { hint: 'check its permissions and the space on its disk' }),
+    ]);
     return err(EXIT.usage);
   }
   if (lock.ok) return ok({ ...lock.value, waited: told });

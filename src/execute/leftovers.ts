@@ -2,12 +2,14 @@
 // themselves. Two nets:
 // - a watchdog, one `sh` for each executor, whose stdin ends when lhb does, however that came about. It ends the groups
 //   of all helpers: TERM, KILL after 5 s.
-// - a file with the helpers of the build that runs. The next build ends those that are still there before it begins.
+// - a file with the helpers of the build that runs, and where its jobs' temporary folders are. The next build ends what is
+//   still there before it begins: what is in a helper's session, and what moved out of it, by TMPDIR in its environment.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync, readFileSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { processIds, readStat } from './proc.ts';
+import { hasVariableFrom, processIds, readStat } from './proc.ts';
 import { endProcesses, GRACE_MS } from './process-group.ts';
+import { removeScratch } from './scratch.ts';
 
 // Reads process groups, one a line; the word `done` means that all is well. A group is there as long as its helper is,
 // and a helper ends when its job has and its stdin is at its end.
@@ -29,9 +31,13 @@ done
 for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
 `;
 
+/** The first word of lines that name temporary folders; that of others is a process id. */
+const SCRATCH = 'scratch';
+
 export class Watchdog {
   readonly #child: ChildProcess;
   readonly #file: string | undefined;
+  readonly #scratch = new Set<string>();
 
   /** `file` takes a line for each helper; it is removed by `close`, and read by `endLeftovers`. */
   constructor(cwd: string, env: Readonly<Record<string, string>>, file: string | undefined) {
@@ -47,6 +53,13 @@ export class Watchdog {
   add(helper: number): void {
     this.#child.stdin?.write(`${helper}\n`);
     if (this.#file !== undefined) appendFileSync(this.#file, `${helper} ${readStat(helper)?.startTicks} ${bootId()}\n`);
+  }
+
+  /** Notes where jobs have their temporary folders: how the paths begin. Before the first job that has one there. */
+  addScratch(beginning: string): void {
+    if (this.#file === undefined || this.#scratch.has(beginning)) return;
+    this.#scratch.add(beginning);
+    appendFileSync(this.#file, `${SCRATCH} ${bootId()} ${beginning}\n`);
   }
 
   /** When all helpers have ended. */
@@ -66,7 +79,7 @@ function bootId(): string {
 }
 
 /**
- * Ends the helpers, and the jobs in their sessions, of an earlier executor that was given this file and did not get to
+ * Ends the helpers and jobs, and removes the jobs' temporary folders, of an earlier executor that was given this file and did not get to
  * close itself. To be called by the one who holds the build lock, before anything is started. Gives how many processes
  * there were.
  */
@@ -79,7 +92,15 @@ export async function endLeftovers(file: string, graceMs: number = GRACE_MS): Pr
   }
   const boot = bootId();
   const helpers = new Set<number>();
+  const beginnings: string[] = [];
+  const marks: string[] = [];
   for (const line of text.split('\n')) {
+    const [, noted, beginning] = line.startsWith(`${SCRATCH} `) ? (/^\w+ (\S+) (\/.+)$/.exec(line) ?? []) : [];
+    if (beginning !== undefined) {
+      beginnings.push(beginning);
+      if (noted === boot) marks.push(`TMPDIR=${beginning}`);
+      continue;
+    }
     const [pid, ticks, machineRun] = line.split(' ');
     if (machineRun !== boot || boot === 'unknown') continue;
     // only while the helper lives is it certain that the session is still its own
@@ -89,12 +110,14 @@ export async function endLeftovers(file: string, graceMs: number = GRACE_MS): Pr
   const find = (): number[] => {
     const pids = processIds().filter((pid) => {
       const stat = readStat(pid);
-      return stat !== undefined && stat.state !== 'Z' && helpers.has(stat.session);
+      if (stat === undefined || stat.state === 'Z' || pid === process.pid) return false;
+      return helpers.has(stat.session) || marks.some((mark) => hasVariableFrom(pid, mark));
     });
     for (const pid of pids) seen.add(pid);
     return pids;
   };
-  if (helpers.size > 0) await endProcesses(find, () => true, graceMs);
+  if (helpers.size > 0 || marks.length > 0) await endProcesses(find, () => true, graceMs);
+  for (const beginning of beginnings) await removeScratch(beginning);
   rmSync(file, { force: true });
   return seen.size;
 }

@@ -110,6 +110,7 @@ export class LocalExecutor implements Executor {
     if (refused !== undefined) throw new Error(refused);
     if (launch.cwd !== this.#cwd && !existsSync(launch.cwd)) throw new Error(`the folder ${launch.cwd} does not exist`);
     if (file !== undefined && launch.command.kind === 'script') writeFileSync(file, launch.command.text);
+    this.#watchdog.addScratch(ScratchFolders.beginning(launch.scratch));
     const scratch = this.#scratch.take(launch.scratch);
     const tmpdir = scratch.path;
     env['TMPDIR'] = tmpdir;

@@ -68,11 +68,18 @@ export function readMemory(pid: number): { readonly nowKb: number; readonly peak
 }
 
 /** Whether the process was started with `NAME=VALUE` in its environment; false where that may not be known. */
-export function hasVariable(pid: number, assignment: string): boolean {
+export const hasVariable = (pid: number, assignment: string): boolean => environHas(pid, `${assignment}\0`);
+
+/** The same for a variable whose value begins so: `NAME=BEGINNING`. */
+export const hasVariableFrom = (pid: number, beginning: string): boolean => environHas(pid, beginning);
+
+function environHas(pid: number, bytes: string): boolean {
   try {
     const environ = readFileSync(`/proc/${pid}/environ`);
-    const at = environ.indexOf(`${assignment}\0`);
-    return at === 0 || (at > 0 && environ[at - 1] === 0);
+    for (let at = environ.indexOf(bytes); at >= 0; at = environ.indexOf(bytes, at + 1)) {
+      if (at === 0 || environ[at - 1] === 0) return true;
+    }
+    return false;
   } catch {
     return false;
   }

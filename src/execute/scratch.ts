@@ -1,9 +1,10 @@
 // The temporary folders of jobs: each job has one of its own while it runs, and what it left there is removed after it.
 // A folder that a job did not touch goes to the next job as it is: making and removing one costs up to a millisecond,
 // as much as the rest of a short job. The last ones go when the executor is closed.
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { chmod, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const isErrno = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
@@ -19,8 +20,8 @@ export type Scratch = {
   readonly madeMs: number;
 };
 
-/** The names that folders of this process have, and those of other processes on this machine have not. */
-const prefix = `lhb-${process.pid.toString(36)}-`;
+/** How the names of this process's folders begin, and those of no other process on any machine. */
+const prefix = `lhb-${randomBytes(5).toString('hex')}-`;
 let made = 0;
 
 export class ScratchFolders {
@@ -42,6 +43,11 @@ export class ScratchFolders {
     else free.push(scratch);
   }
 
+  /** How the paths of all folders of this process below `base` begin. */
+  static beginning(base: string): string {
+    return join(base, prefix);
+  }
+
   async close(): Promise<void> {
     const all = [...this.#free.values()].flat();
     this.#free.clear();
@@ -60,6 +66,14 @@ function makeFolder(base: string): Scratch {
       else if (!isErrno(error, 'EEXIST')) throw error;
     }
   }
+}
+
+/** Removes the folders that a process which is no more left; `beginning` is as above. */
+export async function removeScratch(beginning: string): Promise<void> {
+  const base = dirname(beginning);
+  const names = await readdir(base).catch(() => []);
+  const left = names.map((name) => join(base, name)).filter((path) => path.startsWith(beginning));
+  await Promise.all(left.map(removeTree));
 }
 
 function isUntouched(scratch: Scratch): boolean {

@@ -247,7 +247,9 @@ export class BlobStore {
         this.quarantine(digest, exec);
         return 'damaged';
       }
-      if (shared !== 'hardlink') {
+      // Someone may have changed the mode through another link of the same file.
+      if (shared === 'hardlink') restoreMode(temporary, exec);
+      else {
         chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
         const second = Math.floor((isWholeSecond(mtimeMs) ? mtimeMs : Date.now()) / 1000);
         utimesSync(temporary, second, second);
@@ -309,6 +311,12 @@ export class BlobStore {
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+
+/** Makes a blob read only again, through one of its links; where it is not ours it stays as it is. */
+function restoreMode(link: string, exec: boolean): void {
+  const mode = exec ? 0o555 : 0o444;
+  if ((statSync(link).mode & 0o777) !== mode) unless(['EPERM', 'EACCES'], () => chmodSync(link, mode));
+}
 
 const chmodded = (path: string, exec: boolean): boolean =>
   unless(['EPERM', 'EACCES'], () => (chmodSync(path, exec ? 0o555 : 0o444), true)) ?? false;
