@@ -23,7 +23,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return least <= limit && least < longer ? best : undefined;
 }
 
-const sortedLetters = (text: string): string => [...text].sort().join('');
+const sortedLetters = (text: string): string => Array.from(text).sort().join('');
 
 /** `did you mean 'x'?`, or undefined. */
 export function didYouMean(name: string, known: Iterable<string>): string | undefined {

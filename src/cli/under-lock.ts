@@ -1,6 +1,7 @@
 // Commands that change the record run under the lock of the work tree, as builds do.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { ok, type Result } from '../base/result.ts';
 import { endLeftovers } from '../execute/leftovers.ts';
 import { workLayout } from '../store/layout.ts';
 import type { ExitCode } from './exit-code.ts';
@@ -9,16 +10,26 @@ import { lockForBuild } from './lock-build.ts';
 import { fail, withWorkspace } from './query.ts';
 import type { Screen } from './screen.ts';
 import { catchSignals } from './signals.ts';
-import { loadWorkspace, type Workspace } from './workspace.ts';
+import { loadWorkspace, openWorkspace, type Workspace } from './workspace.ts';
 
-/** Runs a command that changes the record, under the lock of the work tree. */
+/**
+ * Runs a command that changes the record, under the lock of the work tree.
+ * @param check what is looked at before anything is written; its errors end the command
+ */
 export async function underLock(
   common: CommonOptions,
   screen: Screen,
   command: (workspace: Workspace) => ExitCode | Promise<ExitCode>,
+  check: (workspace: Workspace) => Result<unknown> = () => ok(undefined),
 ): Promise<ExitCode> {
   const loaded = loadWorkspace(common);
   if (!loaded.ok) return fail(screen, loaded.error);
+  // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
+  const reading = openWorkspace(loaded.value, false);
+  if (!reading.ok) return fail(screen, reading.error);
+  const checked = check(reading.value);
+  await reading.value.close();
+  if (!checked.ok) return fail(screen, checked.error);
   const signals = catchSignals();
   const work = workLayout(loaded.value.workflow.root);
   const lock = await lockForBuild(work, randomUUID(), false, screen, signals.signal);

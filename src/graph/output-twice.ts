@@ -40,7 +40,7 @@ function describe(clashes: readonly Clash[]): Diagnostic | undefined {
   const related = sameSpec ? [] : [{ message: 'the other', at: first.output.spec.at }];
   if (job === first.job) {
     const message = `rule '${job.rule.name}' has the output ${path} twice`;
-    return error('graph/output-twice', message, { at: output.spec.at, related, hint: 'take one of them away' });
+    return error('graph/output-twice', message, { at: output.spec.at, related, hint: 'give one of them another path' });
   }
   const ids = [first.job.id, ...clashes.map((c) => c.job.id)];
   const count = ids.length === 2 ? 'two' : String(ids.length);

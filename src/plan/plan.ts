@@ -1,4 +1,5 @@
 // All decisions before anything runs.
+import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { withDownstream } from '../graph/graph.ts';
 import type { Job } from '../graph/job.ts';
 import type { Manifest } from '../store/manifest.ts';
@@ -24,6 +25,7 @@ export type Plan = {
  * Plans the given jobs, which hold all their upstream.
  * @param jobs in topological order
  * @param forced jobs to run whatever is on record
+ * @throws DiagnosticError with all that is wrong in the jobs' commands and environments
  */
 export function makePlan(jobs: Iterable<Job>, rebuilder: Rebuilder, forced: ReadonlySet<Job> = new Set()): Plan {
   const steps = new Map<Job, Step>();
@@ -31,15 +33,39 @@ export function makePlan(jobs: Iterable<Job>, rebuilder: Rebuilder, forced: Read
     const step = steps.get(job);
     return step && standingManifest(step.judgement);
   };
+  const problems = new Map<string, Diagnostic>();
   for (const job of jobs) {
-    const judgement = rebuilder.judge(job, standing);
+    const judgement = judged(job, rebuilder, standing, problems);
+    if (judgement === undefined) continue;
     const unsettled = job.upstream.flatMap((other): Unsettled[] => {
       const pending = willChange(steps.get(other));
       return pending === undefined ? [] : [{ job: other, pending }];
     });
     steps.set(job, { job, status: judgement.status, ...actionFor(judgement, unsettled, forced.has(job)), judgement });
   }
+  if (problems.size > 0) throw new DiagnosticError([...problems.values()]);
   return { steps };
+}
+
+/** How many mistakes in commands are worth reading: the jobs of a rule tend to have them all alike. */
+const ENOUGH_PROBLEMS = 50;
+
+/** A job's judgement; undefined where its command or environment cannot be filled in, which goes to `problems`, each once. */
+function judged(
+  job: Job,
+  rebuilder: Rebuilder,
+  standing: (job: Job) => Manifest | undefined,
+  problems: Map<string, Diagnostic>,
+): Judgement | undefined {
+  try {
+    return rebuilder.judge(job, standing);
+  } catch (problem) {
+    if (!(problem instanceof DiagnosticError)) throw problem;
+    for (const d of problem.diagnostics) {
+      if (problems.size < ENOUGH_PROBLEMS) problems.set(`${d.message} ${d.at?.file.name} ${d.at?.start}`, d);
+    }
+    return undefined;
+  }
 }
 
 type Unsettled = { readonly job: Job; readonly pending: Pending };

@@ -82,6 +82,13 @@ export class Allotments {
   check(jobs: Iterable<Job>): { errors: Diagnostic[]; warnings: Diagnostic[] } {
     const errors = new Map<string, Diagnostic>();
     const warnings = new Map<string, Diagnostic>();
+    const noteProblem = (job: Job, d: Diagnostic): void => {
+      const owner = `rule '${job.rule.name}'`;
+      const message = d.message.includes(owner) ? d.message : `${owner}: ${d.message}`;
+      // A value of the wrong kind is one mistake, however many jobs have one.
+      const key = `${d.code === 'schedule/bad-resource' ? d.code : message} ${d.at?.file.name} ${d.at?.start}`;
+      if (!errors.has(key)) errors.set(key, { ...d, message, at: d.at ?? job.rule.at });
+    };
     for (const job of jobs) {
       let request: Request;
       try {
@@ -90,8 +97,7 @@ export class Allotments {
         request = this.requestOf(job, 1);
       } catch (problem) {
         if (!(problem instanceof DiagnosticError)) throw problem;
-        for (const d of problem.diagnostics)
-          if (d.code !== 'expr/no-file') errors.set(`${d.message} ${d.at?.start}`, d);
+        for (const d of problem.diagnostics) if (d.code !== 'expr/no-file') noteProblem(job, d);
         continue;
       }
       const at = (name: string): Diagnostic['at'] => job.rule.resources.find((r) => r.name === name)?.at ?? job.rule.at;
@@ -127,7 +133,7 @@ export class Allotments {
     if (template === undefined) return 0;
     const value = evaluate(template, this.scopes.ofResources(job, 1));
     if (typeof value === 'bigint' || typeof value === 'number') return Number(value);
-    throw bad(job, `priority must be a number, and is ${String(value)}`, template);
+    throw bad(job, `priority must be a number, not '${String(value)}'`, template);
   }
 
   private firstTimeout(job: Job): number | undefined {
@@ -150,7 +156,7 @@ export class Allotments {
     const text = evaluateText(template, this.scopes.ofResources(job, 1));
     const value = Number(text);
     if (text.trim() !== '' && Number.isInteger(value) && value >= 0) return value;
-    throw bad(job, `retries must be a whole number from 0, not ${text === '' ? 'empty' : text}`, template);
+    throw bad(job, `retries must be a whole number from 0, not '${text}'`, template);
   }
 }
 

@@ -23,7 +23,7 @@ export function parseResource(name: string, value: Value): Result<ResourceValue,
     return err(`must be a number or text, not ${describe(value)}`);
   }
   const given = typeof value === 'string' ? value.trim() : Number(value);
-  const shown = typeof value === 'number' ? floatText(value) : String(value);
+  const shown = typeof value === 'number' ? floatText(value) : typeof value === 'string' ? `'${value}'` : String(value);
   if (typeof given === 'number' && !Number.isFinite(given)) return err(`must be a finite number, not ${shown}`);
   if (WHOLE.has(name)) {
     const least = name === 'cpus' ? 1 : 0;

@@ -74,7 +74,8 @@ function notYet(name: string, expression: Expression, visible: Visible, advice: 
 }
 
 function mayUse({ field, names, rules = new Set() }: Visible): string {
-  const shown = [...names].filter((name) => !rules.has(name));
+  const known: readonly string[] = RESERVED;
+  const shown = [...names].filter((name) => !rules.has(name) || known.includes(name));
   return `${field} may use ${shown.join(', ')}${rules.size > 0 ? " and rules' names" : ''}`;
 }
 

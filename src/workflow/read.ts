@@ -21,7 +21,7 @@ import type { Key, Scalar } from '../base/value.ts';
 import { kindName, mergeEntries, type Entry, type ListNode, type MapNode, type Node, type ScalarNode } from './node.ts';
 import { MAX_YAML_BYTES, readSource, type ReadOptions } from './source.ts';
 import { otherVersion, severalDocuments, syntaxErrors, type YamlError } from './yaml-errors.ts';
-import { nesting } from './yaml-depth.ts';
+import { tooDeepAt } from './yaml-depth.ts';
 import { isCoreTag, styleOf, taggedScalar } from './yaml-tags.ts';
 
 /** How many nodes aliases may add when they are written out: far beyond honest use, far below what takes seconds. */
@@ -70,7 +70,7 @@ export function readYaml(file: SourceFile): Result<Node> {
 /** The nodes of a text without errors of syntax, and the other errors. */
 function readNodes(file: SourceFile): Result<{ node: Node; errors: readonly Diagnostic[] }> {
   const parsed = parse(file);
-  if (parsed === undefined) return err([tooDeep({ file, start: 0, end: 0 })]);
+  if (typeof parsed === 'number') return err([tooDeep({ file, start: parsed, end: parsed + 1 })]);
   const { document, second } = parsed;
   const errors: YamlError[] = [...document.errors, ...document.warnings].filter((e) => e.code !== 'TAG_RESOLVE_FAILED');
   const version = document.directives?.yaml;
@@ -97,18 +97,19 @@ const OPTIONS = {
 
 type Parsed = { readonly document: Document.Parsed; readonly second: number | undefined };
 
-/** The document as the library composes it and the offset of a second one, or undefined where it is nested too deeply. */
-function parse(file: SourceFile): Parsed | undefined {
+/** The document as the library composes it and the offset of a second one, or where it is nested too deeply. */
+function parse(file: SourceFile): Parsed | number {
   let tokens: CST.Token[];
   try {
     tokens = [...new Parser().parse(file.text)];
   } catch (cause) {
     // The library recurses without a bound of its own.
-    if (cause instanceof RangeError) return undefined;
+    if (cause instanceof RangeError) return 0;
     throw cause;
   }
   // Composing recurses too, and near the end of the stack Node can crash instead of throwing.
-  if (nesting(tokens) > MAX_DEPTH) return undefined;
+  const deep = tooDeepAt(tokens, MAX_DEPTH);
+  if (deep !== undefined) return deep;
   const documents = new Composer(OPTIONS).compose(tokens, true, file.text.length);
   const first = documents.next().value as Document.Parsed;
   const second = documents.next().value;

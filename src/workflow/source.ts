@@ -68,7 +68,7 @@ function decode(file: string, shown: string, bytes: Buffer, at: SourceRange | un
   const start = badCharacter(text, bytes);
   if (start === undefined) return err([error('file/encoding', `'${shown}' is not UTF-8 text`, { at, hint })]);
   const place = { file: { name: file, text }, start, end: start + 1 };
-  return err([error('file/encoding', `'${shown}' is not UTF-8 text: this character is none`, { at: place, hint })]);
+  return err([error('file/encoding', `'${shown}' is not UTF-8 text: this byte is no character`, { at: place, hint })]);
 }
 
 /** The offset of the first U+FFFD in the text that does not stand in the bytes. */

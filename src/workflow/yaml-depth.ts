@@ -3,26 +3,27 @@
 /** A token as far as it matters here: a document has a value, a list or map has items with keys and values. */
 type Token = {
   readonly type: string;
+  readonly offset?: number;
   readonly value?: unknown;
   readonly items?: readonly { readonly key?: unknown; readonly value?: unknown }[];
 };
 
-/** How many lists and maps stand in one another at the deepest place of some documents. */
-export function nesting(documents: readonly unknown[]): number {
+/** The offset of a list or map that stands in more than `most` others, or undefined where none does. */
+export function tooDeepAt(documents: readonly unknown[], most: number): number | undefined {
   let level = documents;
   let depth = 0;
   while (level.length > 0) {
     const below: unknown[] = [];
-    let collections = false;
+    let deepest: Token | undefined;
     for (const token of level as readonly (Token | null | undefined)[]) {
       if (token === null || token === undefined) continue;
       if (token.type === 'document') below.push(token.value);
       if (token.items === undefined) continue;
-      collections = true;
+      deepest ??= token;
       for (const item of token.items) below.push(item.key, item.value);
     }
-    if (collections) depth++;
+    if (deepest !== undefined && ++depth > most) return deepest.offset ?? 0;
     level = below;
   }
-  return depth;
+  return undefined;
 }

@@ -149,7 +149,7 @@ test('files that cannot be read are sentences', () => {
       const read = (name: string): string[] => errorsOf(readYamlFile(join(folder, name), { shown: name }));
       assert.equal(read('confg.yaml'), ["file/not-found: there is no file 'confg.yaml' | did you mean 'config.yaml'?"]);
       assert.equal(read('latin.yaml'), [
-        "1:3 file/encoding: 'latin.yaml' is not UTF-8 text: this character is none | save it as UTF-8",
+        "1:3 file/encoding: 'latin.yaml' is not UTF-8 text: this byte is no character | save it as UTF-8",
       ]);
       assert.equal(read('wide.yaml'), ["file/encoding: 'wide.yaml' is UTF-16 text, expected UTF-8 | save it as UTF-8"]);
       assert.equal(read('.'), ["file/not-a-file: '.' is a folder, expected a file"]);

@@ -1,8 +1,9 @@
 // lhb build, plan, forcerun: brings jobs up to date, or says what that would take.
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { Diagnostic } from '../../base/diagnostic.ts';
+import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { visibleGpus, GpuPool } from '../../execute/gpus.ts';
 import { endLeftovers } from '../../execute/leftovers.ts';
@@ -57,7 +58,11 @@ export async function build(request: BuildRequest, screen: Screen): Promise<Exit
     await reading.value.close();
     return code;
   }
+  // Where nothing was built yet, a mistake in a command or in what jobs ask for does not leave a store behind either.
+  const first = !existsSync(workLayout(loaded.value.workflow.root).dir);
+  const prepared = first ? prepare(reading.value, scope.value, request.build) : undefined;
   await reading.value.close();
+  if (prepared?.ok === false) return failed(screen, prepared.error);
   return await locked(request, screen, reading.value);
 }
 
@@ -154,6 +159,33 @@ function incomplete({ records }: Workspace, wanted: ReadonlySet<Job>): Job[] {
 const intersect = (jobs: Set<Job>, others: ReadonlySet<Job>): Set<Job> =>
   new Set([...jobs].filter((j) => others.has(j)));
 
+type Prepared = {
+  readonly plan: Plan;
+  readonly allotments: Allotments;
+  readonly toRun: readonly Job[];
+  readonly warnings: readonly Diagnostic[];
+};
+
+/** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
+function prepare(workspace: Workspace, scope: Scope, options: BuildOptions): Result<Prepared> {
+  const gpus = new GpuPool(visibleGpus());
+  const limits = limitsFrom(machineLimits(gpus.size), options.resources);
+  const overrides = overridesFrom(workspace, options);
+  const problems = [limits, overrides].flatMap((r) => (r.ok ? [] : r.error));
+  if (!limits.ok || !overrides.ok) return err(problems);
+  const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
+  let plan: Plan;
+  try {
+    plan = makePlan(scope.jobs, workspace.rebuilder, scope.forced);
+  } catch (problem) {
+    if (!(problem instanceof DiagnosticError)) throw problem;
+    return err([...problem.diagnostics, ...allotments.check(scope.jobs).errors]);
+  }
+  const toRun = [...plan.steps.values()].filter((s) => s.action === 'run' || s.action === 'check').map((s) => s.job);
+  const { errors, warnings } = allotments.check(toRun);
+  return errors.length > 0 ? err(errors) : ok({ plan, allotments, toRun, warnings });
+}
+
 async function runBuild(
   workspace: Workspace,
   scope: Scope,
@@ -165,17 +197,10 @@ async function runBuild(
   const { build: options, common } = request;
   const root = workspace.workflow.root;
   const slots = options.jobs ?? availableParallelism();
-  const gpus = new GpuPool(visibleGpus());
-  const limits = limitsFrom(machineLimits(gpus.size), options.resources);
-  const overrides = overridesFrom(workspace, options);
-  const problems = [limits, overrides].flatMap((r) => (r.ok ? [] : r.error));
-  if (!limits.ok || !overrides.ok) return failed(screen, problems);
-  const plan: Plan = makePlan(scope.jobs, workspace.rebuilder, scope.forced);
-  const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
-  const toRun = [...plan.steps.values()].filter((s) => s.action === 'run' || s.action === 'check').map((s) => s.job);
-  const asked = allotments.check(toRun);
-  if (asked.errors.length > 0) return failed(screen, asked.errors);
-  screen.diagnostics(asked.warnings);
+  const prepared = prepare(workspace, scope, options);
+  if (!prepared.ok) return failed(screen, prepared.error);
+  const { plan, allotments, toRun, warnings } = prepared.value;
+  screen.diagnostics(warnings);
   const reporter = openReporter(
     {
       json: common.json,

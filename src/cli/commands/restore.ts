@@ -14,24 +14,29 @@ import { underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
 export const restore = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
-  underLock(common, screen, (workspace) => {
-    const wanted = select(workspace, selectors);
-    if (!wanted.ok) return fail(screen, wanted.error);
-    const { jobs, earlier } = wanted.value;
-    const problems: Diagnostic[] = [];
-    const restored = [
-      ...restoreJobs(workspace, jobs, problems),
-      ...earlier.flatMap((trace) => restoreEarlier(workspace, trace, screen, problems)),
-    ];
-    if (problems.length > 0) screen.diagnostics(problems);
-    else if (screen.json) screen.document({ restored });
-    const asked = jobs.size + earlier.length;
-    const left = asked - restored.length - problems.length;
-    screen.note(
-      `restored ${formatCount(restored.length, 'job')}${left > 0 ? `; ${formatCount(left, 'job')} had all outputs in place` : ''}`,
-    );
-    return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
-  });
+  underLock(
+    common,
+    screen,
+    (workspace) => {
+      const wanted = select(workspace, selectors);
+      if (!wanted.ok) return fail(screen, wanted.error);
+      const { jobs, earlier } = wanted.value;
+      const problems: Diagnostic[] = [];
+      const restored = [
+        ...restoreJobs(workspace, jobs, problems),
+        ...earlier.flatMap((trace) => restoreEarlier(workspace, trace, screen, problems)),
+      ];
+      if (problems.length > 0) screen.diagnostics(problems);
+      else if (screen.json) screen.document({ restored });
+      const asked = jobs.size + earlier.length;
+      const left = asked - restored.length - problems.length;
+      screen.note(
+        `restored ${formatCount(restored.length, 'job')}${left > 0 ? `; ${formatCount(left, 'job')} had all outputs in place` : ''}`,
+      );
+      return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
+    },
+    (workspace) => select(workspace, selectors),
+  );
 
 type Wanted = { readonly jobs: ReadonlySet<Job>; readonly earlier: readonly Trace[] };
 

@@ -18,33 +18,38 @@ import { underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
 export const touch = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
-  underLock(common, screen, async (workspace) => {
-    const selected = workspace.select(selectors);
-    if (!selected.ok) return fail(screen, selected.error);
-    const problems: Diagnostic[] = [];
-    const touched: string[] = [];
-    const made = new Map<Job, Manifest>();
-    const needed = withUpstream(selected.value);
-    // In topological order, so that a job below sees what was just accepted above it.
-    for (const job of workspace.graph.jobs.filter((j) => needed.has(j))) {
-      const manifestOf = (other: Job): Manifest | undefined => made.get(other);
-      const judgement = workspace.rebuilder.judge(job, manifestOf);
-      const standing = judgement.status === 'FRESH' ? judgement.trace : (judgement.current ?? judgement.trace);
-      if (standing !== undefined) made.set(job, standing.manifest);
-      if (!selected.value.has(job) || judgement.status === 'FRESH') continue;
-      const result = await accept(workspace, job, judgement.key, standing);
-      if (typeof result === 'string') {
-        problems.push(error('touch/not-possible', `${job.rule.name} ${job.id}: ${result}`));
-        continue;
+  underLock(
+    common,
+    screen,
+    async (workspace) => {
+      const selected = workspace.select(selectors);
+      if (!selected.ok) return fail(screen, selected.error);
+      const problems: Diagnostic[] = [];
+      const touched: string[] = [];
+      const made = new Map<Job, Manifest>();
+      const needed = withUpstream(selected.value);
+      // In topological order, so that a job below sees what was just accepted above it.
+      for (const job of workspace.graph.jobs.filter((j) => needed.has(j))) {
+        const manifestOf = (other: Job): Manifest | undefined => made.get(other);
+        const judgement = workspace.rebuilder.judge(job, manifestOf);
+        const standing = judgement.status === 'FRESH' ? judgement.trace : (judgement.current ?? judgement.trace);
+        if (standing !== undefined) made.set(job, standing.manifest);
+        if (!selected.value.has(job) || judgement.status === 'FRESH') continue;
+        const result = await accept(workspace, job, judgement.key, standing);
+        if (typeof result === 'string') {
+          problems.push(error('touch/not-possible', `${job.rule.name} ${job.id}: ${result}`));
+          continue;
+        }
+        made.set(job, result);
+        touched.push(job.id);
       }
-      made.set(job, result);
-      touched.push(job.id);
-    }
-    if (problems.length > 0) screen.diagnostics(problems);
-    else if (screen.json) screen.document({ touched });
-    screen.note(`touched ${formatCount(touched.length, 'job')}`);
-    return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
-  });
+      if (problems.length > 0) screen.diagnostics(problems);
+      else if (screen.json) screen.document({ touched });
+      screen.note(`touched ${formatCount(touched.length, 'job')}`);
+      return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
+    },
+    (workspace) => workspace.select(selectors),
+  );
 
 /** Puts what is on disk on record for the key that holds now; a text says why that cannot be. */
 async function accept(
