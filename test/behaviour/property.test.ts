@@ -40,9 +40,9 @@ class Case {
   disturb(): void {
     const { random, rig } = this;
     this.#earlier.push(structuredClone(this.model));
-    const kind = random.below(12);
+    const kind = random.below(11);
     if (kind < 6) {
-      const edits = 1 + random.below(2);
+      const edits = 1 + random.below(4);
       for (let i = 0; i < edits; i++) this.history.push(`edit ${randomEdit(random, this.model)}`);
     } else if (kind < 7) {
       this.model = structuredClone(random.pick(this.#earlier));
