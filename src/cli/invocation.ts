@@ -74,7 +74,6 @@ export type Invocation =
   | ({ readonly command: 'graph'; readonly rules: boolean; readonly format: GraphFormat } & WithSelectors)
   /** At least one selector. */
   | ({ readonly command: 'touch' | 'restore' } & WithSelectors)
-  | { readonly command: 'verify'; readonly repair: boolean; readonly common: CommonOptions }
-  | { readonly command: 'jobs' | 'lint' | 'version'; readonly common: CommonOptions }
+  | { readonly command: 'verify' | 'jobs' | 'lint' | 'version'; readonly common: CommonOptions }
   /** `topic`: the name of a command, undefined for the overview. */
   | { readonly command: 'help'; readonly topic: string | undefined; readonly common: CommonOptions };

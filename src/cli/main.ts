@@ -86,7 +86,7 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     }
     case 'verify': {
       const { verify } = await import('./commands/verify.ts');
-      return verify(invocation.common, invocation.repair, screen);
+      return verify(invocation.common, screen);
     }
     case 'jobs': {
       const { jobs } = await import('./commands/jobs.ts');

@@ -95,7 +95,6 @@ export function readInvocation(reader: OptionReader, command: CommandSpec, commo
       return () => ({ command: name, selectors, common });
     }
     case 'verify':
-      return () => ({ command: 'verify', repair: reader.flag('repair'), common });
     case 'jobs':
     case 'lint':
     case 'version': {

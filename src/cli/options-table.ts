@@ -232,15 +232,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'verify',
-    help: 'check every blob and record of the store',
+    help: 'check every blob and record of the store, and repair it where possible',
     positionals: 'none',
-    groups: [
-      {
-        title: 'Options',
-        options: [{ long: 'repair', value: 'none', help: 'give back what can be given back' }],
-      },
-    ],
-    examples: [['lhb verify --repair', 'exit code 4 while damage is left']],
+    groups: [],
+    examples: [['lhb verify', 'exit code 4 while damage is left']],
   },
   { name: 'jobs', help: 'what is running', positionals: 'none', groups: [], examples: [] },
   { name: 'lint', help: 'warnings about the workflow', positionals: 'none', groups: [], examples: [] },

@@ -133,7 +133,9 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   const db = index.value;
   const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
   const files = new FileDigests(root, db.fileTable(tree), write);
-  const records = new Records({ root, index: db, blobs, files, tree, runningBuild: readHolder(work)?.build });
+  // Who writes holds the lock: the build that runs is its own.
+  const runningBuild = write ? undefined : readHolder(work)?.build;
+  const records = new Records({ root, index: db, blobs, files, tree, runningBuild });
   loaded.made.before = (path) => records.madeBefore(path);
   const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
   if (!expansion.ok) {

@@ -49,6 +49,7 @@ export class Rebuilder {
     const current = records.current(job.id);
     const attempt = key && records.attempt(job.id, key.key);
     const found = { job, key, current, attempt };
+    if (records.isRunningElsewhere(job.id)) return this.whileRunning(found);
     if (key === undefined) {
       const missing = job.upstream.filter((other) => manifestOf(other) === undefined);
       const below = missing.map((other) => upstreamPending(other.id, 'run'));
@@ -62,6 +63,16 @@ export class Rebuilder {
     return { ...found, ...this.withTrace(job, key, trace, current), trace };
   }
 
+  /** Another build runs the job at this moment; the reasons are those without that. */
+  private whileRunning(found: Pick<Judgement, 'job' | 'key' | 'current' | 'attempt'>): Judgement {
+    const { job, key, current } = found;
+    const last = current ?? this.records.newest(job.id);
+    const differences = key && last ? this.differences(job, key, last) : [];
+    const reasons = last === undefined ? [reason('new')] : differences.length > 0 ? differences : [reason('forced')];
+    const trace = key && this.records.trace(key.key);
+    return { ...found, status: 'RUNNING', decision: 'run', reasons, trace };
+  }
+
   private withoutTrace(
     job: Job,
     key: KeyParts,
@@ -71,9 +82,8 @@ export class Rebuilder {
     const last = current ?? this.records.newest(job.id);
     const differences = last ? this.differences(job, key, last) : [];
     if (attempt !== undefined) {
-      const running = attempt.state === 'begun' && this.records.isRunning(attempt);
       const first = reason(attempt.state === 'failed' ? 'failed' : 'incomplete', '', undefined, attempt.reason);
-      const status = running ? 'RUNNING' : attempt.state === 'failed' ? 'FAILED' : 'INCOMPLETE';
+      const status = attempt.state === 'failed' ? 'FAILED' : 'INCOMPLETE';
       return { status, decision: 'run', reasons: [first, ...differences] };
     }
     if (last === undefined) return { status: 'NEW', decision: 'run', reasons: [reason('new')] };

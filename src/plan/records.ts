@@ -22,7 +22,7 @@ export type RecordsParts = {
   readonly files: FileDigests;
   /** The work tree's id in the index, which several may share. */
   readonly tree: string;
-  /** The build that runs now in this work tree, if any. */
+  /** The other build that runs now in this work tree, if any. */
   readonly runningBuild: string | undefined;
 };
 
@@ -63,6 +63,13 @@ export class Records {
   /** Does the attempt belong to the build that runs now? */
   isRunning(attempt: Attempt): boolean {
     return this.parts.runningBuild !== undefined && attempt.build === this.parts.runningBuild;
+  }
+
+  /** Does another build of this work tree run the job now, under whatever key? */
+  isRunningElsewhere(id: JobId): boolean {
+    if (this.parts.runningBuild === undefined) return false;
+    const attempt = this.attempt(id);
+    return attempt?.state === 'begun' && this.isRunning(attempt);
   }
 
   /** How the outputs on disk stand to a manifest; temp outputs may be gone. */

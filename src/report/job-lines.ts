@@ -95,7 +95,7 @@ function failedLines(event: FailedEvent, at: At): Line[] {
   return [
     line,
     ...tail.map((text): Line => [['dim', `${INDENT}| `], safeLogLine(text)]),
-    [['dim', `${INDENT}log: ${safeText(event.log)}`]],
+    [['dim', `${INDENT}log: ${safeText(event.log)}${event.log_tail.length === 0 ? ' (empty)' : ''}`]],
   ];
 }
 

@@ -359,6 +359,11 @@ export class Scheduler {
 
   private interrupt(): void {
     this.stopping = true;
+    const count = this.running.size;
+    if (count > 0) {
+      const what = count === 1 ? 'the running job is' : `${count} running jobs are`;
+      this.message('warning', `interrupted: ${what} ended; the next build runs what is missing`);
+    }
     for (const { cancel } of this.running.values()) cancel();
     this.wake();
   }

@@ -69,7 +69,7 @@ export async function verifyStore(blobs: BlobStore, index: IndexDb, options: Ver
     findings.push({
       kind: 'blob',
       what,
-      detail: repaired ? 'written again from an output' : 'its bytes are not those of its name',
+      detail: repaired ? 'was damaged; written again from an output' : 'its bytes are not those of its name',
       repaired,
     });
   }
