@@ -22,7 +22,8 @@ export function only(list: unknown, wanted: unknown): readonly unknown[] {
   const items = asList('only', list);
   if (!(wanted instanceof Map)) throw typeError(`only() takes a map such as {'name': value}, not ${kindOf(wanted)}`);
   const names = [...(wanted as Map<unknown, unknown>).keys()].map(String).sort();
-  const all = names.join('\0');
+  const [first] = items;
+  const all = [...names, first instanceof RecordObject ? first.form() : ''].join('\0');
   let ofList = indexes.get(items);
   if (!ofList) indexes.set(items, (ofList = new Map()));
   let index = ofList.get(all);

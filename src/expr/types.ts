@@ -24,6 +24,10 @@ export abstract class RecordObject {
   abstract get(name: string): unknown;
   /** The fields' names, for messages with the nearest known name. */
   abstract names(): readonly string[];
+  /** Names how fields show paths at the moment: an index over fields holds for one way of showing them. */
+  form(): string {
+    return '';
+  }
   /** Two records are equal where these are the same; a class whose objects are made anew for one job overrides it. */
   identity(): unknown {
     return this;

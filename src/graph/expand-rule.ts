@@ -5,13 +5,14 @@ import { each, evaluate, evaluateText, pathsOf } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
 import { isGlob } from '../fs/glob.ts';
 import { parseRelPath } from '../fs/rel-path.ts';
-import { composeConfig, removePaths } from '../workflow/layers.ts';
+import { removePaths } from '../workflow/layers.ts';
 import type { OutputSpec, Rule } from '../workflow/workflow.ts';
 import type { Expander } from './expand.ts';
 import { jobHash, jobId } from './job-hash.ts';
 import { Job, type JobInput, type JobOutput } from './job.ts';
 import { JobView } from './job-view.ts';
-import { OUTPUT_TOKEN } from './path-form.ts';
+import { OUTPUT_TOKEN, type TwoForms } from './path-form.ts';
+import { bindingsOf, eachForm, layeredConfig, pathHolder, withPortable, type BothScopes } from './two-forms.ts';
 
 /** How many errors of one rule are worth reading: the jobs of a rule tend to fail alike. */
 const ENOUGH_ERRORS = 20;
@@ -23,8 +24,9 @@ const ENOUGH_ERRORS = 20;
 export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<string>): Job[] {
   const jobs = new Set<Job>();
   const errorsBefore = expander.errors.length;
-  const scope = expander.scopes.base();
-  const bindings = new Map<string, unknown>();
+  const { form, scopes } = expander;
+  const scope: BothScopes = { actual: scopes.base(), portable: form.inPortable(() => scopes.base()) };
+  const holdsPaths = pathHolder(rule, named);
   const lists = iteratedLists(rule);
 
   const bind = (depth: number): void => {
@@ -32,28 +34,31 @@ export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<st
     const axis = rule.for[depth];
     if (axis === undefined) {
       try {
-        if (!accepts(rule, scope)) return;
-        const job = expander.add(makeJob(expander, rule, named, scope, new Map(bindings), lists));
+        if (!accepts(rule, scope.actual)) return;
+        const job = expander.add(makeJob(expander, rule, named, scope, holdsPaths, lists));
         if (job !== undefined) jobs.add(job);
       } catch (problem) {
         expander.note(rule, problem);
       }
       return;
     }
-    let values: readonly unknown[];
+    let values: TwoForms<readonly unknown[]>;
     try {
-      values = axisValues(rule, axis.name, axis.value, scope);
+      const actual = axisValues(rule, axis.name, axis.value, scope.actual);
+      const again = (): readonly unknown[] => axisValues(rule, axis.name, axis.value, scope.portable);
+      values = holdsPaths(axis.value) ? withPortable(form, actual, again) : { actual, portable: actual };
     } catch (problem) {
       expander.note(rule, problem);
       return;
     }
-    for (const value of values) {
-      scope.set(axis.name, value);
-      bindings.set(axis.name, value);
+    const portable = values.portable.length === values.actual.length ? values.portable : values.actual;
+    for (const [i, value] of values.actual.entries()) {
+      scope.actual.set(axis.name, value);
+      scope.portable.set(axis.name, portable[i]);
       bind(depth + 1);
     }
-    scope.delete(axis.name);
-    bindings.delete(axis.name);
+    scope.actual.delete(axis.name);
+    scope.portable.delete(axis.name);
   };
   bind(0);
   return [...jobs];
@@ -112,22 +117,26 @@ function makeJob(
   expander: Expander,
   rule: Rule,
   named: ReadonlySet<string>,
-  scope: Map<string, unknown>,
-  bindings: ReadonlyMap<string, unknown>,
+  scope: BothScopes,
+  holdsPaths: (template: Template) => boolean,
   lists: ReadonlyMap<string, readonly (readonly string[])[]>,
 ): Job {
-  const config = rule.config ? composeConfig(rule.config, scope, expander.readConfig) : bindingsConfig(bindings, lists);
-  const { inputs, jobs: inputJobs } = expander.form.inPortable(() => evaluateInputs(expander, rule, named, scope));
-  const bound = [...bindings.entries()]
+  const { form } = expander;
+  const bindings = bindingsOf(rule, scope);
+  const config = rule.config
+    ? layeredConfig(expander, rule.config, scope, holdsPaths)
+    : eachForm(bindings, (values) => bindingsConfig(values, lists));
+  const { inputs, jobs: inputJobs } = form.inPortable(() => evaluateInputs(expander, rule, named, scope.portable));
+  const bound = [...bindings.actual.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, value]) => jobsIn(value))
     .filter((jobs) => jobs.length > 0);
   const upstream = [...bound, ...inputJobs];
-  const keyed = rule.unkeyed.length > 0 ? removePaths(config, rule.unkeyed) : config;
+  const keyed = rule.unkeyed.length > 0 ? removePaths(config.portable, rule.unkeyed) : config.portable;
   const hash = jobHash(rule.prefix, keyed, upstream);
   const job = new Job({
     rule,
-    form: expander.form,
+    form,
     bindings,
     config,
     inputs,
@@ -136,7 +145,7 @@ function makeJob(
     hash,
     id: jobId(rule.prefix, hash),
   });
-  expander.form.inPortable(() => placeJob(expander, job));
+  form.inPortable(() => placeJob(expander, job));
   return job;
 }
 
@@ -179,10 +188,9 @@ function evaluateInputs(
   expander: Expander,
   rule: Rule,
   named: ReadonlySet<string>,
-  actualScope: Map<string, unknown>,
+  scope: ReadonlyMap<string, unknown>,
 ): { inputs: JobInput[]; jobs: Job[][] } {
   if (rule.inputs.length === 0) return { inputs: [], jobs: [] };
-  const scope = new Map(actualScope).set('output', expander.form.output);
   const inputs: JobInput[] = [];
   const byName = new Map<string, Job[]>();
   const values = each(rule.inputs, (spec) => checkedInput(rule, spec.name, evaluate(spec.value, scope), spec.value.at));

@@ -30,6 +30,10 @@ export class JobView extends RecordObject {
     return this.job.id;
   }
 
+  override form(): string {
+    return this.job.form.isPortable ? 'portable' : '';
+  }
+
   override has(name: string): boolean {
     return this.job.bindings.has(name) || FIELDS.includes(name);
   }
@@ -84,7 +88,6 @@ export class JobView extends RecordObject {
 const tooEarly = (job: Job, field: string): DiagnosticError =>
   new DiagnosticError([
     error('expr/too-early', `rule '${job.rule.name}': job.${field} is not known yet here`, {
-      at: job.rule.at,
       hint: '`dir` is worked out first, then `outputs`, then `log`',
     }),
   ]);

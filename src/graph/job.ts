@@ -5,7 +5,7 @@ import type { Value } from '../base/value.ts';
 import type { OutputSpec, Rule } from '../workflow/workflow.ts';
 import { JobView } from './job-view.ts';
 import { jobLabel } from './label.ts';
-import type { PathForm } from './path-form.ts';
+import type { PathForm, TwoForms } from './path-form.ts';
 
 /** One declared output path of a job; an output with a list of paths has several, with one name. */
 export type JobOutput = {
@@ -42,10 +42,12 @@ export type JobInput = {
 export class Job {
   readonly rule: Rule;
   readonly form: PathForm;
-  /** The values of the `for` names, jobs among them. */
-  readonly bindings: ReadonlyMap<string, unknown>;
-  /** The composed config; jobs may stand in it. */
-  readonly config: Value;
+  /** The values of the `for` names, jobs among them: paths as they are on disk, and portable. */
+  readonly actualBindings: ReadonlyMap<string, unknown>;
+  readonly portableBindings: ReadonlyMap<string, unknown>;
+  /** The composed config; jobs may stand in it. Paths as the job sees them, and portable, as keys see them. */
+  readonly actualConfig: Value;
+  readonly portableConfig: Value;
   readonly inputs: readonly JobInput[];
   /** The jobs that count in the job hash: bound in `for`, or named by `inputs`. */
   readonly named: readonly Job[];
@@ -72,8 +74,8 @@ export class Job {
   constructor(fields: {
     rule: Rule;
     form: PathForm;
-    bindings: ReadonlyMap<string, unknown>;
-    config: Value;
+    bindings: TwoForms<ReadonlyMap<string, unknown>>;
+    config: TwoForms<Value>;
     inputs: readonly JobInput[];
     named: readonly Job[];
     boundJobs: readonly Job[];
@@ -82,14 +84,26 @@ export class Job {
   }) {
     this.rule = fields.rule;
     this.form = fields.form;
-    this.bindings = fields.bindings;
-    this.config = fields.config;
+    this.actualBindings = fields.bindings.actual;
+    this.portableBindings = fields.bindings.portable;
+    this.actualConfig = fields.config.actual;
+    this.portableConfig = fields.config.portable;
     this.inputs = fields.inputs;
     this.named = fields.named;
     this.boundJobs = fields.boundJobs;
     this.hash = fields.hash;
     this.id = fields.id;
     this.view = new JobView(this);
+  }
+
+  /** The values of the `for` names, in the form of the moment. */
+  get bindings(): ReadonlyMap<string, unknown> {
+    return this.form.isPortable ? this.portableBindings : this.actualBindings;
+  }
+
+  /** The composed config, in the form of the moment. */
+  get config(): Value {
+    return this.form.isPortable ? this.portableConfig : this.actualConfig;
   }
 
   get hash8(): string {

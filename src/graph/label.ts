@@ -18,7 +18,7 @@ export function jobLabel(job: Job): string {
 }
 
 function addScalars(job: Job, parts: string[], seen: Set<string>): void {
-  for (const [name, value] of job.bindings) {
+  for (const [name, value] of job.actualBindings) {
     if (value instanceof JobView) {
       addScalars(value.job, parts, seen);
       continue;

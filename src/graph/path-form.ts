@@ -3,6 +3,9 @@
 
 export const OUTPUT_TOKEN = '${{ output }}';
 
+/** A value in which paths of outputs may stand, in both forms; one and the same object where none do. */
+export type TwoForms<T> = { readonly actual: T; readonly portable: T };
+
 /** Which form expressions see at the moment. One object a graph; all its jobs ask it. */
 export class PathForm {
   /** The workflow's output root, from its folder. */

@@ -9,7 +9,7 @@ const plainConfigs = new WeakMap<Job, Value>();
 export function plainConfig(job: Job): Value {
   let config = plainConfigs.get(job);
   if (config === undefined) {
-    config = plain(job.config);
+    config = plain(job.actualConfig);
     plainConfigs.set(job, config);
   }
   return config;
@@ -35,7 +35,7 @@ const jobMap = (job: Job): ValueMap =>
     ['outputs', job.outputsValue() as Value],
   ]);
 
-/** The config as JSON for the record: a job in it is its id. */
+/** The config as JSON for the record, as keys see it: a job in it is its id, paths are portable. */
 export function recordedConfig(job: Job): string {
   const withIds = (value: unknown): Value => {
     if (value instanceof JobView) return value.job.id;
@@ -43,7 +43,7 @@ export function recordedConfig(job: Job): string {
     if (isMap(value)) return new Map([...value].map(([k, v]) => [k, withIds(v)]));
     return value as Value;
   };
-  return toJsonText(withIds(job.config));
+  return toJsonText(withIds(job.portableConfig));
 }
 
 /**
@@ -90,4 +90,4 @@ function sourceData(source: Source): Value {
   return new Map<Key, Value>([['path', source.sub === '' ? path : `${path}/${source.sub}`], ...of]);
 }
 
-const forNames = (job: Job): ValueMap => new Map([...job.bindings].map(([name, value]) => [name, plain(value)]));
+const forNames = (job: Job): ValueMap => new Map([...job.actualBindings].map(([name, value]) => [name, plain(value)]));

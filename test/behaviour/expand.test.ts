@@ -662,4 +662,33 @@ rigTest('a name bound in for or given whole counts with what it names', async (r
   assert.equal(await built(rig), ['bound', 'whole']);
 });
 
+rigTest('duplicates that differ in what no key has, or in an int for a float, are an error too', async (rig) => {
+  await refused(
+    rig,
+    `
+    rules:
+      r: { for: { x: [{ a: 1, note: one }, { a: 1, note: two }] }, unkeyed: [x.note], outputs: { o: o.txt }, run: 'cp \${{ job.config_file }} \${{ outputs.o }}' }
+    `,
+    'x.note',
+    'one',
+    'two',
+  );
+  await refused(
+    rig,
+    `
+    rules:
+      r: { for: { x: [1, 1.0] }, outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' }
+    `,
+    '1.0',
+  );
+  await refused(
+    rig,
+    `
+    rules:
+      r: { for: { x: [1, 2] }, config: { k: 1 }, resources: { mem_mb: "\${{ x }}" }, outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' }
+    `,
+    'mem_mb',
+  );
+});
+
 test.run();

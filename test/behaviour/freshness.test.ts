@@ -460,4 +460,30 @@ rigTest('an input outside the folder counts by its name and content, not by its 
   await rig.runs(['r']);
 });
 
+rigTest('the output root counts in no key, wherever its paths stand: for, config, env, lists', async (rig) => {
+  rig.workflow(`
+    output: runs
+    rules:
+      t: { for: { n: [1, 2] }, outputs: { o: o.txt }, run: '${ran('t')}; echo \${{ n }} > \${{ outputs.o }}' }
+      layers: { for: { q: "\${{ t }}" }, config: [{ set: { base: "\${{ output }}/x", from: "\${{ q.dir }}" } }], outputs: { o: o.txt }, run: '${ran('layers')}; cp $LHB_CONFIG \${{ outputs.o }}' }
+      paths: { for: { p: "\${{ t.map(x, x.outputs.o) }}" }, inputs: { p: "\${{ p }}" }, outputs: { o: o.txt }, run: '${ran('paths')}; cp \${{ p }} \${{ outputs.o }}' }
+      below: { for: { q: "\${{ paths }}" }, config: { c: "\${{ q.config }}" }, outputs: { o: o.txt }, run: '${ran('below')}; cp \${{ q.p }} \${{ outputs.o }}' }
+      joined: { for: { p: "\${{ t.map(x, x.outputs.o) }}" }, outputs: { o: o.txt }, inputs: { of: "\${{ paths.only({'p': p})[0] }}" }, run: '${ran('joined')}; cat \${{ listfile([p]) }} > \${{ outputs.o }}' }
+  `);
+  const each2 = ['below', 'joined', 'layers', 'paths', 't'];
+  await rig.runs([...each2, ...each2]);
+  const ids = (await rig.summary()).jobs.map((job) => job.id).sort();
+  const layers = await rig.summary('summary', 'layers');
+  assert.match(rig.read(layers.jobs[0]?.outputs[0]?.path ?? ''), /^base: runs\/x\nfrom: runs\/t\/t_/);
+  rig.edit('lhb.yaml', 'output: runs', 'output: elsewhere/deep');
+  await rig.runs([]);
+  assert.equal((await rig.summary()).jobs.map((job) => job.id).sort(), ids);
+  await rig.ok('forcerun', 'layers');
+  const again = await rig.summary('summary', 'layers');
+  assert.match(
+    rig.read(again.jobs[0]?.outputs[0]?.path ?? ''),
+    /^base: elsewhere\/deep\/x\nfrom: elsewhere\/deep\/t\/t_/,
+  );
+});
+
 test.run();
