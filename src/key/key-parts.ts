@@ -62,7 +62,7 @@ export class KeyMaker {
     let parts = this.fixed.get(job);
     if (parts === undefined) {
       const { rule } = job;
-      const keyed = rule.unkeyed.length > 0 ? removePaths(job.config, rule.unkeyed) : job.config;
+      const keyed = rule.unkeyed.length > 0 ? removePaths(job.portableConfig, rule.unkeyed) : job.portableConfig;
       const { run, shell, env } = keyCommand(job, this.scopes);
       const made: KeyPart[] = [
         { kind: 'job', path: '', value: job.hash },
