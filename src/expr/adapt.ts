@@ -8,7 +8,7 @@
 // cel.test.ts tells when they change.
 import { didYouMean } from '../base/nearest.ts';
 import { DiagnosticError, type SourceRange } from '../base/diagnostic.ts';
-import { asCall, children, type Call, type Node } from './ast.ts';
+import { asCall, binding, children, type Call, type Node } from './ast.ts';
 import { ExprError, typeError } from './errors.ts';
 import { kindOf } from './kind.ts';
 import { binary, lookUp, mapKey, namesIn, negate, NOT_MINE, operandError } from './operators.ts';
@@ -55,8 +55,19 @@ export function adapt(root: Node, runtime: Runtime): void {
     const evaluate = hook(node, runtime);
     if (evaluate) node.evaluate = evaluate;
     for (const child of children(node)) visit(child as LiveNode);
+    const call = asCall(node);
+    if (call?.receiver && binding(call)?.outer[0] === call.receiver) asListHook(call.receiver as LiveNode);
   };
   visit(root as LiveNode);
+}
+
+/** Macros go over what is also a list as over that list. */
+function asListHook(node: LiveNode): void {
+  const evaluate = node.evaluate;
+  node.evaluate = (evaluator, self, context) => {
+    const value = evaluate.call(node, evaluator, self, context);
+    return value instanceof RecordObject ? (value.asList() ?? value) : value;
+  };
 }
 
 function hook(node: LiveNode, runtime: Runtime): Evaluate | undefined {

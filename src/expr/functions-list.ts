@@ -2,11 +2,12 @@
 import { equalityKey } from './equality.ts';
 import { functionError, typeError } from './errors.ts';
 import { kindOf } from './kind.ts';
-import { binary, int64 } from './operators.ts';
+import { binary, int64, listOf } from './operators.ts';
 
 /** @throws ExprError where a function's argument is no list. */
 export function asList(name: string, value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value;
+  const list = listOf(value);
+  if (list) return list;
   throw typeError(`${name}() takes a list, not ${kindOf(value)}`);
 }
 

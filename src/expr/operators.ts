@@ -57,7 +57,8 @@ function arithmetic(op: string, a: unknown, b: unknown): unknown {
   if (isNumber(a) && isNumber(b)) return doubles(op, asDouble(a), asDouble(b));
   if (op === '+') {
     if (typeof a === 'string' && typeof b === 'string') return a + b;
-    if (Array.isArray(a) && Array.isArray(b)) return (a as unknown[]).concat(b as unknown[]);
+    const [left, right] = [listOf(a), listOf(b)];
+    if (left && right) return left.concat(right);
   }
   return NOT_MINE;
 }
@@ -77,6 +78,12 @@ function compare(op: string, a: unknown, b: unknown): boolean | typeof NOT_MINE 
     default:
       return x >= y;
   }
+}
+
+/** A list, or what is also one; undefined for anything else. */
+export function listOf(value: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(value)) return value;
+  return value instanceof RecordObject ? value.asList() : undefined;
 }
 
 /** `value in collection`: an item of a list, a key of a map, a field of a job. */
@@ -136,7 +143,8 @@ export function operandError(op: string, a: unknown, b: unknown, source: string)
  */
 export function lookUp(value: unknown, key: unknown, holder: () => string): unknown {
   if (value instanceof Map) return value.get(mapKey(key));
-  if (value instanceof RecordObject) return typeof key === 'string' ? value.get(key) : undefined;
+  if (value instanceof RecordObject)
+    return typeof key === 'string' ? value.get(key) : value.asList()?.[Number(mapKey(key))];
   const field = typeof key === 'string' ? `'${key}'` : 'such as this';
   if (Array.isArray(value)) {
     const index = mapKey(key);

@@ -28,6 +28,10 @@ export abstract class RecordObject {
   form(): string {
     return '';
   }
+  /** What it is where a list stands: the one job of a rule is also the list of the rule's jobs. */
+  asList(): readonly unknown[] | undefined {
+    return undefined;
+  }
   /** Two records are equal where these are the same; a class whose objects are made anew for one job overrides it. */
   identity(): unknown {
     return this;

@@ -34,6 +34,10 @@ export class JobView extends RecordObject {
     return this.job.form.isPortable ? 'portable' : '';
   }
 
+  override asList(): readonly unknown[] | undefined {
+    return this.job.rule.for.length === 0 ? [this] : undefined;
+  }
+
   override has(name: string): boolean {
     return this.job.bindings.has(name) || FIELDS.includes(name);
   }

@@ -691,4 +691,20 @@ rigTest('duplicates that differ in what no key has, or in an int for a float, ar
   );
 });
 
+rigTest('the one job of a rule without for is also the list of its jobs', async (rig) => {
+  rig.workflow(`
+    rules:
+      one: { outputs: { o: o.txt }, run: 'echo one > \${{ outputs.o }}' }
+      two: { for: { n: [1, 2] }, outputs: { o: o.txt }, run: 'echo two > \${{ outputs.o }}' }
+      all: { for: { j: "\${{ one + two }}" }, outputs: { o: o.txt }, run: '${ran('${{ j.rule }}')}; cp \${{ j.outputs.o }} \${{ outputs.o }}' }
+      sum:
+        dir: sum
+        inputs: { all: "\${{ one.map(j, j.outputs.o) + two.map(j, j.outputs.o) }}" }
+        outputs: { o: o.txt }
+        run: 'cat \${{ inputs.all }} \${{ one[0].outputs.o }} \${{ one.filter(j, j.id == one.id).map(j, j.outputs.o) }} > \${{ outputs.o }}'
+  `);
+  assert.equal(await built(rig), ['one', 'two', 'two']);
+  assert.is(rig.read('sum/o.txt'), 'one\ntwo\ntwo\none\none\n');
+});
+
 test.run();
