@@ -1,4 +1,5 @@
 // `load(path)` and config files: the value of a JSON, YAML, CSV or TSV file. The only file that imports csv-parse.
+import { statSync } from 'node:fs';
 import * as path from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
 import { error, type Diagnostic, type SourceFile, type SourceRange } from '../base/diagnostic.ts';
@@ -27,6 +28,11 @@ export function loadDataFile(file: string, shown = file, at?: SourceRange): Resu
   }
   const readText = READERS.get(extension);
   if (readText === undefined) {
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+      // A folder, or a name that is not there, is told as such.
+      const source = readSource(file, { shown, at });
+      if (!source.ok) return source;
+    }
     const message = `'${shown}' is no kind of data file that is read, expected .yaml, .yml, .json, .jsonl, .csv or .tsv`;
     return err([error('data/format', message, { at })]);
   }
