@@ -9,6 +9,9 @@ import { parseRelPath } from '../fs/rel-path.ts';
 import { hashText } from '../hash/digest.ts';
 import { loadDataFile } from '../workflow/data-file.ts';
 
+/** Where list files lie, from the workflow's folder. */
+const LISTS = '.lhb/lists';
+
 /** Answers for `glob`, `load`, `listfile` and `file_mb`. One object a run of lhb. */
 export class WorkspaceHost implements ExprHost {
   private readonly root: string;
@@ -54,7 +57,7 @@ export class WorkspaceHost implements ExprHost {
   }
 
   listfile(items: readonly string[]): string {
-    const path = `.lhb/lists/${hashText(items.join('\n')).slice(0, 24)}.txt`;
+    const path = `${LISTS}/${hashText(items.join('\n')).slice(0, 24)}.txt`;
     this.lists.set(path, items);
     return path;
   }
@@ -67,14 +70,16 @@ export class WorkspaceHost implements ExprHost {
     return stat.size / 1e6;
   }
 
-  /** Writes the list files that a command names. */
-  writeLists(command: string): void {
+  /** Writes the list files that a text names: a command, a config file. */
+  writeLists(text: string): void {
+    if (!text.includes(LISTS)) return;
     for (const [path, items] of this.lists) {
-      if (!command.includes(path)) continue;
+      if (!text.includes(path)) continue;
       const file = join(this.root, path);
-      if (statSync(file, { throwIfNoEntry: false }) !== undefined) continue;
-      mkdirSync(join(this.root, '.lhb/lists'), { recursive: true });
-      writeAtomic(file, items.map((item) => `${item}\n`).join(''));
+      const lines = items.map((item) => `${item}\n`).join('');
+      if (statSync(file, { throwIfNoEntry: false })?.size === Buffer.byteLength(lines)) continue;
+      mkdirSync(join(this.root, LISTS), { recursive: true });
+      writeAtomic(file, lines);
     }
   }
 

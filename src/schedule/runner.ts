@@ -172,10 +172,9 @@ export class JobRunner {
     writeFileSync(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
     const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
     const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
-    if (job.rule.config || named.includes(job.configFile)) {
-      writeFileSync(join(jobDir, 'config.yaml'), configText(plainConfig(job)));
-    }
-    host.writeLists(named);
+    const config = job.rule.config || named.includes(job.configFile) ? configText(plainConfig(job)) : undefined;
+    if (config !== undefined) writeFileSync(join(jobDir, 'config.yaml'), config);
+    host.writeLists(named + (config ?? ''));
   }
 
   private environment(job: Job, attempt: number, allotment: Allotment, command: JobCommand): Record<string, string> {

@@ -707,4 +707,17 @@ rigTest('the one job of a rule without for is also the list of its jobs', async 
   assert.is(rig.read('sum/o.txt'), 'one\ntwo\ntwo\none\none\n');
 });
 
+rigTest('listfile in a config: the list is there for the job that reads its path there', async (rig) => {
+  rig.workflow(`
+    rules:
+      r:
+        dir: out
+        config: { files: "\${{ listfile(['a b', 1, 1.0]) }}" }
+        outputs: { o: o.txt }
+        run: cat "$(sed -n 's/^files. .\\(.*\\).$/\\1/p' "$LHB_CONFIG")" > \${{ outputs.o }}
+  `);
+  await rig.ok('build');
+  assert.is(rig.read('out/o.txt'), 'a b\n1\n1.0\n');
+});
+
 test.run();
