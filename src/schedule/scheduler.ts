@@ -116,9 +116,9 @@ export class Scheduler {
       let turnEnds = Date.now() + TURN_MS;
       for (let job = this.ready.pop(); job !== undefined; job = this.ready.pop()) {
         this.check(job);
-        // Slots fill while the rest is still being checked.
-        if (this.queue.size > 0) this.startWhatFits();
         if (Date.now() < turnEnds) continue;
+        // Slots fill while the rest is still being checked, but not with the first that came: with the best of a turn's.
+        if (this.queue.size > 0) this.startWhatFits();
         await new Promise((resolve) => setImmediate(resolve));
         turnEnds = Date.now() + TURN_MS;
       }

@@ -92,6 +92,15 @@ rigTest('higher priority goes first, by an expression too', async (rig) => {
   assert.equal(rig.ranInOrder(), ['s', 'r3', 'r2', 'r1']);
 });
 
+rigTest('the highest priority of all that is ready goes first, wherever it stands', async (rig) => {
+  rig.workflow(`
+    rules:
+      r: { for: { n: [1, 3, 2] }, priority: "\${{ n }}", outputs: { o: o.txt }, run: '${ran('r${{ n }}')}; echo > \${{ outputs.o }}' }
+  `);
+  await rig.ok('build', '-j', '1');
+  assert.equal(rig.ranInOrder(), ['r3', 'r2', 'r1']);
+});
+
 rigTest('with equal priorities the longest path goes first', async (rig) => {
   rig.workflow(`
     rules:
