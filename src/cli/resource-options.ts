@@ -2,6 +2,7 @@
 import { error, type Diagnostic } from '../base/diagnostic.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { visibleGpus } from '../execute/gpus.ts';
 import { compileText } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
 import type { ResourceOverrides } from '../schedule/allotment.ts';
@@ -17,14 +18,34 @@ export function limitsFrom(machine: Map<string, number>, given: readonly Assignm
     const number = Number(value);
     const whole = Number.isSafeInteger(number) ? BigInt(number) : number;
     const parsed = parseResource(name, value.trim() !== '' && Number.isFinite(number) ? whole : value);
-    if (parsed.ok && typeof parsed.value === 'number') limits.set(name, parsed.value);
-    else {
+    if (parsed.ok && typeof parsed.value === 'number') {
+      // A GPU that is not there cannot be handed out, whatever the limit.
+      limits.set(name, name === 'gpus' ? Math.min(parsed.value, machine.get(name) ?? 0) : parsed.value);
+    } else {
       const problem = parsed.ok ? `must be a number, not '${value}'` : parsed.error;
       errors.push(error('cli/bad-value', `--resources ${name} ${problem}`, { at }));
     }
   }
   return errors.length > 0 ? err(errors) : ok(limits);
 }
+
+/**
+ * The GPUs that jobs may use, as CUDA_VISIBLE_DEVICES names them. Where none are found, `--resources gpus=N` says how many
+ * there are: not every driver tells.
+ */
+export function gpusFor(
+  given: readonly Assignment[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string[] {
+  const found = visibleGpus(env);
+  if (found.length > 0 || env['CUDA_VISIBLE_DEVICES'] !== undefined) return found;
+  const told = Number(given.findLast(({ name }) => name === 'gpus')?.value ?? 0);
+  return Number.isInteger(told) && told > 0 && told <= MOST_GPUS
+    ? Array.from({ length: told }, (_, i) => String(i))
+    : [];
+}
+
+const MOST_GPUS = 1024;
 
 /** `--default-resources` and `--set-resources` as templates: a number, text, or `${{ … }}`. */
 export function overridesFrom(loaded: Loaded, options: BuildOptions): Result<ResourceOverrides> {

@@ -117,14 +117,21 @@ export class Allotments {
     return { errors: [...errors.values()], warnings: [...warnings.values()] };
   }
 
-  /** A job's priority, or what is wrong with what it asks for. */
-  priorityOf(job: Job): { priority: number; problem: string | undefined } {
+  /** Where a job stands in the queue, or what is wrong with what it asks for at this attempt. */
+  standing(job: Job, attempt: number): { priority: number; asks: string; problem: string | undefined } {
+    const refused = (problem: string): { priority: number; asks: string; problem: string } => ({
+      priority: 0,
+      asks: '',
+      problem,
+    });
     try {
-      this.requestOf(job, 1);
-      return { priority: this.priority(job), problem: undefined };
+      const request = this.requestOf(job, attempt);
+      const [first] = this.pool.neverFits(request);
+      if (first !== undefined) return refused(`it asks for ${first.name}=${first.asked}, and there is ${first.limit}`);
+      return { priority: this.priority(job), asks: this.pool.signature(request), problem: undefined };
     } catch (problem) {
       if (!(problem instanceof DiagnosticError)) throw problem;
-      return { priority: 0, problem: problem.message };
+      return refused(problem.message);
     }
   }
 

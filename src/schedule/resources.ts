@@ -125,11 +125,15 @@ const SLACK = 1e-9;
 
 /**
  * What is in use of what there is. A resource without a limit is free, and so is one given as text. `cpus` alone give
- * way: a job that asks for more than the limit is granted the limit, and so runs while no other job holds any.
+ * way: a job that asks for more than the limit is granted the limit, and runs alone: beside jobs that do not say how many
+ * they need, neither.
  */
 export class ResourcePool {
   readonly #limits: ReadonlyMap<string, number>;
   readonly #used = new Map<string, number>();
+  /** Requests that are taken, and whether it is one that runs alone. */
+  #taken = 0;
+  #alone = false;
 
   constructor(limits: ReadonlyMap<string, number>) {
     this.#limits = limits;
@@ -143,6 +147,7 @@ export class ResourcePool {
 
   /** Whether the request can be taken now. */
   fits(request: Request): boolean {
+    if (this.#alone || (this.#taken > 0 && this.excessCpus(request) !== undefined)) return false;
     for (const [name, amount, limit] of this.#accounted(request)) {
       if ((this.#used.get(name) ?? 0) + amount > limit + SLACK * Math.max(1, limit)) return false;
     }
@@ -153,6 +158,8 @@ export class ResourcePool {
   take(request: Request): void {
     invariant(this.fits(request), 'resources were taken that are not there');
     for (const [name, amount] of this.#accounted(request)) this.#used.set(name, (this.#used.get(name) ?? 0) + amount);
+    this.#taken++;
+    this.#alone = this.excessCpus(request) !== undefined;
   }
 
   /** Gives back what `take` took, with the same request. */
@@ -163,6 +170,15 @@ export class ResourcePool {
       invariant(left >= -slack, `more ${name} was given back than taken`);
       this.#used.set(name, left <= slack ? 0 : left);
     }
+    invariant(this.#taken > 0, 'resources were given back that nobody had taken');
+    this.#taken--;
+    this.#alone = false;
+  }
+
+  /** Equal for two requests of which, now and ever, either both fit or none. */
+  signature(request: Request): string {
+    const asked = [...this.#accounted(request)].map(([name, amount]) => `${name}=${amount}`);
+    return `${asked.join(' ')}${this.excessCpus(request) === undefined ? '' : ' alone'}`;
   }
 
   /** What the request asks for beyond what there will ever be, `cpus` left out: an error before anything starts. */

@@ -84,6 +84,19 @@ export class JobRunner {
     }
   }
 
+  /** Puts on record that an attempt could not be started. */
+  async refuse(
+    job: Job,
+    attempt: number,
+    message: string,
+    manifestOf: ManifestOf,
+  ): Promise<AttemptEnd & { readonly ok: false }> {
+    const nothing: Allotment = { resources: new Map(), cpus: 0, gpus: undefined, give: () => {} };
+    const key = this.parts.keys.keyOf(job, manifestOf);
+    const took = { durationS: 0, maxRssMb: undefined };
+    return this.failed(job, key, attempt, nothing, { kind: 'spawn-failed', message }, took, undefined);
+  }
+
   private tryLaunch(
     job: Job,
     attempt: number,
@@ -141,7 +154,7 @@ export class JobRunner {
     outcome: Failure,
     took: { durationS: number; maxRssMb: number | undefined },
     usage: Usage | undefined,
-  ): Promise<AttemptEnd> {
+  ): Promise<AttemptEnd & { readonly ok: false }> {
     if (key !== undefined && outcome.kind !== 'cancelled') {
       const record = this.attemptRecord(job, key, attempt, allotment, 'failed', this.describe(outcome), usage);
       try {

@@ -1,6 +1,8 @@
 // The main loop of a build: decides order and number. Staleness is the rebuilder's; running a job is the runner's.
+import { invariant } from '../base/invariant.ts';
 import type { Job } from '../graph/job.ts';
 import type { Outcome } from '../execute/executor.ts';
+import type { ManifestOf } from '../key/key-parts.ts';
 import type { Plan } from '../plan/plan.ts';
 import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuilder.ts';
 import type { Reason } from '../plan/reason.ts';
@@ -46,6 +48,8 @@ export type BuildResult = {
 
 /** How long the loop may hold the process before others get a turn (ms). */
 const TURN_MS = 40;
+/** How long slots stay empty while the order of what is ready is being found (ms). */
+const PATIENCE_MS = 1000;
 
 export class Scheduler {
   private readonly parts: ScheduleParts;
@@ -113,19 +117,23 @@ export class Scheduler {
 
   private async loop(): Promise<void> {
     for (;;) {
-      let turnEnds = Date.now() + TURN_MS;
+      const began = Date.now();
+      let turnEnds = began + TURN_MS;
       for (let job = this.ready.pop(); job !== undefined; job = this.ready.pop()) {
         this.check(job);
         if (Date.now() < turnEnds) continue;
-        // Slots fill while the rest is still being checked, but not with the first that came: with the best of a turn's.
-        if (this.queue.size > 0) this.startWhatFits();
+        // What goes first is known once all have been looked at; but slots should not stand empty for long.
+        if (Date.now() - began > PATIENCE_MS) this.startWhatFits();
         await new Promise((resolve) => setImmediate(resolve));
         turnEnds = Date.now() + TURN_MS;
       }
       this.startWhatFits();
       if (this.broken !== undefined) throw this.broken.problem;
       if (this.ready.length > 0) continue;
-      if (this.running.size === 0 && this.background === 0) break;
+      if (this.running.size === 0 && this.background === 0) {
+        invariant(this.stopping || this.queue.size === 0, 'jobs wait for resources that nobody holds');
+        break;
+      }
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
     this.skipRest();
@@ -188,9 +196,18 @@ export class Scheduler {
   }
 
   private enqueue(job: Job, attempt: number): void {
-    const { priority, problem } = this.parts.allotments.priorityOf(job);
-    if (problem !== undefined) return this.fail(job, attempt, { kind: 'spawn-failed', message: problem }, 0);
-    this.queue.add({ job, attempt, priority, path: this.expected.path(job) });
+    const { priority, asks, problem } = this.parts.allotments.standing(job, attempt);
+    if (problem !== undefined) return this.refuse(job, attempt, problem);
+    this.queue.add({ job, attempt, priority, path: this.expected.path(job), asks });
+  }
+
+  /** Fails a job that cannot be started. */
+  private refuse(job: Job, attempt: number, message: string): void {
+    this.inBackground(async () => {
+      const manifestOf: ManifestOf = (other) => this.manifests.get(other);
+      const end = await this.parts.runner.refuse(job, attempt, message, manifestOf);
+      this.fail(job, attempt, end.outcome, end.durationS);
+    });
   }
 
   private startWhatFits(): void {
@@ -209,8 +226,10 @@ export class Scheduler {
     if (absent.length > 0) {
       this.running.set(job, { cancel: () => {} });
       this.inBackground(async () => {
+        // It keeps its slot meanwhile.
+        const ready = await this.bringBackTemp(job, absent);
         this.running.delete(job);
-        if (await this.bringBackTemp(job, absent)) this.launch(job, attempt, allotment);
+        if (ready && !this.stopping) this.launch(job, attempt, allotment);
         else allotment.give();
       });
     } else this.launch(job, attempt, allotment);
@@ -261,9 +280,13 @@ export class Scheduler {
       return;
     }
     if (!this.stopping && this.parts.runner.mayRetry(job, attempt, outcome, this.options.retries)) {
-      this.reportFailure(job, attempt, outcome, durationS, true);
-      this.enqueue(job, attempt + 1);
-      return;
+      const { problem } = this.parts.allotments.standing(job, attempt + 1);
+      if (problem === undefined) {
+        this.reportFailure(job, attempt, outcome, durationS, true);
+        this.enqueue(job, attempt + 1);
+        return;
+      }
+      this.message('warning', `${job.rule.name} ${job.id}: there is no attempt ${attempt + 1}: ${problem}`);
     }
     this.fail(job, attempt, outcome, durationS);
   }

@@ -1,4 +1,5 @@
 // How many jobs run at once, and which: measured by the jobs themselves, which wait until the test lets them go.
+import { existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Gates } from '../support/fake-command.ts';
@@ -137,6 +138,88 @@ rigTest('GPUs are handed out one by one, from those that CUDA_VISIBLE_DEVICES le
   `);
   const ended = await rig.lhbWith({ env: { CUDA_VISIBLE_DEVICES: '3,5' } }, 'build');
   assert.is(ended.code, 2, ended.stderr);
+});
+
+rigTest('without a driver that tells of GPUs, --resources gpus=N says how many there are', async (rig) => {
+  const gates = new Gates(rig, ['a', 'b', 'c']);
+  rig.workflow(`
+    rules:
+      r:
+        for: { n: [a, b, c] }
+        resources: { gpus: 1 }
+        dir: "\${{ n }}"
+        outputs: { o: o.txt }
+        run: echo $CUDA_VISIBLE_DEVICES > \${{ outputs.o }}; ${Gates.command('${{ n }}')}
+  `);
+  // CUDA's own variable wins over the flag.
+  const none = await rig.lhbWith({ env: { CUDA_VISIBLE_DEVICES: '4' } }, 'build', '-j', '3', '--resources', 'gpus=0');
+  assert.is(none.code, 2, none.stderr);
+  if (existsSync('/proc/driver/nvidia/gpus')) return;
+  const env = { PATH: '/usr/bin:/bin', CUDA_VISIBLE_DEVICES: undefined };
+  const build = rig.start({ env }, 'build', '-j', '3', ...PLENTY, 'gpus=2');
+  const first = await gates.reached(2);
+  assert.equal(first.map((name) => rig.read(`${name}/o.txt`).trim()).sort(), ['0', '1']);
+  for (const name of ['a', 'b', 'c']) gates.open(name);
+  assert.is((await build.done).code, 0, build.stderr());
+  assert.is(gates.peak(), 2);
+});
+
+rigTest('a retry that asks for more than there is, is not made: the job has failed', async (rig) => {
+  rig.workflow(`
+    rules:
+      r: { retries: 3, resources: { mem_mb: "\${{ 400 * attempt }}" }, outputs: { o: o.txt }, run: '${ran('r')}; exit 5' }
+  `);
+  const ended = await rig.exits(1, 'build', '--resources', 'mem_mb=1000');
+  assert.equal(rig.ranSince(), ['r', 'r']);
+  assert.match(ended.stderr, /1200[^]*1000/);
+  const job = await rig.job('r');
+  assert.is(job.status, 'FAILED');
+  assert.match(job.reasons.map((reason) => reason.detail).join(), /\b5\b/);
+});
+
+rigTest('what a job asks for by an output of another is looked at when it is about to start', async (rig) => {
+  rig.workflow(`
+    rules:
+      a: { dir: a, outputs: { o: o.bin }, run: 'head -c 3000000 /dev/zero > \${{ outputs.o }}' }
+      b: { inputs: { i: "\${{ a.outputs.o }}" }, resources: { mem_mb: "\${{ 1000 * file_mb(inputs.i) }}" }, outputs: { o: o.txt }, run: '${ran('b')}; echo > \${{ outputs.o }}' }
+  `);
+  const ended = await rig.exits(1, 'build', '--resources', 'mem_mb=2000');
+  assert.match(ended.stderr, /3000[^]*2000/);
+  assert.is((await rig.job('b')).status, 'FAILED');
+  await rig.runs(['b'], 'build', '--resources', 'mem_mb=4000');
+});
+
+rigTest('a long queue of jobs that wait for a resource holds up none that does not need it', async (rig) => {
+  const gates = new Gates(rig, ['g']);
+  rig.workflow(`
+    rules:
+      scarce: { for: { n: "\${{ range(0, 400) }}" }, priority: 1, resources: { license: 1 }, outputs: { o: o.txt }, run: 'test \${{ n }} != 0 || { ${Gates.command('g')}; }; echo > \${{ outputs.o }}' }
+      free: { outputs: { o: o.txt }, run: '${ran('free')}; echo > \${{ outputs.o }}' }
+  `);
+  const build = rig.start({}, 'build', '-j', '2', '--resources', 'license=1');
+  await gates.reached(1);
+  await rig.until('the job that needs no license', () => rig.exists('ran.log'));
+  gates.open('g');
+  assert.is((await build.done).code, 0, build.stderr());
+});
+
+rigTest('jobs that read temp outputs keep to -j as well', async (rig) => {
+  const gates = new Gates(rig, ['b1', 'b2', 'b3']);
+  rig.workflow(`
+    rules:
+      a: { outputs: { o: { path: o.txt, temp: true } }, run: 'echo > \${{ outputs.o }}' }
+      b: { for: { n: [1, 2, 3], x: "\${{ [a] }}" }, outputs: { o: o.txt }, run: '${Gates.command('b${{ n }}')}; cp \${{ x.outputs.o }} \${{ outputs.o }}' }
+  `);
+  const build = rig.start({}, 'build', '-j', '1', '--json');
+  await gates.reached(1);
+  const started = build
+    .stdout()
+    .split('\n')
+    .filter((line) => line.includes('"job-started"') && line.includes('"b"'));
+  assert.is(started.length, 1);
+  for (const name of ['b1', 'b2', 'b3']) gates.open(name);
+  assert.is((await build.done).code, 0, build.stderr());
+  assert.is(gates.peak(), 1);
 });
 
 rigTest('jobs of one stage do not wait for the whole stage before', async (rig) => {

@@ -121,9 +121,10 @@ test('a job with more cpus than there are runs alone with what there is', () => 
   assert.is(pool.grantedCpus(wide), 2);
   pool.take(wide);
   assert.not(pool.fits(request({ cpus: 1 })));
+  assert.not(pool.fits(request({})), 'nothing beside it');
   pool.give(wide);
-  pool.take(request({ cpus: 1 }));
-  assert.not(pool.fits(wide));
+  pool.take(request({}));
+  assert.not(pool.fits(wide), 'it beside nothing');
 });
 
 test('more memory, GPUs or another limited resource than there is never fits', () => {

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { visibleGpus, GpuPool } from '../../execute/gpus.ts';
+import { GpuPool } from '../../execute/gpus.ts';
 import { endLeftovers } from '../../execute/leftovers.ts';
 import { LocalExecutor } from '../../execute/local.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
@@ -23,7 +23,7 @@ import { Scheduler } from '../../schedule/scheduler.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions, Word } from '../invocation.ts';
-import { limitsFrom, overridesFrom } from '../resource-options.ts';
+import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
@@ -168,7 +168,7 @@ type Prepared = {
 
 /** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
 function prepare(workspace: Workspace, scope: Scope, options: BuildOptions): Result<Prepared> {
-  const gpus = new GpuPool(visibleGpus());
+  const gpus = new GpuPool(gpusFor(options.resources));
   const limits = limitsFrom(machineLimits(gpus.size), options.resources);
   const overrides = overridesFrom(workspace, options);
   const problems = [limits, overrides].flatMap((r) => (r.ok ? [] : r.error));
