@@ -7,6 +7,7 @@ import { compileText } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
 import type { ResourceOverrides } from '../schedule/allotment.ts';
 import { parseResource } from '../schedule/resources.ts';
+import { isFormula } from '../schedule/snakemake-values.ts';
 import type { Assignment, BuildOptions } from './invocation.ts';
 import type { Loaded } from './workspace.ts';
 
@@ -47,11 +48,11 @@ export function gpusFor(
 
 const MOST_GPUS = 1024;
 
-/** `--default-resources` and `--set-resources` as templates: a number, text, or `${{ … }}`. */
+/** `--default-resources` and `--set-resources` as templates: a number, text, `${{ … }}`, or a formula of Snakemake's. */
 export function overridesFrom(loaded: Loaded, options: BuildOptions): Result<ResourceOverrides> {
   const errors: Diagnostic[] = [];
   const template = ({ value, at }: Assignment): Template | undefined => {
-    const compiled = compileText(value, at, loaded.engine);
+    const compiled = compileText(isFormula(value) ? `\${{ ${value} }}` : value, at, loaded.engine);
     if (!compiled.ok) {
       errors.push(...compiled.error);
       return undefined;

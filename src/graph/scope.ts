@@ -19,6 +19,11 @@ export class Scopes {
     this.form = form;
   }
 
+  /** The workflow's folder, absolute. */
+  get root(): string {
+    return this.workflow.root;
+  }
+
   defineRule(name: string, value: unknown): void {
     this.rules.set(name, value);
   }

@@ -1,5 +1,6 @@
 // A job's standing as a row for people and as JSON for scripts.
 import { toJsonText } from '../base/value.ts';
+import { inputPaths } from '../graph/inputs.ts';
 import type { Job } from '../graph/job.ts';
 import { plainConfig } from '../graph/plain.ts';
 import type { Reason } from '../plan/reason.ts';
@@ -124,20 +125,6 @@ const usageText = ({ usage }: Trace): string => {
   if (usage.maxRssMb !== undefined) parts.push(`mem=${usage.maxRssMb.toFixed(0)}MB`);
   return parts.join(' ');
 };
-
-/** Input paths of a job as they are on disk, each once. */
-export function inputPaths(job: Job): string[] {
-  const paths = job.inputs.flatMap((input) =>
-    input.sources.flatMap((source) => {
-      if (source.kind === 'job') return source.job.outputs.map((output) => source.job.pathOf(output));
-      if (source.kind !== 'output') return [source.path];
-      const path = source.job.pathOf(source.output);
-      return [source.sub === '' ? path : `${path}/${source.sub}`];
-    }),
-  );
-  const bound = job.boundJobs.flatMap((other) => other.outputs.map((output) => other.pathOf(output)));
-  return [...new Set([...bound, ...paths])];
-}
 
 export const manifestSize = (manifest: Manifest): number =>
   manifest.reduce((sum, output) => sum + outputSize(output), 0);

@@ -6,6 +6,7 @@ import { each, evaluate, evaluateText } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
+import { InputSize } from './snakemake-values.ts';
 import { parseDuration, parseResource, type Request, type ResourcePool, type ResourceValue } from './resources.ts';
 
 export type Allotment = {
@@ -45,6 +46,7 @@ export class Allotments {
     let request = this.known.get(key);
     if (request === undefined) {
       const scope = this.scopes.ofResources(job, attempt);
+      if (!scope.has('input')) scope.set('input', new InputSize(this.scopes.root, job));
       const merged = new Map<string, ResourceValue>();
       const layers = [
         this.overrides.defaults,

@@ -1,7 +1,8 @@
 // lhb show: one job's record. lhb ls: outputs by path.
 import { toJsonText } from '../../base/value.ts';
+import { inputPaths } from '../../graph/inputs.ts';
 import { plainConfig } from '../../graph/plain.ts';
-import { inputPaths, jobJson, manifestSize, reasonsText } from '../../report/job-report.ts';
+import { jobJson, manifestSize, reasonsText } from '../../report/job-report.ts';
 import { formatBytes, formatDuration, formatTime, safeText } from '../../report/format.ts';
 import type { Step } from '../../plan/plan.ts';
 import type { Trace } from '../../store/trace.ts';
