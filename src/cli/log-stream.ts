@@ -1,5 +1,6 @@
 // Copies a log to a stream, and goes on while it grows.
 import { closeSync, openSync, readSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 200;
@@ -26,6 +27,19 @@ export async function pipeText(
     if (!more) return;
     await sleep(POLL_MS);
   }
+}
+
+/** The same bytes as one text. */
+export async function readText(file: string, goesOn: (() => boolean) | undefined): Promise<string> {
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  await pipeText(file, sink, goesOn);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function readAt(file: string, buffer: Buffer, offset: number): number {

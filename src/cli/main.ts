@@ -36,12 +36,15 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
   switch (invocation.command) {
     case 'help': {
       const { helpText } = await import('./help.ts');
-      screen.text(helpText(invocation.topic));
+      const text = helpText(invocation.topic);
+      if (screen.json) screen.document({ help: text });
+      else screen.text(text);
       return EXIT.ok;
     }
     case 'version': {
       const { version } = await import('./version.ts');
-      screen.text(`${version()}\n`);
+      if (screen.json) screen.document({ version: version() });
+      else screen.text(`${version()}\n`);
       return EXIT.ok;
     }
     case 'build':

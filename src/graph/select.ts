@@ -169,6 +169,8 @@ function selectPrefix({ graph }: SelectContext, selector: Selector): Result<Job[
 function nearestName(graph: JobGraph, text: string): string | undefined {
   const rules = [...graph.byRule.keys()];
   const paths = [...graph.producers.keys()].slice(0, 2000);
+  const folder = `${text.replace(/\/+$/, '')}/`;
+  if (paths.some((path) => path.startsWith(folder))) return `it is a folder of outputs: '${folder}**' is all of them`;
   if (isGlob(text)) {
     const names = new Set(paths.map((path) => posix.basename(path)));
     const name = posix.basename(text);

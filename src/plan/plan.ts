@@ -25,9 +25,15 @@ export type Plan = {
  * Plans the given jobs, which hold all their upstream.
  * @param jobs in topological order
  * @param forced jobs to run whatever is on record
+ * @param whole jobs whose temp outputs are wanted as well
  * @throws DiagnosticError with all that is wrong in the jobs' commands and environments
  */
-export function makePlan(jobs: Iterable<Job>, rebuilder: Rebuilder, forced: ReadonlySet<Job> = new Set()): Plan {
+export function makePlan(
+  jobs: Iterable<Job>,
+  rebuilder: Rebuilder,
+  forced: ReadonlySet<Job> = new Set(),
+  whole: ReadonlySet<Job> = new Set(),
+): Plan {
   const steps = new Map<Job, Step>();
   const standing = (job: Job): Manifest | undefined => {
     const step = steps.get(job);
@@ -35,7 +41,7 @@ export function makePlan(jobs: Iterable<Job>, rebuilder: Rebuilder, forced: Read
   };
   const problems = new Map<string, Diagnostic>();
   for (const job of jobs) {
-    const judgement = judged(job, rebuilder, standing, problems);
+    const judgement = judged(() => rebuilder.judge(job, standing, whole.has(job)), problems);
     if (judgement === undefined) continue;
     const unsettled = job.upstream.flatMap((other): Unsettled[] => {
       const pending = willChange(steps.get(other));
@@ -51,14 +57,9 @@ export function makePlan(jobs: Iterable<Job>, rebuilder: Rebuilder, forced: Read
 const ENOUGH_PROBLEMS = 50;
 
 /** A job's judgement; undefined where its command or environment cannot be filled in, which goes to `problems`, each once. */
-function judged(
-  job: Job,
-  rebuilder: Rebuilder,
-  standing: (job: Job) => Manifest | undefined,
-  problems: Map<string, Diagnostic>,
-): Judgement | undefined {
+function judged(judge: () => Judgement, problems: Map<string, Diagnostic>): Judgement | undefined {
   try {
-    return rebuilder.judge(job, standing);
+    return judge();
   } catch (problem) {
     if (!(problem instanceof DiagnosticError)) throw problem;
     for (const d of problem.diagnostics) {

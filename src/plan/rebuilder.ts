@@ -42,8 +42,11 @@ export class Rebuilder {
     this.records = records;
   }
 
-  /** @param manifestOf the outputs of upstream jobs against which the job is judged */
-  judge(job: Job, manifestOf: ManifestOf): Judgement {
+  /**
+   * @param manifestOf the outputs of upstream jobs against which the job is judged
+   * @param whole its temp outputs are wanted too: where they were dropped they are missing
+   */
+  judge(job: Job, manifestOf: ManifestOf, whole = false): Judgement {
     const { records } = this;
     const key = this.keys.keyOf(job, manifestOf);
     const current = records.current(job.id);
@@ -60,7 +63,7 @@ export class Rebuilder {
     }
     const trace = records.trace(key.key);
     if (trace === undefined) return { ...found, ...this.withoutTrace(job, key, current, attempt), trace };
-    return { ...found, ...this.withTrace(job, key, trace, current), trace };
+    return { ...found, ...this.withTrace(job, key, trace, current, whole), trace };
   }
 
   /** Another build runs the job at this moment; the reasons are those without that. */
@@ -95,8 +98,9 @@ export class Rebuilder {
     key: KeyParts,
     trace: Trace,
     current: Trace | undefined,
+    whole: boolean,
   ): { status: Status; decision: Decision; reasons: Reason[] } {
-    const disk = this.records.compare(job, trace.manifest);
+    const disk = this.records.compare(job, trace.manifest, whole);
     if (disk.state === 'same') return { status: 'FRESH', decision: 'none', reasons: [] };
     const otherResult = current !== undefined && current.actionKey !== key.key;
     const missing = disk.state === 'missing';

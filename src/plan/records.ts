@@ -72,10 +72,10 @@ export class Records {
     return attempt?.state === 'begun' && this.isRunning(attempt);
   }
 
-  /** How the outputs on disk stand to a manifest; temp outputs may be gone. */
-  compare(job: Job, manifest: Manifest): DiskState {
+  /** How the outputs on disk stand to a manifest; temp outputs may be gone, but not where the `whole` of it is wanted. */
+  compare(job: Job, manifest: Manifest, whole = false): DiskState {
     const { root, files } = this.parts;
-    const expected = manifest.filter((o) => !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
+    const expected = manifest.filter((o) => whole || !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
     return compareOutputs(root, job.dir, expected, files);
   }
 

@@ -47,10 +47,8 @@ export function eventLines(event: BuildEvent, at: At, options: ReportOptions): L
       if (event.result === 'fresh') return [jobLine(at, 'dim', 'fresh', event, '')];
       const isVerbose = options.verbosity === 'verbose';
       const memory = event.max_rss_mb === undefined || !isVerbose ? '' : `, ${Math.round(event.max_rss_mb)} MB`;
-      const unchanged = event.unchanged ? ', same bytes as before' : '';
-      return [
-        jobLine(at, 'green', event.result, event, ` in ${formatDuration(event.duration_s)}${memory}${unchanged}`),
-      ];
+      const bytes = event.unchanged ? ', same bytes as before' : event.changed ? ', other bytes than before' : '';
+      return [jobLine(at, 'green', event.result, event, ` in ${formatDuration(event.duration_s)}${memory}${bytes}`)];
     }
     case 'job-failed':
       return failedLines(event, at);

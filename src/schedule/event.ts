@@ -35,6 +35,8 @@ export type BuildEvent =
       readonly result: 'built' | 'restored' | 'fresh';
       /** A rerun that made the same bytes as before. */
       readonly unchanged: boolean;
+      /** A rerun that made other bytes than before. */
+      readonly changed: boolean;
       readonly duration_s: number;
       readonly max_rss_mb: number | undefined;
       readonly time: number;

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import type { ActionKey } from '../base/brand.ts';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { toJsonText } from '../base/value.ts';
@@ -48,7 +49,10 @@ export type Failure = Exclude<Outcome, { kind: 'success' }>;
 export type AttemptEnd = {
   readonly durationS: number;
   readonly maxRssMb: number | undefined;
-} & ({ readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly outcome: Failure });
+} & (
+  | { readonly ok: true; readonly manifest: Manifest; readonly actionKey: ActionKey }
+  | { readonly ok: false; readonly outcome: Failure }
+);
 
 /** How much of a log an event shows. */
 const TAIL_LINES = 12;
@@ -132,7 +136,7 @@ export class JobRunner {
         try {
           await noted;
           const captured = await this.capture(job, attempt, allotment, key, completion, manifestOf, reasons);
-          if (captured.ok) return { ok: true, manifest: captured.value, durationS, maxRssMb };
+          if (captured.ok) return { ok: true, manifest: captured.value, actionKey: key.key, durationS, maxRssMb };
           outcome = captured.error;
         } catch (problem) {
           const message = problemText(problem);
@@ -185,7 +189,8 @@ export class JobRunner {
     writeFileSync(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
     const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
     const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
-    const config = job.rule.config || named.includes(job.configFile) ? configText(plainConfig(job)) : undefined;
+    const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
+    const config = job.rule.config || namesConfig ? configText(plainConfig(job)) : undefined;
     if (config !== undefined) writeFileSync(join(jobDir, 'config.yaml'), config);
     host.writeLists(named + (config ?? ''));
   }

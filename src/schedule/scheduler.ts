@@ -12,7 +12,7 @@ import type { BuildEvent, Counts, JobRef } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
-import type { JobRunner } from './runner.ts';
+import type { AttemptEnd, JobRunner } from './runner.ts';
 import { dropTempOutputs, isTemp } from './temp-outputs.ts';
 
 export type ScheduleOptions = {
@@ -45,6 +45,8 @@ export type BuildResult = {
   /** Jobs whose forced rerun made other bytes than before. */
   readonly changed: readonly Job[];
 };
+
+const NOT_RUN = { maxRssMb: undefined, unchanged: false, changed: false };
 
 /** How long the loop may hold the process before others get a turn (ms). */
 const TURN_MS = 40;
@@ -145,7 +147,8 @@ export class Scheduler {
     if (step === undefined || this.ends.has(job)) return;
     const forced = this.options.forced.has(job);
     const settled = !job.upstream.some((other) => this.moved.has(other)) && (step.action !== 'check' || forced);
-    const judgement = settled ? step.judgement : this.parts.rebuilder.judge(job, (other) => this.manifests.get(other));
+    const made = (other: Job): Manifest | undefined => this.manifests.get(other);
+    const judgement = settled ? step.judgement : this.parts.rebuilder.judge(job, made, this.options.selected.has(job));
     this.reasons.set(job, forced ? [reason('forced'), ...judgement.reasons] : judgement.reasons);
     if (forced) return this.enqueue(job, 1);
     switch (judgement.decision) {
@@ -164,7 +167,7 @@ export class Scheduler {
     if (trace === undefined) return;
     if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.adopt(job, trace);
     this.settle(job, 'fresh', trace.manifest);
-    this.finished(job, 'fresh', 0, undefined, false);
+    this.finished(job, 'fresh', 0);
   }
 
   private restore(job: Job, judgement: Judgement): void {
@@ -180,7 +183,7 @@ export class Scheduler {
       }
       this.acted.add(job);
       this.settle(job, 'restored', trace.manifest);
-      this.finished(job, 'restored', (Date.now() - begun) / 1000, undefined, false);
+      this.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
   }
 
@@ -254,19 +257,21 @@ export class Scheduler {
       this.running.delete(job);
       allotment.give();
       this.acted.add(job);
-      if (end.ok) this.built(job, end.manifest, end.durationS, end.maxRssMb);
+      if (end.ok) this.built(job, end);
       else this.attemptFailed(job, attempt, end.outcome, end.durationS);
     });
     if (this.options.interrupt.aborted) launched.cancel();
   }
 
-  private built(job: Job, manifest: Manifest, durationS: number, maxRssMb: number | undefined): void {
+  private built(job: Job, { manifest, actionKey, durationS, maxRssMb }: Extract<AttemptEnd, { ok: true }>): void {
     const judgement = this.parts.plan.steps.get(job)?.judgement;
-    const before = (judgement?.current ?? judgement?.trace)?.manifest;
+    const last = judgement?.current ?? judgement?.trace;
+    const before = last?.manifest;
     const unchanged = before !== undefined && sameForKeys(before, manifest);
     this.settle(job, 'built', manifest);
-    this.finished(job, 'built', durationS, maxRssMb, unchanged);
-    if (before === undefined || unchanged || !this.options.forced.has(job)) return;
+    this.finished(job, 'built', durationS, { maxRssMb, unchanged, changed: before !== undefined && !unchanged });
+    // Other bytes from other inputs are what is expected.
+    if (before === undefined || unchanged || last?.actionKey !== actionKey || !this.options.forced.has(job)) return;
     this.rerunMadeOther.push(job);
     const names = manifest.filter((o) => !before.some((b) => b.path === o.path && b.keyDigest === o.keyDigest));
     const paths = names.map((o) => `${job.dir}/${o.path}`).join(', ');
@@ -399,17 +404,17 @@ export class Scheduler {
     job: Job,
     result: 'built' | 'restored' | 'fresh',
     durationS: number,
-    maxRssMb: number | undefined,
-    unchanged: boolean,
+    run: { maxRssMb: number | undefined; unchanged: boolean; changed: boolean } = NOT_RUN,
   ): void {
     const time = Date.now() / 1000;
     this.parts.emit({
       event: 'job-finished',
       ...ref(job),
       result,
-      unchanged,
+      unchanged: run.unchanged,
+      changed: run.changed,
       duration_s: durationS,
-      max_rss_mb: maxRssMb,
+      max_rss_mb: run.maxRssMb,
       time,
     });
   }

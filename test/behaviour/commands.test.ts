@@ -373,4 +373,53 @@ rigTest('--version, --help, an unknown command, an unknown option', async (rig) 
   assert.match((await rig.exits(2, 'build', '--keep-gong')).stderr, '--keep-going');
 });
 
+rigTest(
+  'why goes on into the configs of upstream jobs, and says of a job that ran what was new about it',
+  async (rig) => {
+    await builtSweep(rig);
+    rig.edit('conf/model/big.yaml', 'depth: 8', 'depth: 9');
+    const { id } = await rig.job("where:sampler.name=='hmc' && target.target.name=='b'");
+    const all = await reasons(rig, id);
+    assert.ok(all.includes('config target.model.depth: 8 → 9'), all.join('\n'));
+    await rig.ok('build');
+    const text = (await rig.ok('why', id)).stdout;
+    assert.match(text, 'FRESH');
+    assert.match(text, 'target.model.depth: 8 → 9');
+    const document = asMap(await rig.json('why', id));
+    assert.equal(document['reasons'], []);
+    assert.match(JSON.stringify(document['last_differences']), '"path":"target.model.depth","old":"8","new":"9"');
+  },
+);
+
+rigTest('commands and paths are shown as they are on disk', async (rig) => {
+  await builtSweep(rig);
+  const { id, dir } = await rig.job("where:sampler.name=='hmc' && target.target.name=='b'");
+  for (const args of [
+    ['show', id],
+    ['show', id, '--json'],
+    ['summary', '--detailed', id],
+  ]) {
+    const shown = (await rig.ok(...args)).stdout.replace(/"parts":\[.*?\]/, '');
+    assert.match(shown, `${dir}/analysis.json`);
+    assert.not.match(shown, '${{ output }}', args.join(' '));
+  }
+});
+
+rigTest('a dropped temp output is brought back where its job is selected: build, restore', async (rig) => {
+  rig.workflow(`
+    rules:
+      raw: { dir: d, outputs: { o: { path: raw.txt, temp: true } }, run: '${ran('raw')}; echo raw > \${{ outputs.o }}' }
+      end: { dir: d, inputs: { i: "\${{ raw.outputs.o }}" }, outputs: { o: end.txt }, run: '${ran('end')}; cp \${{ inputs.i }} \${{ outputs.o }}' }
+  `);
+  await rig.runs(['raw', 'end']);
+  assert.not(rig.exists('d/raw.txt'));
+  await rig.runs([]);
+  assert.not(rig.exists('d/raw.txt'), 'nobody asked for it');
+  for (const command of ['build', 'restore']) {
+    await rig.runs([], command, 'raw');
+    assert.is(rig.read('d/raw.txt'), 'raw\n', command);
+    rig.remove('d/raw.txt');
+  }
+});
+
 test.run();

@@ -155,4 +155,34 @@ rigTest('a selector that finds nothing is an error, and nothing runs', async (ri
   assert.equal(rig.ranSince(), []);
 });
 
+/** A job that makes other bytes each time, and one below it that copies. */
+function unsteady(rig: Rig): void {
+  rig.workflow(`
+    rules:
+      a: { dir: a, outputs: { o: o.txt }, run: '${ran('a')}; date +%s%N > \${{ outputs.o }}' }
+      b: { dir: b, inputs: { i: "\${{ a.outputs.o }}" }, outputs: { o: o.txt }, run: '${ran('b')}; cp \${{ inputs.i }} \${{ outputs.o }}' }
+  `);
+}
+
+rigTest(
+  'a rerun that makes other bytes from the same inputs is reported; other bytes from others are expected',
+  async (rig) => {
+    unsteady(rig);
+    await rig.runs(['a', 'b']);
+    const { stderr } = await rig.runs(['a', 'b'], 'forcerun', 'a');
+    const warnings = stderr.split('\n').filter((line) => line.startsWith('warning:'));
+    assert.is(warnings.length, 1, stderr);
+    assert.match(warnings[0] ?? '', 'a/o.txt');
+  },
+);
+
+rigTest('--check reruns and compares just what is selected; exit 1 for other bytes', async (rig) => {
+  unsteady(rig);
+  await rig.runs(['a', 'b']);
+  await rig.runs(['b'], 'build', '--check', 'b');
+  const ended = await rig.exits(1, 'build', '--check', 'a');
+  assert.match(ended.stderr, 'a/o.txt');
+  assert.equal(rig.ranSince(), ['a']);
+});
+
 test.run();

@@ -155,4 +155,32 @@ rigTest('-C and -f say where the workflow is', async (rig) => {
   assert.match(nowhere.stderr, 'lhb.yaml');
 });
 
+rigTest(
+  'restore finds the job of an earlier workflow by an output path, and not what several ids begin with',
+  async (rig) => {
+    await builtSweep(rig);
+    const { jobs } = await rig.summary('summary', "where:sampler.name=='hmc'");
+    const paths = jobs.map((job) => job.outputs[0]?.path ?? '');
+    const before = paths.map((path) => rig.read(path));
+    rig.edit('config/experiments.yaml', 'steps: 20', 'steps: 22');
+    rig.remove('runs');
+    const named = JSON.parse((await rig.ok('restore', ...paths, '--json')).stdout) as unknown;
+    assert.equal(named, { restored: jobs.map((job) => job.id) });
+    assert.equal(
+      paths.map((path) => rig.read(path)),
+      before,
+    );
+      rig.edit('lhb.yaml', 'prefix: run', 'prefix: walk');
+    const many = await rig.exits(2, 'restore', 'run_');
+    assert.match(many.stderr, jobs[0]?.id ?? '');
+    assert.equal(rig.ranSince(), []);
+  },
+);
+
+rigTest('a folder of outputs is no selector, and the error says how to select what is in it', async (rig) => {
+  writeSweep(rig);
+  assert.match((await rig.exits(2, 'ls', 'runs/targets/')).stderr, "'runs/targets/**'");
+  assert.is((await rig.ok('ls', 'runs/targets/**')).stdout.trim().split('\n').length, 12);
+});
+
 test.run();

@@ -349,4 +349,73 @@ rigTest('why --json: id, plan, and reasons with kind, path, old and new', async 
   assert.is.not(reason?.['old'], reason?.['new']);
 });
 
+rigTest(
+  'what an upstream job is about to do: it will run, will be restored, may change; many are counted',
+  async (rig) => {
+    chain(rig);
+    await rig.ok('build');
+    const because = async (rule: string): Promise<readonly string[]> =>
+      (await rig.job(rule)).reasons.map((reason) => reason.detail);
+    const id = async (rule: string): Promise<string> => (await rig.job(rule)).id;
+    rig.write('a.sh', '# 2\n');
+    assert.equal(await because('b'), [`upstream ${await id('a')} will run`]);
+    assert.equal(await because('c'), [`upstream ${await id('b')} may change`]);
+    rig.write('in.txt', '2\n');
+    await rig.ok('build');
+    rig.write('in.txt', '1\n');
+    rig.write('a.sh', ':\n');
+    assert.equal(await because('b'), [`upstream ${await id('a')} will be restored`]);
+
+    rig.workflow(`
+    rules:
+      many: { for: { n: "\${{ range(0, 10) }}" }, outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' }
+      all: { inputs: { i: "\${{ many.map(m, m.outputs.o) }}" }, outputs: { o: all.txt }, run: 'cat \${{ inputs.i }} > \${{ outputs.o }}' }
+  `);
+    const row = (await rig.ok('summary', 'all')).stdout.split('\n')[1] ?? '';
+    assert.match(row, /; upstream (many_[0-9a-f]{12}, ){2}many_[0-9a-f]{12} and 7 more will run$/);
+    assert.is((await because('all')).length, 11, 'all of them in JSON');
+  },
+);
+
+rigTest('a job that ran on record says what had changed, not what was going to', async (rig) => {
+  chain(rig);
+  await rig.ok('build');
+  rig.write('in.txt', '2\n');
+  await rig.ok('build');
+  const { id } = await rig.job('a');
+  const text = (await rig.ok('why', 'b/o.txt')).stdout;
+  assert.match(text, 'FRESH');
+  assert.match(text, /last ran .*because: upstream a\/o\.txt changed/);
+  assert.not.match(text, `${id} will run`);
+});
+
+rigTest('a forced rerun that runs now is RUNNING, and no reason says that it was cut off', async (rig) => {
+  const gates = new Gates(rig, ['g']);
+  rig.workflow(`
+    rules: { a: { dir: a, outputs: { o: o.txt }, run: 'test ! -e slow || { ${Gates.command('g')}; }; echo > \${{ outputs.o }}' } }
+  `);
+  await rig.ok('build');
+  rig.write('slow', '');
+  const rerun = rig.start({}, 'forcerun', 'a');
+  await gates.reached(1);
+  const during = await rig.job('a');
+  assert.is(during.status, 'RUNNING');
+  assert.equal(
+    during.reasons.map((reason) => reason.kind),
+    ['forced'],
+  );
+  gates.open('g');
+  assert.is((await rerun.done).code, 0);
+  assert.is((await rig.job('a')).status, 'FRESH');
+});
+
+rigTest('--json is one document for logs and version too', async (rig) => {
+  rig.workflow("rules: { a: { outputs: { o: o.txt }, run: 'echo said; echo > ${{ outputs.o }}' } }");
+  await rig.ok('build');
+  const log = asMap(await rig.json('logs', 'a'));
+  assert.is(log['text'], 'said\n');
+  assert.is(rig.read(asText(log['path'])), 'said\n');
+  assert.match(asText(asMap(await rig.json('version'))['version']), /^\d+\.\d+\.\d+/);
+});
+
 test.run();

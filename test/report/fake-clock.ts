@@ -66,6 +66,7 @@ export function events(clock: Clock) {
       ...job(id),
       result: 'built',
       unchanged: false,
+      changed: false,
       duration_s: 1.5,
       max_rss_mb: 120.4,
       ...at(),

@@ -288,4 +288,10 @@ test('several errors of syntax are told together', () => {
   );
 });
 
+test('an expression without quotes inside braces is told as what it is', () => {
+  for (const text of ['for: { t: ${{ config.x }} }\n', 'for: [${{ a }}, 1]\n']) {
+    assert.match(errors(text).join(), 'must stand in quotes', text);
+  }
+});
+
 test.run();

@@ -76,7 +76,7 @@ function dryRun(workspace: Workspace, scope: Scope, request: BuildRequest, scree
     printGraph(screen, workspace.graph, new Set(scope.jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
-  printPlan(screen, makePlan(scope.jobs, workspace.rebuilder, scope.forced));
+  printPlan(screen, makePlan(scope.jobs, workspace.rebuilder, scope.forced, scope.selected));
   return EXIT.ok;
 }
 
@@ -131,8 +131,10 @@ function scopeOf(workspace: Workspace, { build, selectors, forcerun, only }: Bui
   let wanted = withUpstream([...asked, ...followed]);
   if (build.until.length > 0) wanted = intersect(withUpstream(until), wanted);
   for (const job of omitted) wanted.delete(job);
-  if (build.rerunIncomplete) wanted = withUpstream(incomplete(workspace, wanted));
-  const forced = build.forceAll || build.check ? wanted : intersect(new Set(follow), wanted);
+  if (build.rerunIncomplete) wanted = intersect(withUpstream(incomplete(workspace, wanted)), wanted);
+  // What is checked are the selected jobs, not what they need.
+  const checked = build.check && selectors.length > 0 ? selected : build.check ? wanted : new Set<Job>();
+  const forced = build.forceAll ? wanted : intersect(new Set([...follow, ...checked]), wanted);
   const jobs = workspace.graph.jobs.filter((job) => wanted.has(job));
   return ok({ jobs, forced, selected: new Set([...selected, ...rerun]) });
 }
@@ -176,7 +178,7 @@ function prepare(workspace: Workspace, scope: Scope, options: BuildOptions): Res
   const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
   let plan: Plan;
   try {
-    plan = makePlan(scope.jobs, workspace.rebuilder, scope.forced);
+    plan = makePlan(scope.jobs, workspace.rebuilder, scope.forced, scope.selected);
   } catch (problem) {
     if (!(problem instanceof DiagnosticError)) throw problem;
     return err([...problem.diagnostics, ...allotments.check(scope.jobs).errors]);
@@ -210,6 +212,7 @@ async function runBuild(
     },
     process.env,
   );
+  if (scope.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
   // No more helpers than could ever be busy.
   const work = workLayout(root);
   const helpersFile = join(work.dir, 'helpers');

@@ -1,8 +1,8 @@
 // lhb logs: one job's log, followed live with -f.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { error } from '../../base/diagnostic.ts';
-import { pipeText } from '../log-stream.ts';
+import { pipeText, readText } from '../log-stream.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { fail, findKnown, withWorkspace } from '../query.ts';
@@ -18,15 +18,17 @@ export async function logs(
 ): Promise<ExitCode> {
   let file = '';
   let root = '';
+  let id: string = '';
   let isRunning = (): boolean => false;
   const code = await withWorkspace(common, screen, false, (workspace) => {
     const found = findKnown(workspace, selector);
     if (!found.ok) return fail(screen, found.error);
     const log = 'job' in found.value ? found.value.job.log : found.value.record.log;
-    const id = 'job' in found.value ? found.value.job.id : found.value.record.jobId;
+    const jobId = 'job' in found.value ? found.value.job.id : found.value.record.jobId;
+    id = jobId;
     root = workspace.workflow.root;
     file = join(root, log) + (options.attempt === undefined ? '' : `.${options.attempt}`);
-    const attempt = workspace.records.attempt(id);
+    const attempt = workspace.records.attempt(jobId);
     const build = attempt?.state === 'begun' ? attempt.build : undefined;
     isRunning = () => build !== undefined && readHolder(workLayout(root))?.build === build;
     return EXIT.ok;
@@ -44,6 +46,10 @@ export async function logs(
       ),
     ]);
   }
-  await pipeText(file, process.stdout, options.follow ? isRunning : undefined);
+  if (screen.json) {
+    // One document, so with -f only when the job has ended.
+    const text = await readText(file, options.follow ? isRunning : undefined);
+    screen.document({ id, path: relative(root, file), text });
+  } else await pipeText(file, process.stdout, options.follow ? isRunning : undefined);
   return EXIT.ok;
 }

@@ -62,6 +62,8 @@ function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems:
   const plan = makePlan(
     workspace.graph.jobs.filter((job) => needed.has(job)),
     workspace.rebuilder,
+    new Set(),
+    selected,
   );
   const restored: string[] = [];
   for (const { job, judgement } of plan.steps.values()) {

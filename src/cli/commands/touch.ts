@@ -45,7 +45,9 @@ export const touch = (common: CommonOptions, selectors: readonly Word[], screen:
       }
       if (problems.length > 0) screen.diagnostics(problems);
       else if (screen.json) screen.document({ touched });
-      screen.note(`touched ${formatCount(touched.length, 'job')}`);
+      const fresh = selected.value.size - touched.length - problems.length;
+      const rest = fresh > 0 ? `; ${formatCount(fresh, 'job')} fresh already` : '';
+      screen.note(`touched ${formatCount(touched.length, 'job')}${rest}`);
       return problems.length > 0 ? EXIT.jobFailed : EXIT.ok;
     },
     (workspace) => workspace.select(selectors),
