@@ -67,7 +67,7 @@ function bench(jobs) {
 function timed([program, ...args], cwd) {
   const begun = process.hrtime.bigint();
   const { status, stderr } = spawnSync(program, args, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} in ${cwd}: exit ${status}\n${stderr}`);
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} in ${cwd}: exit ${status}\n${stderr.toString()}`);
   return Number(process.hrtime.bigint() - begun) / 1e9;
 }
 

@@ -55,6 +55,8 @@ export type BuildOptions = {
   readonly wait: boolean;
   /** Rerun and compare the bytes. */
   readonly check: boolean;
+  /** Build again whenever a file that counts changes. */
+  readonly watch: boolean;
 };
 
 export type GraphFormat = 'dot' | 'mermaid' | 'json';

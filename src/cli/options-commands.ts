@@ -49,6 +49,7 @@ function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): Bui
     retries: reader.number('retries', 0),
     wait: reader.flag('wait'),
     check: reader.flag('check'),
+    watch: reader.flag('watch'),
   };
 }
 

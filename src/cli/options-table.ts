@@ -102,12 +102,12 @@ const HOW: OptionGroup = {
     { long: 'set-resources', value: 'assignments', meta: 'RULE:NAME=V…', help: 'over what a rule says' },
     { long: 'notemp', aliases: ['nt'], value: 'none', help: 'keep temporary outputs' },
     { long: 'wait', value: 'none', help: "wait for another build's lock" },
+    { long: 'watch', value: 'none', help: 'build again whenever a file that counts changes' },
     { long: 'executor', value: 'word', meta: 'local', help: 'what runs the jobs' },
     { long: 'cache', value: 'word', meta: 'off', help: 'use no shared cache' },
     { long: 'profile', value: 'word', later: true },
     { long: 'cluster-config', value: 'word', later: true },
     { long: 'detach', value: 'none', later: true },
-    { long: 'watch', value: 'none', later: true },
   ],
 };
 

@@ -34,11 +34,11 @@ export function limitsFrom(machine: Map<string, number>, given: readonly Assignm
  * The GPUs that jobs may use, as CUDA_VISIBLE_DEVICES names them. Where none are found, `--resources gpus=N` says how many
  * there are: not every driver tells.
  */
-export function gpusFor(
+export async function gpusFor(
   given: readonly Assignment[],
   env: Readonly<Record<string, string | undefined>> = process.env,
-): string[] {
-  const found = visibleGpus(env);
+): Promise<string[]> {
+  const found = await visibleGpus(env);
   if (found.length > 0 || env['CUDA_VISIBLE_DEVICES'] !== undefined) return found;
   const told = Number(given.findLast(({ name }) => name === 'gpus')?.value ?? 0);
   return Number.isInteger(told) && told > 0 && told <= MOST_GPUS

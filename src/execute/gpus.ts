@@ -1,5 +1,4 @@
 // The machine's GPUs, and which job has which.
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { invariant } from '../base/invariant.ts';
 import { findOnPath } from './shell.ts';
@@ -11,17 +10,17 @@ const SMI_LIMIT_MS = 5000;
  * respected and read as CUDA reads it: a list that ends before the first entry that is no device (`-1`, `NoDevFiles`,
  * nothing). Without it: those that the NVIDIA driver lists, else `nvidia-smi -L` (5 s at most), else none.
  */
-export function visibleGpus(env: Readonly<Record<string, string | undefined>> = process.env): string[] {
+export async function visibleGpus(env: Readonly<Record<string, string | undefined>> = process.env): Promise<string[]> {
   const outer = env['CUDA_VISIBLE_DEVICES'];
   if (outer !== undefined) {
     const entries = outer.split(',').map((entry) => entry.trim());
     const end = entries.findIndex((entry) => !/^(\d+|(GPU|MIG)-[\w/-]+)$/.test(entry));
     return [...new Set(end === -1 ? entries : entries.slice(0, end))];
   }
-  return Array.from({ length: countGpus(env['PATH']) }, (_, index) => String(index));
+  return Array.from({ length: await countGpus(env['PATH']) }, (_, index) => String(index));
 }
 
-function countGpus(path: string | undefined): number {
+async function countGpus(path: string | undefined): Promise<number> {
   try {
     return readdirSync('/proc/driver/nvidia/gpus').length;
   } catch {
@@ -29,8 +28,9 @@ function countGpus(path: string | undefined): number {
   }
   const smi = findOnPath('nvidia-smi', path);
   if (smi === undefined) return 0;
-  const { status, stdout } = spawnSync(smi, ['-L'], { timeout: SMI_LIMIT_MS, encoding: 'utf8' });
-  return status === 0 ? stdout.split('\n').filter((line) => /^GPU \d+:/.test(line)).length : 0;
+  const { execa } = await import('execa');
+  const { failed, stdout } = await execa(smi, ['-L'], { timeout: SMI_LIMIT_MS, reject: false, stdin: 'ignore' });
+  return failed ? 0 : stdout.split('\n').filter((line) => /^GPU \d+:/.test(line)).length;
 }
 
 /** Hands GPUs out, the lowest first, each to one job at a time. */

@@ -1,10 +1,13 @@
 // The command and environment of a job, filled in: once for its key, once for running it.
 import { DiagnosticError } from '../base/diagnostic.ts';
-import { toJsonText } from '../base/value.ts';
+import { isMap, toJsonText } from '../base/value.ts';
 import { renderArgv, renderScript, Verbatim } from '../expr/command.ts';
 import { each, evaluateText } from '../expr/template.ts';
-import type { Expression, Scope, Template } from '../expr/types.ts';
+import { RecordObject, type Expression, type Scope, type Template } from '../expr/types.ts';
+import { canonicalTyped } from '../hash/encode.ts';
+import { EnvRecord } from '../workflow/env-record.ts';
 import type { Job } from './job.ts';
+import { jobLeaf } from './job-hash.ts';
 import type { Scopes } from './scope.ts';
 
 /** The command as keys see it. */
@@ -40,7 +43,29 @@ function showsOutside({ names, paths }: Expression, job: Job): boolean {
   return outside.some(({ name }) => [...paths].some((path) => `${path}.`.startsWith(`inputs.${name}.`)));
 }
 
-const asWritten = (expression: Expression): string => `\${{ ${expression.source} }}`;
+/** The expression's text; what else it sees besides the names that keep it as written counts by value. */
+function asWritten(expression: Expression, scope: Scope): string {
+  const text = `\${{ ${expression.source} }}`;
+  const others = [...expression.paths].filter((path) => {
+    const [root = ''] = path.split('.');
+    return root !== 'inputs' && !KEPT_NAMES.includes(root) && !KEPT_PATHS.includes(path);
+  });
+  const seen = others.sort().flatMap((path) => {
+    const value = lookUp(path, scope);
+    return value === undefined ? [] : [`${path}=${canonicalTyped(value, jobLeaf)}`];
+  });
+  return seen.length === 0 ? text : `${text} (${seen.join(', ')})`;
+}
+
+function lookUp(path: string, scope: Scope): unknown {
+  const [root = '', ...fields] = path.split('.');
+  let value = scope.get(root);
+  for (const field of fields) {
+    if (value instanceof RecordObject) value = value.has(field) ? value.get(field) : undefined;
+    else value = isMap(value) ? value.get(field) : undefined;
+  }
+  return value instanceof EnvRecord ? undefined : value;
+}
 
 /** The command with portable paths; `resources`, `attempt`, `job.log`, `job.config_file`, `job.file` and inputs from outside as written. */
 export function keyCommand(job: Job, scopes: Scopes): KeyCommand {
@@ -50,7 +75,7 @@ export function keyCommand(job: Job, scopes: Scopes): KeyCommand {
   return job.form.inPortable(() => {
     const scope = scopes.ofResources(job, 1);
     const valueOf = (expression: Expression): unknown =>
-      staysAsWritten(expression, job) ? new Verbatim(asWritten(expression)) : expression.evaluate(scope);
+      staysAsWritten(expression, job) ? new Verbatim(asWritten(expression, scope)) : expression.evaluate(scope);
     const words = (items: readonly Template[]): string => toJsonText([...renderArgv(items, valueOf)]);
     return ofRule(job, () => {
       let made: KeyCommand = { run: undefined, shell: undefined, env: [] };
@@ -88,7 +113,8 @@ function ofRule<T>(job: Job, make: () => T): T {
 }
 
 function keyText(template: Template, scope: Scope, job: Job): string {
-  if (template.kind === 'expression' && staysAsWritten(template.expression, job)) return asWritten(template.expression);
+  if (template.kind === 'expression' && staysAsWritten(template.expression, job))
+    return asWritten(template.expression, scope);
   if (template.kind !== 'text') return evaluateText(template, scope);
   const parts = each(template.parts, (part) => {
     if (typeof part === 'string') return part;

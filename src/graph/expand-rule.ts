@@ -75,7 +75,7 @@ function axisValues(rule: Rule, name: string, template: Template, scope: Map<str
       ? 'null'
       : typeof value === 'string'
         ? 'text'
-        : `${String(value)}`;
+        : (scalarText(value) ?? 'something else');
   throw new DiagnosticError([
     error('graph/for-not-a-list', `rule '${rule.name}': \`for\` name '${name}' must be a list, and is ${found}`, {
       at: template.at,

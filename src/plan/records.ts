@@ -2,11 +2,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActionKey, JobId } from '../base/brand.ts';
-import { err, type Result } from '../base/result.ts';
-import type { Outcome } from '../execute/executor.ts';
+import type { Result } from '../base/result.ts';
 import type { Job } from '../graph/job.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { captureOutputs, type Captured } from '../store/capture.ts';
+import { captureOutputs, type Captured, type OutputProblem } from '../store/capture.ts';
 import { compareOutputs, type DiskState } from '../store/compare.ts';
 import type { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
@@ -97,18 +96,10 @@ export class Records {
     removeOutputs(this.parts.root, job.dir, declared(job));
   }
 
-  async capture(job: Job): Promise<Result<Captured, Exclude<Outcome, { kind: 'success' }>>> {
+  /** Takes the outputs on disk into the store. */
+  capture(job: Job): Promise<Result<Captured, OutputProblem>> {
     const { root, blobs, files } = this.parts;
-    const captured = await captureOutputs(root, job.dir, declared(job), blobs, files);
-    if (captured.ok) return captured;
-    switch (captured.error.kind) {
-      case 'missing':
-        return err({ kind: 'output-missing', paths: captured.error.paths });
-      case 'invalid':
-        return err({ kind: 'output-invalid', message: captured.error.message });
-      case 'failed':
-        return err({ kind: 'capture-failed', message: captured.error.message });
-    }
+    return captureOutputs(root, job.dir, declared(job), blobs, files);
   }
 
   /** Puts a result on record as what the work tree holds: the last step of a job. */

@@ -8,6 +8,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { toJsonText } from '../base/value.ts';
 import { jobEnvironment } from '../execute/environment.ts';
 import type { Command, Executor, Outcome } from '../execute/executor.ts';
+import { outcomeOf } from '../execute/output-problem.ts';
 import { defaultShell } from '../execute/shell.ts';
 import type { Scopes } from '../graph/scope.ts';
 import { jobCommand, keyCommand, type JobCommand } from '../graph/command.ts';
@@ -235,7 +236,7 @@ export class JobRunner {
     const changed = this.changedInputs(job, key, manifestOf);
     if (changed.length > 0) return err({ kind: 'inputs-changed', paths: changed });
     const captured = await records.capture(job);
-    if (!captured.ok) return captured;
+    if (!captured.ok) return err(outcomeOf(captured.error));
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
     const trace: Trace = {
       actionKey: key.key,

@@ -342,8 +342,8 @@ export class Scheduler {
     if (left > 0 || this.options.keepTemp || this.options.selected.has(job)) return;
     if (!job.outputs.some((output) => isTemp(job, output))) return;
     const used = this.acted.has(job) || job.downstream.some((other) => this.acted.has(other));
-    const hadReaders = job.downstream.some((other) => this.parts.plan.steps.has(other));
-    if (used && hadReaders) dropTempOutputs(this.parts.root, job);
+    const readers = job.downstream.filter((other) => this.parts.plan.steps.has(other));
+    if (used) dropTempOutputs(this.parts.root, job, readers);
   }
 
   /** Temp outputs that were dropped are brought back for a job that needs them; false where their maker must run again first. */

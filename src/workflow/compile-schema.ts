@@ -7,6 +7,8 @@ import standalone from 'ajv/dist/standalone/index.js';
 import { packageFile } from '../fs/package-file.ts';
 import { SCHEMA, VALIDATORS } from './schema-files.ts';
 
+export type { ErrorObject, ValidateFunction } from 'ajv';
+
 const text = readFileSync(packageFile(SCHEMA), 'utf8');
 const schema = JSON.parse(text) as { readonly $id: string };
 const ajv = new Ajv({

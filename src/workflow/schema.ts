@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { Code } from '../base/codes.ts';
 import { error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import { didYouMean, nearest } from '../base/nearest.ts';
 import { packageFile } from '../fs/package-file.ts';
+import type { ErrorObject, ValidateFunction } from './compile-schema.ts';
 import { entryOf, kindName, type Node } from './node.ts';
 import { SCHEMA, VALIDATORS } from './schema-files.ts';
 

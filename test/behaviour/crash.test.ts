@@ -89,7 +89,7 @@ rigTest('a place for the store that cannot be written is an error of the user, n
 function finishedIds(stdout: string, result: string): string[] {
   const whole = stdout.slice(0, stdout.lastIndexOf('\n') + 1);
   const finished = parseEvents(whole).filter((e) => e['event'] === 'job-finished' && e['result'] === result);
-  return finished.map((e) => String(e['id']));
+  return finished.map((e) => e['id'] as string);
 }
 
 function alive(pid: number): boolean {

@@ -658,7 +658,7 @@ rigTest('a name bound in for or given whole counts with what it names', async (r
   assert.equal(await built(rig), []);
   rig.write('leaf.txt', '2');
   assert.equal(await built(rig), ['bound', 'whole']);
-  rig.edit('lhb.yaml', 'echo 0', 'echo \${{ n }}');
+  rig.edit('lhb.yaml', 'echo 0', 'echo ${{ n }}');
   assert.equal(await built(rig), ['bound', 'whole']);
 });
 

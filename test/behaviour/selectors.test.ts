@@ -170,7 +170,7 @@ rigTest(
       paths.map((path) => rig.read(path)),
       before,
     );
-      rig.edit('lhb.yaml', 'prefix: run', 'prefix: walk');
+    rig.edit('lhb.yaml', 'prefix: run', 'prefix: walk');
     const many = await rig.exits(2, 'restore', 'run_');
     assert.match(many.stderr, jobs[0]?.id ?? '');
     assert.equal(rig.ranSince(), []);

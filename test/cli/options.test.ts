@@ -186,7 +186,6 @@ test('wrong options and values', () => {
     [['build', '--set-resources', 'mem=1'], "--set-resources needs RULE:NAME=VALUE, not 'mem=1' [mem=1]"],
     [['build', '-C'], "option '-C' needs a value, DIR [-C]"],
     [['build', '--profile', 'slurm'], '--profile is not in this version yet [--profile]'],
-    [['build', '--watch'], '--watch is not in this version yet [--watch]'],
     [
       ['build', '--executor', 'slurm'],
       '--executor slurm is not in this version yet [slurm] -- this version has --executor local',

@@ -28,6 +28,7 @@ import type { Screen } from '../screen.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
+import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
 import { printGraph } from './graph.ts';
 import { printPlan } from './plan-text.ts';
 
@@ -44,14 +45,25 @@ export type BuildRequest = {
 /** What a build is about. */
 type Scope = { readonly jobs: readonly Job[]; readonly forced: ReadonlySet<Job>; readonly selected: ReadonlySet<Job> };
 
-export async function build(request: BuildRequest, screen: Screen): Promise<ExitCode> {
+export function build(request: BuildRequest, screen: Screen): Promise<ExitCode> {
+  if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set());
+  return buildAgain((watched) => buildOnce(request, screen, watched), screen);
+}
+
+/** @param watched takes the files and folders whose change calls for another build */
+async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<string>): Promise<ExitCode> {
   const loaded = loadWorkspace(request.common);
-  if (!loaded.ok) return failed(screen, loaded.error);
+  if (!loaded.ok) {
+    for (const { at } of loaded.error) if (at !== undefined) watched.add(at.file.name);
+    return failed(screen, loaded.error);
+  }
+  addWorkflowFiles(loaded.value, watched);
   screen.diagnostics(loaded.value.workflow.warnings);
   const dry = request.build.dryRun || request.build.dag;
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
   const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
+  addSources(reading.value, watched);
   const scope = scopeOf(reading.value, request);
   if (!scope.ok || dry) {
     const code = scope.ok ? dryRun(reading.value, scope.value, request, screen) : failed(screen, scope.error);
@@ -60,7 +72,7 @@ export async function build(request: BuildRequest, screen: Screen): Promise<Exit
   }
   // Where nothing was built yet, a mistake in a command or in what jobs ask for does not leave a store behind either.
   const first = !existsSync(workLayout(loaded.value.workflow.root).dir);
-  const prepared = first ? prepare(reading.value, scope.value, request.build) : undefined;
+  const prepared = first ? await prepare(reading.value, scope.value, request.build) : undefined;
   await reading.value.close();
   if (prepared?.ok === false) return failed(screen, prepared.error);
   return await locked(request, screen, reading.value);
@@ -169,8 +181,8 @@ type Prepared = {
 };
 
 /** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
-function prepare(workspace: Workspace, scope: Scope, options: BuildOptions): Result<Prepared> {
-  const gpus = new GpuPool(gpusFor(options.resources));
+async function prepare(workspace: Workspace, scope: Scope, options: BuildOptions): Promise<Result<Prepared>> {
+  const gpus = new GpuPool(await gpusFor(options.resources));
   const limits = limitsFrom(machineLimits(gpus.size), options.resources);
   const overrides = overridesFrom(workspace, options);
   const problems = [limits, overrides].flatMap((r) => (r.ok ? [] : r.error));
@@ -199,7 +211,7 @@ async function runBuild(
   const { build: options, common } = request;
   const root = workspace.workflow.root;
   const slots = options.jobs ?? availableParallelism();
-  const prepared = prepare(workspace, scope, options);
+  const prepared = await prepare(workspace, scope, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, toRun, warnings } = prepared.value;
   screen.diagnostics(warnings);

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { keyCommand } from '../../graph/command.ts';
+import { outcomeOf } from '../../execute/output-problem.ts';
 import type { Job } from '../../graph/job.ts';
 import { withUpstream } from '../../graph/graph.ts';
 import { recordedConfig } from '../../graph/plain.ts';
@@ -62,7 +63,7 @@ async function accept(
 ): Promise<Manifest | string> {
   if (key === undefined) return 'a job that it reads from has no result yet';
   const captured = await workspace.records.capture(job);
-  if (!captured.ok) return describeOutcome(captured.error);
+  if (!captured.ok) return describeOutcome(outcomeOf(captured.error));
   const now = Date.now() / 1000;
   const trace: Trace = {
     actionKey: key.key,
