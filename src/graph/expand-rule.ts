@@ -1,6 +1,7 @@
 // One rule -> its jobs: `for`, `where`, config, inputs, job hash, dir, outputs, log, in this order.
 import { error, DiagnosticError } from '../base/diagnostic.ts';
 import { isMap, type Key, type Value } from '../base/value.ts';
+import { scalarText } from '../expr/text.ts';
 import { each, evaluate, evaluateText, pathsOf } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
 import { isGlob } from '../fs/glob.ts';
