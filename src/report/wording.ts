@@ -1,6 +1,7 @@
 // Every sentence about jobs, outcomes, reasons and counts. Text that comes from elsewhere is made safe for a terminal.
 import { unreachable } from '../base/invariant.ts';
 import type { Outcome } from '../execute/executor.ts';
+import type { ReasonKind } from '../plan/reason.ts';
 import type { Counts, JobRef } from '../schedule/event.ts';
 import { formatCount, formatDuration, safeText } from './format.ts';
 import { changedWords } from './word-diff.ts';
@@ -42,22 +43,6 @@ export function describeOutcome(outcome: Outcome): string {
 function list(paths: readonly string[], what: string): string {
   return `${paths.length === 1 ? what : `${what}s`} ${paths.map(safeText).join(', ')}`;
 }
-
-export type ReasonKind =
-  | 'config'
-  | 'command'
-  | 'env'
-  | 'code'
-  | 'input'
-  | 'upstream'
-  | 'outputs'
-  | 'new'
-  | 'missing'
-  | 'edited'
-  | 'evicted'
-  | 'failed'
-  | 'incomplete'
-  | 'forced';
 
 /** Old and new values longer than this are told by the words that differ. */
 const LONG_VALUE = 60;

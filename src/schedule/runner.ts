@@ -1,29 +1,22 @@
 // One attempt of one job: prepare, launch, check, capture, commit. The trace is committed last.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { toJsonText } from '../base/value.ts';
-import { jobEnvironment } from '../execute/environment.ts';
-import type { Command, Executor, Outcome } from '../execute/executor.ts';
+import type { Executor, Outcome } from '../execute/executor.ts';
 import { outcomeOf } from '../execute/output-problem.ts';
-import { defaultShell } from '../execute/shell.ts';
-import type { Scopes } from '../graph/scope.ts';
-import { jobCommand, keyCommand, type JobCommand } from '../graph/command.ts';
-import type { WorkspaceHost } from '../graph/host.ts';
+import { keyCommand } from '../graph/command.ts';
 import type { Job } from '../graph/job.ts';
-import { jobFileText, plainConfig, recordedConfig } from '../graph/plain.ts';
+import { recordedConfig } from '../graph/plain.ts';
 import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Reason } from '../plan/reason.ts';
-import type { Records } from '../plan/records.ts';
 import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Attempt, Trace, Usage } from '../store/trace.ts';
-import { configText } from '../workflow/config-yaml.ts';
-import { evaluateText } from '../expr/template.ts';
-import type { Allotment, Allotments } from './allotment.ts';
+import type { Allotment } from './allotment.ts';
+import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
 
 /** The sentences for outcomes and reasons; they are the report's, and come from outside. */
 export type Words = {
@@ -32,14 +25,9 @@ export type Words = {
   readonly warn: (text: string) => void;
 };
 
-export type RunnerParts = {
-  readonly root: string;
-  readonly records: Records;
+export type RunnerParts = PrepareParts & {
   readonly keys: KeyMaker;
-  readonly scopes: Scopes;
-  readonly host: WorkspaceHost;
   readonly executor: Executor;
-  readonly allotments: Allotments;
   readonly words: Words;
   /** Names this build in records of attempts, so that a cut-off one is told from a running one. */
   readonly build: string;
@@ -112,24 +100,11 @@ export class JobRunner {
     const { parts } = this;
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
-    const command = jobCommand(job, parts.scopes, attempt, allotment.resources);
-    this.prepare(job, attempt, allotment, command);
+    const launch = prepareLaunch(parts, job, attempt, allotment);
     const noted = parts.records.putAttempt(this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off'));
     // Looked at when the job has ended; until then a refusal must not count as unhandled.
     noted.catch(() => {});
-    const running = parts.executor.start({
-      jobId: job.id,
-      rule: job.rule.name,
-      attempt,
-      command: executable(command),
-      cwd: parts.root,
-      env: this.environment(job, attempt, allotment, command),
-      log: join(parts.root, job.log),
-      jobDir: join(parts.root, '.lhb/jobs', job.id),
-      timeoutS: parts.allotments.timeoutS(job, attempt, allotment.resources),
-      scratch: this.scratch(job, attempt, allotment),
-      gpus: allotment.gpus,
-    });
+    const running = parts.executor.start(launch);
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
       let { outcome } = completion;
@@ -171,55 +146,6 @@ export class JobRunner {
       }
     }
     return { ok: false, outcome, ...took };
-  }
-
-  /** Everything that a job finds when it starts. */
-  private prepare(job: Job, attempt: number, allotment: Allotment, command: JobCommand): void {
-    const { root, records, host } = this.parts;
-    records.removeOutputs(job);
-    for (const output of job.outputs) {
-      const path = join(root, job.pathOf(output));
-      mkdirSync(output.tree ? path : dirname(path), { recursive: true });
-    }
-    if (job.outputs.length === 0 && job.rule.dir) mkdirSync(join(root, job.dir), { recursive: true });
-    const jobDir = join(root, '.lhb/jobs', job.id);
-    mkdirSync(jobDir, { recursive: true });
-    const log = join(root, job.log);
-    mkdirSync(dirname(log), { recursive: true });
-    keepEarlierLog(log);
-    writeFileSync(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
-    const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
-    const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
-    const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
-    const config = job.rule.config || namesConfig ? configText(plainConfig(job)) : undefined;
-    if (config !== undefined) writeFileSync(join(jobDir, 'config.yaml'), config);
-    host.writeLists(named + (config ?? ''));
-  }
-
-  private environment(job: Job, attempt: number, allotment: Allotment, command: JobCommand): Record<string, string> {
-    return jobEnvironment({
-      inherited: process.env,
-      keepEnv: job.rule.keepEnv,
-      ruleEnv: command.env,
-      lhbVars: {
-        LHB_JOB_ID: job.id,
-        LHB_JOB: job.jobFile,
-        LHB_RULE: job.rule.name,
-        LHB_DIR: job.dir,
-        LHB_CONFIG: job.configFile,
-        LHB_ATTEMPT: String(attempt),
-        LHB_CPUS: String(allotment.cpus),
-        LHB_ROOT: this.parts.root,
-      },
-    });
-  }
-
-  /** The folder, absolute, in which the job's own scratch folder is made; a local disk may lie anywhere. */
-  private scratch(job: Job, attempt: number, allotment: Allotment): string {
-    const { root, scopes } = this.parts;
-    const scope = scopes.ofCommand(job, attempt, allotment.resources);
-    if (job.rule.scratch) return resolve(root, evaluateText(job.rule.scratch, scope));
-    return join(root, '.lhb/tmp');
   }
 
   /** The job ended well: are its inputs what they were, and its outputs there? Then it is put on record. */
@@ -361,27 +287,12 @@ function retryKind(outcome: Outcome): 'timeout' | 'exit' | undefined {
   }
 }
 
-/** A rule without a command makes nothing: it is run as `true`. */
-function executable({ run, shell }: JobCommand): Command {
-  if (run === undefined) return { kind: 'argv', wrapper: [], argv: ['true'] };
-  if (run.kind === 'script') return { kind: 'script', shell: shell ?? defaultShell(), text: run.text };
-  return { kind: 'argv', wrapper: shell ?? [], argv: run.argv };
-}
-
 function plainResources(allotment: Allotment): Record<string, string | number> {
   const entries = [...allotment.resources].map(([name, value]): [string, string | number] => {
     if (typeof value === 'bigint' || typeof value === 'number') return [name, Number(value)];
     return [name, typeof value === 'string' ? value : toJsonText(value)];
   });
   return Object.fromEntries(entries);
-}
-
-/** Moves an earlier attempt's log to the next free `.1`, `.2`, … */
-function keepEarlierLog(log: string): void {
-  if (!existsSync(log)) return;
-  let free = 1;
-  while (existsSync(`${log}.${free}`)) free++;
-  renameSync(log, `${log}.${free}`);
 }
 
 /** A user's or the system's problem in a sentence; undefined for a bug. */

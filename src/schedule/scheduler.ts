@@ -8,12 +8,13 @@ import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuil
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
 import type { Manifest } from '../store/manifest.ts';
-import type { BuildEvent, Counts, JobRef } from './event.ts';
+import { Announcer } from './announcer.ts';
+import type { BuildEvent, Counts } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
-import { dropTempOutputs, isTemp } from './temp-outputs.ts';
+import { hasTemp, TempOutputs } from './temp-outputs.ts';
 
 export type ScheduleOptions = {
   /** Jobs at once. */
@@ -46,8 +47,6 @@ export type BuildResult = {
   readonly changed: readonly Job[];
 };
 
-const NOT_RUN = { maxRssMb: undefined, unchanged: false, changed: false };
-
 /** How long the loop may hold the process before others get a turn (ms). */
 const TURN_MS = 40;
 /** How long slots stay empty while the order of what is ready is being found (ms). */
@@ -57,6 +56,7 @@ export class Scheduler {
   private readonly parts: ScheduleParts;
   private readonly options: ScheduleOptions;
   private readonly expected: Expected;
+  private readonly announce: Announcer;
   private readonly queue = new RunQueue();
   private readonly ends = new Map<Job, End>();
   private readonly manifests = new Map<Job, Manifest>();
@@ -68,7 +68,7 @@ export class Scheduler {
   private readonly acted = new Set<Job>();
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
-  private readonly consumersLeft = new Map<Job, number>();
+  private readonly temps: TempOutputs;
   private readonly rerunMadeOther: Job[] = [];
   private stopping = false;
   private background = 0;
@@ -80,17 +80,18 @@ export class Scheduler {
     this.parts = parts;
     this.options = options;
     this.expected = expectedDurations(parts.plan);
+    this.temps = new TempOutputs(parts.root, parts.plan, (job) => options.keepTemp || options.selected.has(job));
+    this.announce = new Announcer(parts.emit, parts.runner);
   }
 
   /** Brings all jobs of the plan up to date. Never rejects for what a job does. */
   async run(): Promise<BuildResult> {
-    const started = Date.now();
-    const { plan, emit } = this.parts;
-    emit({ event: 'build-started', jobs: plan.steps.size, slots: this.options.slots, time: started / 1000 });
+    const { plan } = this.parts;
+    const { announce } = this;
+    announce.buildStarted(plan.steps.size, this.options.slots);
     for (const { job } of plan.steps.values()) {
       this.waitingFor.set(job, job.upstream.length);
       if (job.upstream.length === 0) this.ready.push(job);
-      this.consumersLeft.set(job, job.downstream.filter((other) => plan.steps.has(other)).length);
     }
     this.reportEdits();
     this.ready.reverse();
@@ -100,7 +101,7 @@ export class Scheduler {
     await this.loop();
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     const counts = this.count();
-    emit({ event: 'build-finished', counts, duration_s: (Date.now() - started) / 1000, time: Date.now() / 1000 });
+    announce.buildFinished(counts);
     return { counts, changed: this.rerunMadeOther };
   }
 
@@ -110,8 +111,7 @@ export class Scheduler {
       const paths = reasons.filter((r) => r.kind === 'edited').map((r) => r.path);
       if (paths.length === 0) continue;
       const then = action === 'restore' ? 'restored' : 'made again';
-      this.message(
-        'warning',
+      this.announce.warn(
         `${job.rule.name} ${job.id}: ${paths.join(', ')} was edited since it was made, and is ${then}`,
       );
     }
@@ -167,7 +167,7 @@ export class Scheduler {
     if (trace === undefined) return;
     if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.adopt(job, trace);
     this.settle(job, 'fresh', trace.manifest);
-    this.finished(job, 'fresh', 0);
+    this.announce.finished(job, 'fresh', 0);
   }
 
   private restore(job: Job, judgement: Judgement): void {
@@ -183,7 +183,7 @@ export class Scheduler {
       }
       this.acted.add(job);
       this.settle(job, 'restored', trace.manifest);
-      this.finished(job, 'restored', (Date.now() - begun) / 1000);
+      this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
   }
 
@@ -225,7 +225,7 @@ export class Scheduler {
   }
 
   private start({ job, attempt }: Queued, allotment: Allotment): void {
-    const absent = job.upstream.filter((other) => other.outputs.some((output) => isTemp(other, output)));
+    const absent = job.upstream.filter(hasTemp);
     if (absent.length > 0) {
       this.running.set(job, { cancel: () => {} });
       this.inBackground(async () => {
@@ -239,19 +239,11 @@ export class Scheduler {
   }
 
   private launch(job: Job, attempt: number, allotment: Allotment): void {
-    const { emit, runner } = this.parts;
-    const reasons = this.reasonsOf(job);
-    const launched = runner.launch(job, attempt, allotment, (other) => this.manifests.get(other), reasons);
+    const found = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
+    const reasons = found.map((r) => this.parts.runner.describeReason(r));
+    const launched = this.parts.runner.launch(job, attempt, allotment, (other) => this.manifests.get(other), reasons);
     this.running.set(job, { cancel: launched.cancel });
-    emit({
-      event: 'job-started',
-      ...ref(job),
-      attempt,
-      log: job.log,
-      reasons,
-      expected_s: this.expected.seconds(job),
-      time: Date.now() / 1000,
-    });
+    this.announce.started(job, attempt, reasons, this.expected.seconds(job));
     this.inBackground(async () => {
       const end = await launched.done;
       this.running.delete(job);
@@ -269,53 +261,42 @@ export class Scheduler {
     const before = last?.manifest;
     const unchanged = before !== undefined && sameForKeys(before, manifest);
     this.settle(job, 'built', manifest);
-    this.finished(job, 'built', durationS, { maxRssMb, unchanged, changed: before !== undefined && !unchanged });
+    this.announce.finished(job, 'built', durationS, {
+      maxRssMb,
+      unchanged,
+      changed: before !== undefined && !unchanged,
+    });
     // Other bytes from other inputs are what is expected.
     if (before === undefined || unchanged || last?.actionKey !== actionKey || !this.options.forced.has(job)) return;
     this.rerunMadeOther.push(job);
     const names = manifest.filter((o) => !before.some((b) => b.path === o.path && b.keyDigest === o.keyDigest));
     const paths = names.map((o) => `${job.dir}/${o.path}`).join(', ');
-    this.message('warning', `${job.rule.name} ${job.id}: the rerun made other bytes than before: ${paths}`);
+    this.announce.warn(`${job.rule.name} ${job.id}: the rerun made other bytes than before: ${paths}`);
   }
 
   private attemptFailed(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
     if (outcome.kind === 'cancelled') {
       this.end(job, 'cancelled');
-      this.parts.emit({ event: 'job-cancelled', ...ref(job), time: Date.now() / 1000 });
+      this.announce.cancelled(job);
       return;
     }
     if (!this.stopping && this.parts.runner.mayRetry(job, attempt, outcome, this.options.retries)) {
       const { problem } = this.parts.allotments.standing(job, attempt + 1);
       if (problem === undefined) {
-        this.reportFailure(job, attempt, outcome, durationS, true);
+        this.announce.failed(job, attempt, outcome, durationS, true);
         this.enqueue(job, attempt + 1);
         return;
       }
-      this.message('warning', `${job.rule.name} ${job.id}: there is no attempt ${attempt + 1}: ${problem}`);
+      this.announce.warn(`${job.rule.name} ${job.id}: there is no attempt ${attempt + 1}: ${problem}`);
     }
     this.fail(job, attempt, outcome, durationS);
   }
 
   private fail(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
     this.end(job, 'failed');
-    this.reportFailure(job, attempt, outcome, durationS, false);
+    this.announce.failed(job, attempt, outcome, durationS, false);
     if (!this.options.keepGoing) this.stopping = true;
     this.skipBelow(job);
-  }
-
-  private reportFailure(job: Job, attempt: number, outcome: Outcome, durationS: number, willRetry: boolean): void {
-    this.parts.emit({
-      event: 'job-failed',
-      ...ref(job),
-      attempt,
-      outcome,
-      message: this.parts.runner.describe(outcome),
-      will_retry: willRetry,
-      log: job.log,
-      log_tail: this.parts.runner.logTail(job),
-      duration_s: durationS,
-      time: Date.now() / 1000,
-    });
   }
 
   /** A job is done well: the ones below it may be ready. */
@@ -331,19 +312,7 @@ export class Scheduler {
       this.waitingFor.set(next, left - 1);
       if (left === 1) this.ready.push(next);
     }
-    for (const other of job.upstream) this.consumed(other);
-    if (job.downstream.length > 0) this.consumed(job, 0);
-  }
-
-  /** One reader of this job's outputs is on record. */
-  private consumed(job: Job, by = 1): void {
-    const left = (this.consumersLeft.get(job) ?? 0) - by;
-    this.consumersLeft.set(job, left);
-    if (left > 0 || this.options.keepTemp || this.options.selected.has(job)) return;
-    if (!job.outputs.some((output) => isTemp(job, output))) return;
-    const used = this.acted.has(job) || job.downstream.some((other) => this.acted.has(other));
-    const readers = job.downstream.filter((other) => this.parts.plan.steps.has(other));
-    if (used) dropTempOutputs(this.parts.root, job, readers);
+    this.temps.done(job, this.acted);
   }
 
   /** Temp outputs that were dropped are brought back for a job that needs them; false where their maker must run again first. */
@@ -353,13 +322,10 @@ export class Scheduler {
       const manifest = this.manifests.get(maker);
       if (manifest === undefined || (await this.parts.runner.bringBack(maker, manifest))) continue;
       ready = false;
-      this.message(
-        'warning',
-        `${maker.rule.name} ${maker.id}: its temp outputs are gone from the store and are made again`,
-      );
+      this.announce.warn(`${maker.rule.name} ${maker.id}: its temp outputs are gone from the store and are made again`);
       this.waitingFor.set(job, (this.waitingFor.get(job) ?? 0) + 1);
       if (this.ends.delete(maker)) {
-        this.consumersLeft.set(maker, Math.max(1, this.consumersLeft.get(maker) ?? 0));
+        this.temps.again(maker);
         this.enqueue(maker, 1);
       }
     }
@@ -382,7 +348,7 @@ export class Scheduler {
 
   private skip(job: Job, because: string): void {
     this.end(job, 'skipped');
-    this.parts.emit({ event: 'job-skipped', ...ref(job), because, time: Date.now() / 1000 });
+    this.announce.skipped(job, because);
   }
 
   private interrupt(): void {
@@ -390,7 +356,7 @@ export class Scheduler {
     const count = this.running.size;
     if (count > 0) {
       const what = count === 1 ? 'the running job is' : `${count} running jobs are`;
-      this.message('warning', `interrupted: ${what} ended; the next build runs what is missing`);
+      this.announce.warn(`interrupted: ${what} ended; the next build runs what is missing`);
     }
     for (const { cancel } of this.running.values()) cancel();
     this.wake();
@@ -400,42 +366,12 @@ export class Scheduler {
     this.ends.set(job, end);
   }
 
-  private finished(
-    job: Job,
-    result: 'built' | 'restored' | 'fresh',
-    durationS: number,
-    run: { maxRssMb: number | undefined; unchanged: boolean; changed: boolean } = NOT_RUN,
-  ): void {
-    const time = Date.now() / 1000;
-    this.parts.emit({
-      event: 'job-finished',
-      ...ref(job),
-      result,
-      unchanged: run.unchanged,
-      changed: run.changed,
-      duration_s: durationS,
-      max_rss_mb: run.maxRssMb,
-      time,
-    });
-  }
-
-  private message(level: 'info' | 'warning' | 'error', text: string): void {
-    this.parts.emit({ event: 'message', level, text, time: Date.now() / 1000 });
-  }
-
-  private reasonsOf(job: Job): string[] {
-    const reasons = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
-    return reasons.map((r) => this.parts.runner.describeReason(r));
-  }
-
   private count(): Counts {
     const counts = { built: 0, restored: 0, fresh: 0, failed: 0, skipped: 0, cancelled: 0 };
     for (const end of this.ends.values()) counts[end]++;
     return counts;
   }
 }
-
-const ref = (job: Job): JobRef => ({ id: job.id, rule: job.rule.name, label: job.label });
 
 /** Do two manifests count the same for jobs below? */
 export function sameForKeys(a: Manifest, b: Manifest): boolean {

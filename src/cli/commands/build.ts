@@ -9,9 +9,7 @@ import { GpuPool } from '../../execute/gpus.ts';
 import { endLeftovers } from '../../execute/leftovers.ts';
 import { LocalExecutor } from '../../execute/local.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
-import { withDownstream, withUpstream } from '../../graph/graph.ts';
 import type { Job } from '../../graph/job.ts';
-import { throughNames } from '../../graph/resolve.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
@@ -22,9 +20,10 @@ import { JobRunner } from '../../schedule/runner.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import type { BuildOptions, CommonOptions, Word } from '../invocation.ts';
+import type { BuildOptions, CommonOptions } from '../invocation.ts';
 import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
+import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
@@ -32,18 +31,7 @@ import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
 import { printGraph } from './graph.ts';
 import { printPlan } from './plan-text.ts';
 
-export type BuildRequest = {
-  readonly common: CommonOptions;
-  readonly build: BuildOptions;
-  readonly selectors: readonly Word[];
-  /** Selectors to rerun: those of `forcerun` or of `-R`. */
-  readonly forcerun: readonly Word[];
-  /** `forcerun --only`. */
-  readonly only: boolean;
-};
-
-/** What a build is about. */
-type Scope = { readonly jobs: readonly Job[]; readonly forced: ReadonlySet<Job>; readonly selected: ReadonlySet<Job> };
+export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 
 export function build(request: BuildRequest, screen: Screen): Promise<ExitCode> {
   if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set());
@@ -64,15 +52,17 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
   addSources(reading.value, watched);
-  const scope = scopeOf(reading.value, request);
-  if (!scope.ok || dry) {
-    const code = scope.ok ? dryRun(reading.value, scope.value, request, screen) : failed(screen, scope.error);
+  const selection = selectionOf(reading.value, request);
+  if (!selection.ok || dry) {
+    const code = selection.ok
+      ? dryRun(reading.value, selection.value, request, screen)
+      : failed(screen, selection.error);
     await reading.value.close();
     return code;
   }
   // Where nothing was built yet, a mistake in a command or in what jobs ask for does not leave a store behind either.
   const first = !existsSync(workLayout(loaded.value.workflow.root).dir);
-  const prepared = first ? await prepare(reading.value, scope.value, request.build) : undefined;
+  const prepared = first ? await prepare(reading.value, selection.value, request.build) : undefined;
   await reading.value.close();
   if (prepared?.ok === false) return failed(screen, prepared.error);
   return await locked(request, screen, reading.value);
@@ -83,12 +73,12 @@ function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   return errors.some((d) => d.code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
 }
 
-function dryRun(workspace: Workspace, scope: Scope, request: BuildRequest, screen: Screen): ExitCode {
+function dryRun(workspace: Workspace, selection: Selection, request: BuildRequest, screen: Screen): ExitCode {
   if (request.build.dag) {
-    printGraph(screen, workspace.graph, new Set(scope.jobs), { rules: false, format: 'dot' });
+    printGraph(screen, workspace.graph, new Set(selection.jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
-  printPlan(screen, makePlan(scope.jobs, workspace.rebuilder, scope.forced, scope.selected));
+  printPlan(screen, makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected));
   return EXIT.ok;
 }
 
@@ -109,9 +99,9 @@ async function locked(request: BuildRequest, screen: Screen, read: Workspace): P
     const workspace = openWorkspace(loaded.value, true, waited ? undefined : read);
     if (!workspace.ok) return failed(screen, workspace.error);
     try {
-      const scope = scopeOf(workspace.value, request);
-      if (!scope.ok) return failed(screen, scope.error);
-      return await runBuild(workspace.value, scope.value, request, screen, id, signals);
+      const selection = selectionOf(workspace.value, request);
+      if (!selection.ok) return failed(screen, selection.error);
+      return await runBuild(workspace.value, selection.value, request, screen, id, signals);
     } finally {
       await workspace.value.close();
     }
@@ -121,58 +111,6 @@ async function locked(request: BuildRequest, screen: Screen, read: Workspace): P
   }
 }
 
-/** Which jobs are wanted, in topological order, and which are to be rerun. */
-function scopeOf(workspace: Workspace, { build, selectors, forcerun, only }: BuildRequest): Result<Scope> {
-  const errors: Diagnostic[] = [];
-  const take = (words: readonly Word[]): Set<Job> => {
-    const found = workspace.select(words);
-    if (found.ok) return found.value;
-    errors.push(...found.error);
-    return new Set();
-  };
-  const selected = take(selectors);
-  const rerun = take(forcerun);
-  const until = take(build.until);
-  const omitted = withDownstream(take(build.omitFrom));
-  if (errors.length > 0) return err(errors);
-
-  const follow = only ? rerun : withDownstream(rerun);
-  // Without selectors everything that follows is brought up to date, also what is not among the defaults.
-  const followed = selectors.length === 0 ? withDownstream(rerun) : rerun;
-  const asked = selectors.length > 0 ? [...selected] : onlyForcerun(build, forcerun) ? [] : defaultJobs(workspace);
-  let wanted = withUpstream([...asked, ...followed]);
-  if (build.until.length > 0) wanted = intersect(withUpstream(until), wanted);
-  for (const job of omitted) wanted.delete(job);
-  if (build.rerunIncomplete) wanted = intersect(withUpstream(incomplete(workspace, wanted)), wanted);
-  // What is checked are the selected jobs, not what they need.
-  const checked = build.check && selectors.length > 0 ? selected : build.check ? wanted : new Set<Job>();
-  const forced = build.forceAll ? wanted : intersect(new Set([...follow, ...checked]), wanted);
-  const jobs = workspace.graph.jobs.filter((job) => wanted.has(job));
-  return ok({ jobs, forced, selected: new Set([...selected, ...rerun]) });
-}
-
-/** The command `forcerun` is about its selectors alone; `build -R` also builds what it would without. */
-const onlyForcerun = (build: BuildOptions, forcerun: readonly Word[]): boolean =>
-  forcerun.length > 0 && build.forcerun.length === 0;
-
-function defaultJobs(workspace: Workspace): Job[] {
-  const { graph } = workspace;
-  const names = graph.workflow.default;
-  if (names === undefined) return [...graph.jobs];
-  return names.flatMap(({ name }) => (graph.byRule.get(name) ?? []).flatMap(throughNames));
-}
-
-/** The jobs whose last attempt failed or was cut off, and that have no later result. */
-function incomplete({ records }: Workspace, wanted: ReadonlySet<Job>): Job[] {
-  return [...wanted].filter((job) => {
-    const attempt = records.attempt(job.id);
-    return attempt !== undefined && attempt.startedAt > (records.current(job.id)?.recordedAt ?? 0);
-  });
-}
-
-const intersect = (jobs: Set<Job>, others: ReadonlySet<Job>): Set<Job> =>
-  new Set([...jobs].filter((j) => others.has(j)));
-
 type Prepared = {
   readonly plan: Plan;
   readonly allotments: Allotments;
@@ -181,7 +119,7 @@ type Prepared = {
 };
 
 /** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
-async function prepare(workspace: Workspace, scope: Scope, options: BuildOptions): Promise<Result<Prepared>> {
+async function prepare(workspace: Workspace, selection: Selection, options: BuildOptions): Promise<Result<Prepared>> {
   const gpus = new GpuPool(await gpusFor(options.resources));
   const limits = limitsFrom(machineLimits(gpus.size), options.resources);
   const overrides = overridesFrom(workspace, options);
@@ -190,10 +128,10 @@ async function prepare(workspace: Workspace, scope: Scope, options: BuildOptions
   const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
   let plan: Plan;
   try {
-    plan = makePlan(scope.jobs, workspace.rebuilder, scope.forced, scope.selected);
+    plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected);
   } catch (problem) {
     if (!(problem instanceof DiagnosticError)) throw problem;
-    return err([...problem.diagnostics, ...allotments.check(scope.jobs).errors]);
+    return err([...problem.diagnostics, ...allotments.check(selection.jobs).errors]);
   }
   const toRun = [...plan.steps.values()].filter((s) => s.action === 'run' || s.action === 'check').map((s) => s.job);
   const { errors, warnings } = allotments.check(toRun);
@@ -202,7 +140,7 @@ async function prepare(workspace: Workspace, scope: Scope, options: BuildOptions
 
 async function runBuild(
   workspace: Workspace,
-  scope: Scope,
+  selection: Selection,
   request: BuildRequest,
   screen: Screen,
   id: string,
@@ -211,7 +149,7 @@ async function runBuild(
   const { build: options, common } = request;
   const root = workspace.workflow.root;
   const slots = options.jobs ?? availableParallelism();
-  const prepared = await prepare(workspace, scope, options);
+  const prepared = await prepare(workspace, selection, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, toRun, warnings } = prepared.value;
   screen.diagnostics(warnings);
@@ -224,7 +162,7 @@ async function runBuild(
     },
     process.env,
   );
-  if (scope.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
+  if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
   // No more helpers than could ever be busy.
   const work = workLayout(root);
   const helpersFile = join(work.dir, 'helpers');
@@ -245,8 +183,8 @@ async function runBuild(
     {
       slots,
       keepGoing: options.keepGoing,
-      forced: scope.forced,
-      selected: scope.selected,
+      forced: selection.forced,
+      selected: selection.selected,
       keepTemp: options.noTemp,
       retries: options.retries ?? 0,
       interrupt: signals.signal,

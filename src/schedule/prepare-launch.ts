@@ -1,0 +1,123 @@
+// Everything that a job finds when it starts: its folders, files, command and environment.
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { jobEnvironment } from '../execute/environment.ts';
+import type { Command, Launch } from '../execute/executor.ts';
+import { defaultShell } from '../execute/shell.ts';
+import { evaluateText } from '../expr/template.ts';
+import { jobCommand, type JobCommand } from '../graph/command.ts';
+import type { WorkspaceHost } from '../graph/host.ts';
+import type { Job } from '../graph/job.ts';
+import { jobFileText, plainConfig } from '../graph/plain.ts';
+import type { Scopes } from '../graph/scope.ts';
+import type { Records } from '../plan/records.ts';
+import { configText } from '../workflow/config-yaml.ts';
+import type { Allotment, Allotments } from './allotment.ts';
+
+export type PrepareParts = {
+  readonly root: string;
+  readonly records: Records;
+  readonly scopes: Scopes;
+  readonly host: WorkspaceHost;
+  readonly allotments: Allotments;
+};
+
+/**
+ * Makes the folders of all declared outputs, removes outputs of an earlier run, keeps its log, writes job.json and, where it
+ * is wanted, config.yaml.
+ * @throws DiagnosticError and system errors
+ */
+export function prepareLaunch(parts: PrepareParts, job: Job, attempt: number, allotment: Allotment): Launch {
+  const { root, scopes, allotments } = parts;
+  const command = jobCommand(job, scopes, attempt, allotment.resources);
+  const jobDir = join(root, '.lhb/jobs', job.id);
+  const log = join(root, job.log);
+  makeFolders(parts, job, jobDir, dirname(log));
+  keepEarlierLog(log);
+  writeJobFiles(parts, job, attempt, allotment, command, jobDir);
+  return {
+    jobId: job.id,
+    rule: job.rule.name,
+    attempt,
+    command: executable(command),
+    cwd: root,
+    env: environment(root, job, attempt, allotment, command),
+    log,
+    jobDir,
+    timeoutS: allotments.timeoutS(job, attempt, allotment.resources),
+    scratch: scratch(parts, job, attempt, allotment),
+    gpus: allotment.gpus,
+  };
+}
+
+function makeFolders({ root, records }: PrepareParts, job: Job, ...others: string[]): void {
+  records.removeOutputs(job);
+  for (const output of job.outputs) {
+    const path = join(root, job.pathOf(output));
+    mkdirSync(output.tree ? path : dirname(path), { recursive: true });
+  }
+  if (job.outputs.length === 0 && job.rule.dir) mkdirSync(join(root, job.dir), { recursive: true });
+  for (const folder of others) mkdirSync(folder, { recursive: true });
+}
+
+function writeJobFiles(
+  { host }: PrepareParts,
+  job: Job,
+  attempt: number,
+  allotment: Allotment,
+  command: JobCommand,
+  jobDir: string,
+): void {
+  writeFileSync(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
+  const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
+  const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
+  const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
+  const config = job.rule.config || namesConfig ? configText(plainConfig(job)) : undefined;
+  if (config !== undefined) writeFileSync(join(jobDir, 'config.yaml'), config);
+  host.writeLists(named + (config ?? ''));
+}
+
+/** Moves an earlier attempt's log to the next free `.1`, `.2`, … */
+function keepEarlierLog(log: string): void {
+  if (!existsSync(log)) return;
+  let free = 1;
+  while (existsSync(`${log}.${free}`)) free++;
+  renameSync(log, `${log}.${free}`);
+}
+
+function environment(
+  root: string,
+  job: Job,
+  attempt: number,
+  allotment: Allotment,
+  command: JobCommand,
+): Record<string, string> {
+  return jobEnvironment({
+    inherited: process.env,
+    keepEnv: job.rule.keepEnv,
+    ruleEnv: command.env,
+    lhbVars: {
+      LHB_JOB_ID: job.id,
+      LHB_JOB: job.jobFile,
+      LHB_RULE: job.rule.name,
+      LHB_DIR: job.dir,
+      LHB_CONFIG: job.configFile,
+      LHB_ATTEMPT: String(attempt),
+      LHB_CPUS: String(allotment.cpus),
+      LHB_ROOT: root,
+    },
+  });
+}
+
+/** The folder, absolute, in which the job's own scratch folder is made; a local disk may lie anywhere. */
+function scratch({ root, scopes }: PrepareParts, job: Job, attempt: number, allotment: Allotment): string {
+  if (job.rule.scratch === undefined) return join(root, '.lhb/tmp');
+  return resolve(root, evaluateText(job.rule.scratch, scopes.ofCommand(job, attempt, allotment.resources)));
+}
+
+/** A rule without a command makes nothing: it is run as `true`. */
+function executable({ run, shell }: JobCommand): Command {
+  if (run === undefined) return { kind: 'argv', wrapper: [], argv: ['true'] };
+  if (run.kind === 'script') return { kind: 'script', shell: shell ?? defaultShell(), text: run.text };
+  return { kind: 'argv', wrapper: shell ?? [], argv: run.argv };
+}
