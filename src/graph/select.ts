@@ -101,9 +101,13 @@ function selectWhere({ graph, engine }: SelectContext, selector: Selector): Resu
   for (const job of graph.jobs) {
     const { view } = job;
     // A job that lacks a name used here does not match.
-    if (![...expression.names].every((name) => view.has(name))) continue;
+    if (![...expression.names].every((name) => name === 'job' || view.has(name))) continue;
     try {
-      const value = expression.evaluate(new Map([...expression.names].map((name) => [name, view.get(name)])));
+      const seen = [...expression.names].map((name): [string, unknown] => [
+        name,
+        name === 'job' ? view : view.get(name),
+      ]);
+      const value = expression.evaluate(new Map(seen));
       answered = true;
       if (value === true) jobs.push(job);
       if (typeof value === 'boolean') continue;

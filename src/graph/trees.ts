@@ -1,15 +1,12 @@
-// Output trees belong to their job alone: no other job's folder or output may lie in one, and no source.
+// Output trees belong to their job alone, and nothing can lie below an output file: no other job's folder or output may.
 import { error } from '../base/diagnostic.ts';
 import type { Template } from '../expr/types.ts';
 import type { Rule } from '../workflow/workflow.ts';
 import type { Expander } from './expand.ts';
 import type { Job } from './job.ts';
 
-/** Notes an error for each folder, else output, that lies in another job's output tree: one for each two rules. */
+/** Notes an error for each folder, else output, that lies in another job's output tree or below its output file: one for each two rules. */
 export function checkOutputTrees(expander: Expander, jobs: readonly Job[]): void {
-  const trees = new Set<string>();
-  for (const [path, { output }] of expander.producers) if (output.tree) trees.add(path);
-  if (trees.size === 0) return;
   const told = new Map<Rule, Set<Rule>>();
   for (const job of jobs) {
     // Where the folder lies in a tree, so do all outputs.
@@ -19,19 +16,24 @@ export function checkOutputTrees(expander: Expander, jobs: readonly Job[]): void
 
   function check(job: Job, path: string, what: string, template: Template | undefined, itself = false): boolean {
     for (let end = itself ? path.length : path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
-      const tree = path.slice(0, end);
-      if (!trees.has(tree)) continue;
-      const owner = expander.producers.get(tree);
+      const above = path.slice(0, end);
+      const owner = expander.producers.get(above);
       if (owner === undefined || owner.job === job) continue;
       const known = told.get(job.rule) ?? new Set();
       if (known.has(owner.job.rule)) return true;
       told.set(job.rule, known.add(owner.job.rule));
-      const message = `rule '${job.rule.name}': ${what} ${path} of ${job.id} lies in ${tree}/, an output tree of ${owner.job.id}`;
+      const { tree } = owner.output;
+      const place = tree ? `in ${above}/, an output tree` : `below ${above}, an output file`;
+      const message = `rule '${job.rule.name}': ${what} ${path} of ${job.id} lies ${place} of ${owner.job.id}`;
       expander.errors.push(
         error('graph/output-in-tree', message, {
           at: template?.at ?? job.rule.at,
-          related: [{ message: `the tree of rule '${owner.job.rule.name}'`, at: owner.output.spec.at }],
-          hint: 'a tree belongs to its job alone: choose a folder beside it',
+          related: [
+            { message: `the ${tree ? 'tree' : 'file'} of rule '${owner.job.rule.name}'`, at: owner.output.spec.at },
+          ],
+          hint: tree
+            ? 'a tree belongs to its job alone: choose a folder beside it'
+            : 'a file cannot hold files: choose another path',
         }),
       );
       return true;
