@@ -188,7 +188,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         title: 'Options',
         options: [
           { long: 'follow', short: 'f', value: 'none', help: 'print what is added, until the job ends' },
-          { long: 'attempt', value: 'word', meta: 'N', help: 'the log of attempt N; the last without it' },
+          { long: 'attempt', value: 'word', meta: 'N', help: 'an earlier log: N counts from the oldest' },
         ],
       },
     ],

@@ -52,7 +52,7 @@ export class Screen {
   diagnostics(diagnostics: readonly Diagnostic[]): void {
     const failed = diagnostics.some((d) => d.severity === 'error');
     if (failed && this.json) return this.document(diagnosticJson(diagnostics, process.cwd()));
-    if (!failed && (this.json || this.quiet)) return;
+    if (!failed && this.json) return;
     process.stderr.write(printDiagnostics(diagnostics, { color: this.colorOn(process.stderr), cwd: process.cwd() }));
   }
 }

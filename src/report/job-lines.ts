@@ -86,7 +86,9 @@ function startedLines(event: StartedEvent, at: At, reasons: boolean): Line[] {
 function failedLines(event: FailedEvent, at: At): Line[] {
   const attempt = event.attempt > 1 || event.will_retry ? `, attempt ${event.attempt}` : '';
   const retry = event.will_retry ? '; it is tried again' : '';
-  const how = `: ${describeOutcome(event.outcome)} after ${formatDuration(event.duration_s)}${attempt}${retry}`;
+  // A time-out has said how long already.
+  const took = event.outcome.kind === 'timed-out' ? '' : ` after ${formatDuration(event.duration_s)}`;
+  const how = `: ${describeOutcome(event.outcome)}${took}${attempt}${retry}`;
   const line = jobLine(at, event.will_retry ? 'yellow' : 'red', 'failed', event, how);
   // Of an attempt that is not the last one the log is kept, and is worth no screenful.
   const tail = event.will_retry ? [] : event.log_tail;

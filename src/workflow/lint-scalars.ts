@@ -1,4 +1,5 @@
 // Warnings for values of a source that readers of YAML 1.1 take for something else than lhb does.
+import { configText } from './config-yaml.ts';
 import { warning, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
 import { yaml11Reading, yaml12Reading } from './core-scalar.ts';
 import type { Node } from './node.ts';
@@ -46,7 +47,7 @@ function hintFor(text: string, now: string): string {
       ? `write ${text.replaceAll('_', '')} for a number, or quote the text`
       : 'put it in quotes';
   }
-  if (now === 'a float') return 'write it with a point and a signed exponent, as 1.0e-06';
+  if (now === 'a float') return `write it with a point and a signed exponent: ${configText(Number(text)).trim()}`;
   const digits = /^the int (-?\d+)$/.exec(now)?.[1];
   return digits === undefined ? 'put it in quotes' : `write ${digits} for the number, or quote the text`;
 }

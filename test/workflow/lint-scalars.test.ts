@@ -47,7 +47,8 @@ test('warns of keys, in the order of the file, and of an anchored value once', (
 test('the hint says how to write what was meant', () => {
   assert.match(lint('a: no')[0] ?? '', /\| write 'no' in quotes for the text, or false$/);
   assert.match(lint('a: 1_000')[0] ?? '', /\| write 1000 for a number, or quote the text$/);
-  assert.match(lint('a: 1e-6')[0] ?? '', /\| write it with a point and a signed exponent, as 1.0e-06$/);
+  assert.match(lint('a: 1e-6')[0] ?? '', /\| write it with a point and a signed exponent: 1\.0e-06$/);
+  assert.match(lint('a: 1e5')[0] ?? '', /exponent: 100000\.0$/);
 });
 
 test.run();

@@ -152,7 +152,7 @@ async function runBuild(
   const prepared = await prepare(workspace, selection, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, toRun, warnings } = prepared.value;
-  screen.diagnostics(warnings);
+  if (!screen.json) screen.diagnostics(warnings);
   const reporter = openReporter(
     {
       json: common.json,
@@ -162,6 +162,9 @@ async function runBuild(
     },
     process.env,
   );
+  const warn = (text: string): void =>
+    reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 });
+  if (screen.json) for (const { message } of warnings) warn(message);
   if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
   // No more helpers than could ever be busy.
   const work = workLayout(root);
@@ -173,8 +176,7 @@ async function runBuild(
   const words = {
     outcome: describeOutcome,
     reason: reasonText,
-    warn: (text: string): void =>
-      reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 }),
+    warn,
   };
   const { records, keys, scopes, host, rebuilder } = workspace;
   const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
