@@ -364,7 +364,7 @@ rigTest('only joins by the values of for names', async (rig) => {
         for: { i: [1, 3] }
         inputs: { joined: "\${{ a.only({'i': i}).map(j, j.outputs.o) }}" }
         outputs: { o: o.txt }
-        run: ${ran('${{ i }}')} ; cat \${{ inputs.joined }} | tr '\\n' ' ' >> joined.log; echo >> joined.log; echo > \${{ outputs.o }}
+        run: ${ran('${{ i }}')} ; echo $(cat \${{ inputs.joined }}) >> joined.log; echo > \${{ outputs.o }}
   `);
   assert.equal(await built(rig), ['1', '3']);
   assert.equal(
