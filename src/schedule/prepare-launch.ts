@@ -1,6 +1,7 @@
 // Everything that a job finds when it starts: its folders, files, command and environment.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { step } from '../base/step.ts';
 import { jobEnvironment } from '../execute/environment.ts';
 import type { Command, Launch } from '../execute/executor.ts';
 import { defaultShell } from '../execute/shell.ts';
@@ -35,6 +36,7 @@ export function prepareLaunch(parts: PrepareParts, job: Job, attempt: number, al
   makeFolders(parts, job, jobDir, dirname(log));
   keepEarlierLog(log);
   writeJobFiles(parts, job, attempt, allotment, command, jobDir);
+  step('launch:prepared');
   return {
     jobId: job.id,
     rule: job.rule.name,
@@ -52,6 +54,7 @@ export function prepareLaunch(parts: PrepareParts, job: Job, attempt: number, al
 
 function makeFolders({ root, records }: PrepareParts, job: Job, ...others: string[]): void {
   records.removeOutputs(job);
+  step('outputs:removed');
   for (const output of job.outputs) {
     const path = join(root, job.pathOf(output));
     mkdirSync(output.tree ? path : dirname(path), { recursive: true });

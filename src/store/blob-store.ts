@@ -9,6 +9,7 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
+import { step } from '../base/step.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
 import { shareBytes, tryHardLink, tryReflink, type LinkMode } from '../fs/link.ts';
@@ -142,6 +143,7 @@ export class BlobStore {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
         if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
+        step('blob:linked');
         return { digest, size, exec, relinked: false };
       } catch (error) {
         if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
@@ -159,6 +161,7 @@ export class BlobStore {
     const temporary = this.temporaryInWork();
     try {
       if (!tryHardLink(blob, temporary)) return false;
+      step('output:relinking');
       renameSync(temporary, path);
       return true;
     } catch (error) {
@@ -176,6 +179,7 @@ export class BlobStore {
     chmodSync(temporary, exec ? 0o555 : 0o444);
     if (this.#durable) flush(temporary);
     const blob = blobPath(this.layout, digest, exec);
+    step('blob:written');
     try {
       renameSync(temporary, this.#folderFor(blob));
     } catch (error) {
@@ -183,6 +187,7 @@ export class BlobStore {
       renameSync(temporary, this.#folderFor(blob));
     }
     if (this.#durable) flush(folderOf(blob));
+    step('blob:named');
   }
 
   /**

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
+import { step } from '../base/step.ts';
 import { temporaryBeside } from '../fs/atomic-write.ts';
 import { errno } from '../fs/errno.ts';
 import { moveInto } from '../fs/move.ts';
@@ -58,6 +59,7 @@ export function restoreOutputs(
       }
     }
     if (evicted.length > 0) return err({ kind: 'evicted', paths: evicted });
+    step('restore:staged');
     // Trees first: a file that is declared by itself may lie in a tree of the same job.
     for (const output of [...manifest].sort((a, b) => Number(b.tree) - Number(a.tree))) {
       const absolute = join(root, dir, output.path);
@@ -67,6 +69,7 @@ export function restoreOutputs(
       for (const entry of output.entries) {
         if (entry.type === 'file') learn(root, join(dir, output.path, entry.path), entry, digests);
       }
+      step('restore:placed');
     }
     return ok(undefined);
   } catch (error) {

@@ -35,6 +35,8 @@ export type StartOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   readonly stdin?: string;
+  /** In a process group of its own, whose id is the child's. */
+  readonly detached?: boolean;
 };
 
 /** A program that runs still. `done` settles when it has ended. */
@@ -127,7 +129,12 @@ export class Rig {
   start(options: StartOptions, ...args: string[]): Started {
     const env = cleanEnv({ HOME: this.home, ...options.env });
     const cwd = options.cwd ?? this.dir;
-    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
+      cwd,
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: options.detached ?? false,
+    });
     this.#children.add(child);
     const text = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.out += chunk));
