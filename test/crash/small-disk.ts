@@ -1,0 +1,43 @@
+// A small file system of its own for a test: a tmpfs, which only root can mount.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Rig } from '../support/rig.ts';
+
+export const PAGE = 4096;
+
+export class SmallDisk {
+  readonly dir: string;
+  readonly #filler: string;
+
+  /** Mounts it in the rig's folder; it goes when the test ends. `options` as in `mount -o`, `size=…` among them. */
+  constructor(rig: Rig, options: string) {
+    this.dir = join(rig.base, 'disk');
+    this.#filler = join(this.dir, 'filler');
+    mkdirSync(this.dir);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', this.dir]);
+    rig.atEnd(() => execFileSync('umount', ['--lazy', this.dir]));
+  }
+
+  /** Takes all space but `free` pages. */
+  fill(free: number): void {
+    const { bavail } = statfsSync(this.dir);
+    writeFileSync(this.#filler, Buffer.alloc(Math.max(0, bavail - free) * PAGE));
+  }
+
+  /** Takes all inodes but `free`. */
+  fillInodes(free: number): void {
+    mkdirSync(this.#filler);
+    const { ffree } = statfsSync(this.dir);
+    for (let n = 0; n < ffree - free; n++) writeFileSync(join(this.#filler, String(n)), '');
+  }
+
+  /** Gives all of it back. */
+  empty(): void {
+    rmSync(this.#filler, { recursive: true, force: true });
+  }
+
+  remount(mode: 'ro' | 'rw'): void {
+    execFileSync('mount', ['-o', `remount,${mode}`, this.dir]);
+  }
+}
