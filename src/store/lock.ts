@@ -96,8 +96,13 @@ export async function acquireLock(
         onCompromised: (cause) => options.onLost?.(cause),
       });
       step('lock:taken');
-      // It may be lost by now.
-      return { release: () => unlock().catch(() => {}) };
+      return {
+        release: async () => {
+          // It may be lost by now.
+          await unlock().catch(() => {});
+          step('lock:released');
+        },
+      };
     } catch (error) {
       if (before !== undefined) writeAtomic(work.lockInfo, before);
       throw error;

@@ -21,6 +21,7 @@ import { isRacy, isWholeSecond, signatureOf, statOf } from '../fs/stat-signature
 import type { BlobStore } from './blob-store.ts';
 import type { FileDigests } from './file-digests.ts';
 import type { Declared, Entry, Manifest, Output } from './manifest.ts';
+import { systemText } from './write-failed.ts';
 
 export type RestoreProblem =
   /** Blobs are missing or were damaged (and are moved away now): paths of their files, from the workflow's folder. */
@@ -71,9 +72,10 @@ export function restoreOutputs(
       }
       step('restore:placed');
     }
+    step('restore:placed');
     return ok(undefined);
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: error.message });
+    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: systemText(error) });
     throw error;
   } finally {
     for (const temporary of staged.values()) rmSync(temporary, { force: true });

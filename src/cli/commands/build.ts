@@ -19,7 +19,7 @@ import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
 import { workLayout } from '../../store/layout.ts';
-import { EXIT, type ExitCode } from '../exit-code.ts';
+import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
 import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
@@ -70,7 +70,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
 
 function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   screen.diagnostics(errors);
-  return errors.some((d) => d.code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
+  return exitOf(errors);
 }
 
 function dryRun(workspace: Workspace, selection: Selection, request: BuildRequest, screen: Screen): ExitCode {
