@@ -70,7 +70,6 @@ export function restoreOutputs(
       for (const entry of output.entries) {
         if (entry.type === 'file') learn(root, join(dir, output.path, entry.path), entry, digests);
       }
-      step('restore:placed');
     }
     step('restore:placed');
     return ok(undefined);
