@@ -9,6 +9,7 @@ import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuil
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
 import type { Manifest } from '../store/manifest.ts';
+import { isFull } from '../store/write-failed.ts';
 import { Announcer } from './announcer.ts';
 import type { BuildEvent, Counts } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
@@ -78,6 +79,7 @@ export class Scheduler {
   private readonly temps: TempOutputs;
   private readonly rerunMadeOther: Job[] = [];
   private stopping = false;
+  private saidFullDisk = false;
   private background = 0;
   private heldByOthers = 0;
   /** A bug met in the background; the loop throws it. */
@@ -347,8 +349,17 @@ export class Scheduler {
   private fail(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
     this.end(job, 'failed');
     this.announce.failed(job, attempt, outcome, durationS, false);
+    this.sayFullDisk();
     if (!this.options.keepGoing) this.stopping = true;
     this.skipBelow(job);
+  }
+
+  /** A job that finds no space may not even have said so in its log. */
+  private sayFullDisk(): void {
+    const { root } = this.parts;
+    if (this.saidFullDisk || !isFull(root)) return;
+    this.saidFullDisk = true;
+    this.announce.warn(`no space is left on the disk of ${root}: free some, and build again`);
   }
 
   /** A job is done well: the ones below it may be ready. */

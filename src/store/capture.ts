@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { step } from '../base/step.ts';
 import { hashBytes } from '../hash/digest.ts';
 import { UnstableFileError, type BlobStore } from './blob-store.ts';
 import type { FileDigests } from './file-digests.ts';
@@ -42,7 +41,6 @@ export async function captureOutputs(
   digests?: FileDigests,
 ): Promise<Result<Captured, OutputProblem>> {
   const warnings: string[] = [];
-  step('capture:before');
   try {
     const walked = declared.map((output) => ({ output, walk: walkOutput(root, dir, output) }));
     const missing = walked.filter(({ walk }) => walk.kind === 'missing').map(({ output }) => shownPath(dir, output));
@@ -82,7 +80,6 @@ export async function captureOutputs(
         };
       }
     }
-    step('capture:after');
     return ok({ manifest, warnings });
   } catch (error) {
     if (error instanceof UnstableFileError) return err({ kind: 'invalid', message: error.message });

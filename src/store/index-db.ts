@@ -18,7 +18,7 @@ import { attemptLine, currentLine, fieldsOf, removedLine, traceLine } from './lo
 import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
 import type { TraceLog } from './trace-log.ts';
 import type { Attempt, Trace } from './trace.ts';
-import { writeHint } from './write-failed.ts';
+import { isFullDisk, writeFailed, writeHint } from './write-failed.ts';
 
 /** What is cheap to know of a trace. */
 export type TraceHead = {
@@ -81,6 +81,8 @@ export class IndexDb {
       if (!options.readOnly) mkdirSync(dir, { recursive: true });
       return ok(new IndexDb(dir, openTables(dir, options), options));
     } catch (cause) {
+      const failed = writeFailed('the index', dir, cause);
+      if (failed !== undefined && isFullDisk(cause, dir)) return err([...failed.diagnostics]);
       const why = cause instanceof Error ? cause.message : String(cause);
       return err([
         error('store/unreadable', `the index ${dir} cannot be opened: ${why}`, {

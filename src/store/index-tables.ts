@@ -11,8 +11,12 @@
 //   logs      tree                               -> bytes of its trace log that the tables above have
 // A store may be shared by work trees, so what depends on a disk has the work tree's id in its key. Store format 1 had
 // `traces` (msgpack) and `files` (without check sums) instead.
+import { existsSync, linkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { open, type Database, type Key, type RootDatabase } from 'lmdb';
 import { invariant } from '../base/invariant.ts';
+import { temporaryBeside } from '../fs/atomic-write.ts';
+import { unless } from '../fs/errno.ts';
 
 export type Table = Database<unknown, Key>;
 
@@ -55,6 +59,7 @@ export function openTables(
   options: { readonly readOnly: boolean; readonly atOnce?: boolean | undefined },
 ): Tables | undefined {
   const { readOnly, atOnce } = options;
+  reserveLockFile(dir);
   const how = atOnce ? { overlappingSync: false } : {};
   const root = open<unknown, Key>({ path: dir, maxDbs: 16, readOnly, noSubdir: false, ...how });
   const found: [string, Table | undefined][] = Object.entries(ENCODINGS).map(([name, encoding]) => [
@@ -64,6 +69,28 @@ export function openTables(
   if (found.every(([, table]) => table !== undefined)) return { root, ...Object.fromEntries(found) } as Tables;
   void root.close();
   return undefined;
+}
+
+/** More than LMDB asks for (8272 bytes): it takes what is there. */
+const LOCK_BYTES = 12_288;
+
+/**
+ * LMDB makes lock.mdb by ftruncate, maps it and writes to the map: on a full disk that is a SIGBUS. So the file is made
+ * before with all its bytes, under its name at one stroke. Throws ENOSPC and other system errors.
+ */
+function reserveLockFile(dir: string): void {
+  const file = join(dir, 'lock.mdb');
+  if (existsSync(file) || !existsSync(dir)) return;
+  const temporary = temporaryBeside(file);
+  unless(['EROFS', 'EACCES', 'EPERM', 'EEXIST', 'ENOTDIR'], () => {
+    try {
+      writeFileSync(temporary, Buffer.alloc(LOCK_BYTES), { flag: 'wx' });
+      // A rename would take away what another process has just locked.
+      linkSync(temporary, file);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  });
 }
 
 /** A value's bytes, which are those of the map: good until the next look at the index. */

@@ -1,5 +1,5 @@
 // What the system says when it cannot write or read any more, in the user's words.
-import { statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DiagnosticError, error, type Diagnostic } from '../base/diagnostic.ts';
 import { errno } from '../fs/errno.ts';
@@ -17,8 +17,18 @@ const WHY: Readonly<Record<string, string>> = {
   EISDIR: 'a folder stands where a file should',
 };
 
+/** Less than this is as good as nothing: writes come in pages, and an index in some of them. */
+const FULL_BYTES = 64 * 1024;
+
 /** LMDB gives the system's numbers. */
-const NUMBERS: Readonly<Record<number, string>> = { 5: 'EIO', 13: 'EACCES', 24: 'EMFILE', 28: 'ENOSPC', 30: 'EROFS', 122: 'EDQUOT' };
+const NUMBERS: Readonly<Record<number, string>> = {
+  5: 'EIO',
+  13: 'EACCES',
+  24: 'EMFILE',
+  28: 'ENOSPC',
+  30: 'EROFS',
+  122: 'EDQUOT',
+};
 
 /** The system's name of an error, of those of LMDB too. */
 export function codeOf(cause: unknown): string | undefined {
@@ -40,7 +50,7 @@ export const whyNot = (cause: unknown): string | undefined => WHY[codeOf(cause) 
  * @returns undefined for anything else that was thrown
  */
 export function writeFailed(what: string, path: string, cause: unknown): DiagnosticError | undefined {
-  const why = whyNot(cause);
+  const why = isFullDisk(cause, path) ? WHY['ENOSPC'] : whyNot(cause);
   if (why === undefined) return undefined;
   return new DiagnosticError([refused(what, path, cause, why)]);
 }
@@ -55,7 +65,8 @@ const refused = (what: string, path: string, cause: unknown, why: string): Diagn
 /** A system error in one sentence: with what to do, where the machine is at its limits, else in the system's words. */
 export function systemText(cause: Error): string {
   const code = codeOf(cause);
-  const path = 'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
+  const path =
+    'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
   if (code === undefined || !LIMITS.has(code)) return cause.message;
   const what = path === '' ? 'a file' : path;
   return `${what} cannot be written: ${whyNot(cause)}; ${writeHint(path, code)}`;
@@ -65,6 +76,23 @@ export function systemText(cause: Error): string {
 export const isLimit = (cause: unknown): boolean => LIMITS.has(codeOf(cause) ?? '');
 
 const LIMITS = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']);
+
+/** Is the disk of a path full, by the error or, as LMDB says EIO for it, by looking at the disk? */
+export function isFullDisk(cause: unknown, path: string): boolean {
+  const code = codeOf(cause);
+  return code === 'ENOSPC' || (code === 'EIO' && isFull(path));
+}
+
+/** Has the disk of a path (which need not exist) no space left that a small file would need? */
+export function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(existsSync(path) ? path : dirname(path));
+    // File systems without a fixed number of inodes say 0 of both.
+    return bavail * bsize < FULL_BYTES || (files > 0 && ffree === 0);
+  } catch {
+    return false;
+  }
+}
 
 /** What to do about it. */
 export function writeHint(path: string, code: string | undefined): string {

@@ -114,7 +114,7 @@ class Case {
   }
 }
 
-const FULL = /no space left on device|ENOSPC|disk is full|full disk/i;
+const FULL = /no space (is )?left|disk is full|\bENOSPC\b/i;
 
 /** Leaves a build one unit more each time, until it needs no more. Gives how many units the last one had. */
 async function fillMore(one: Case, built: boolean, fill: (free: number) => void, stride: number): Promise<number> {

@@ -18,7 +18,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
@@ -46,8 +46,6 @@ export type Started = {
   stdout(): string;
   stderr(): string;
 };
-
-const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
 
 /** A temp folder with a workflow, and the program. Paths are relative to the workflow's folder. */
 export class Rig {
@@ -145,7 +143,7 @@ export class Rig {
       child.on('error', reject);
       child.on('close', (code, signal) => {
         this.#children.delete(child);
-        const number = signal === null ? 0 : 128 + (SIGNALS[signal] ?? 0);
+        const number = signal === null ? 0 : 128 + constants.signals[signal];
         resolve({ code: code ?? number, stdout: text.out, stderr: text.err });
       });
     });
