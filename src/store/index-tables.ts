@@ -11,7 +11,7 @@
 //   logs      tree                               -> bytes of its trace log that the tables above have
 // A store may be shared by work trees, so what depends on a disk has the work tree's id in its key. Store format 1 had
 // `traces` (msgpack) and `files` (without check sums) instead.
-import { existsSync, linkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type Database, type Key, type RootDatabase } from 'lmdb';
 import { invariant } from '../base/invariant.ts';
@@ -60,6 +60,7 @@ export function openTables(
 ): Tables | undefined {
   const { readOnly, atOnce } = options;
   reserveLockFile(dir);
+  if (!readOnly) probeSpace(dir);
   const how = atOnce ? { overlappingSync: false } : {};
   const root = open<unknown, Key>({ path: dir, maxDbs: 16, readOnly, noSubdir: false, ...how });
   const found: [string, Table | undefined][] = Object.entries(ENCODINGS).map(([name, encoding]) => [
@@ -91,6 +92,21 @@ function reserveLockFile(dir: string): void {
       rmSync(temporary, { force: true });
     }
   });
+}
+
+/** What a new index takes, and a little more. */
+const NEW_BYTES = 96 * 1024;
+
+/** LMDB crashes the process where the disk has no space for the first pages of a new index: tried out before. Throws ENOSPC. */
+function probeSpace(dir: string): void {
+  const file = join(dir, 'data.mdb');
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  const temporary = temporaryBeside(file);
+  try {
+    writeFileSync(temporary, Buffer.alloc(NEW_BYTES), { flag: 'wx' });
+  } finally {
+    rmSync(temporary, { force: true });
+  }
 }
 
 /** A value's bytes, which are those of the map: good until the next look at the index. */
