@@ -1,5 +1,6 @@
 // What a build that was killed left behind: what commands see of it, and what the next build makes of it.
 import type { JobId } from '../base/brand.ts';
+import { step } from '../base/step.ts';
 import { untilEnded } from '../execute/adopted.ts';
 import { LaunchLog, linesFor, readLaunches } from '../execute/launches.ts';
 import { endStrays, findOrphans, findRunning, machineWasDown, notedAttempt, type Orphan } from '../execute/orphans.ts';
@@ -77,8 +78,11 @@ export async function inherit(
   const isRunning = ({ orphan }: { orphan: Orphan }): boolean => orphan.state === 'running';
   const launchesOf = (kept: Iterable<{ orphan: Orphan }>): Orphan['launch'][] => [...kept].map((k) => k.orphan.launch);
   const taken = [...adopted].map(([job, orphan]): { job: Job; orphan: Orphan } => ({ job, orphan }));
+  step('strays:before');
   await endStrays(earlier, launchesOf([...taken, ...left.filter(isRunning)]));
+  step('strays:after');
   const launches = new LaunchLog(work.launches, linesFor(earlier, launchesOf([...taken, ...left])));
+  step('launches:kept');
   const over = new AbortController();
   const held = left.filter(isRunning).map(({ job, orphan }) => ({
     allotment: allotments.claim(job, orphan.launch.attempt, orphan.launch.gpus),

@@ -210,7 +210,7 @@ rigTest('a job that was killed with its helper shell is run again, without what 
         dir: out
         outputs: { o: o.txt }
         run: |
-          echo \$PPID >> helper
+          echo $PPID >> helper
           if [ ! -e second ]; then ${escaped}; echo > "$TMPDIR/left"; fi
           ${waiting('r')}
   `);
