@@ -1,4 +1,5 @@
 // What a build that was killed left behind: what commands see of it, and what the next build makes of it.
+import { hostname } from 'node:os';
 import type { JobId } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { untilEnded } from '../execute/adopted.ts';
@@ -10,6 +11,7 @@ import { describeOutcome } from '../report/wording.ts';
 import type { Allotments } from '../schedule/allotment.ts';
 import type { ScheduleParts } from '../schedule/scheduler.ts';
 import { takeOver, unsettled } from '../schedule/take-over.ts';
+import { placeOf } from '../store/holder.ts';
 import { workLayout, type WorkLayout } from '../store/layout.ts';
 import { readHolder } from '../store/lock.ts';
 import type { Attempt } from '../store/trace.ts';
@@ -74,6 +76,13 @@ export async function inherit(
   const { adopted, left, ended } = takeOver(orphans, graph, plan, selection.forced);
   for (const { orphan, because } of ended) {
     tell(`${orphan.launch.rule} ${orphan.launch.jobId}: the run that a killed build left is ended: ${because}`);
+  }
+  const elsewhere = orphans.filter(({ state, launch: { helper } }) => state === 'gone' && helper.host !== hostname());
+  for (const { launch } of elsewhere.filter(({ launch }) => launch.helper.place !== placeOf())) {
+    const { rule, jobId, helper } = launch;
+    tell(
+      `${rule} ${jobId} was started on ${helper.host} by a build that was killed: see to it that it runs there no more`,
+    );
   }
   const isRunning = ({ orphan }: { orphan: Orphan }): boolean => orphan.state === 'running';
   const launchesOf = (kept: Iterable<{ orphan: Orphan }>): Orphan['launch'][] => [...kept].map((k) => k.orphan.launch);

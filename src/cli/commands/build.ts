@@ -167,10 +167,8 @@ async function runBuild(
     reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 });
   if (screen.json) for (const { message } of warnings) warn(message);
   if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
-  const tell = (text: string): void =>
-    reporter.handle({ event: 'message', level: 'info', text, time: Date.now() / 1000 });
   // What a killed build left behind: its processes first, then what they wrote to.
-  const inherited = await inherit(workspace, orphans, prepared.value, selection, tell);
+  const inherited = await inherit(workspace, orphans, prepared.value, selection, warn);
   for (const folder of [workLayout(root).tmp, workspace.layout.tmp]) clearTemporary(folder);
   const { adopted, held, launches } = inherited;
   // No more helpers than could ever be busy.
