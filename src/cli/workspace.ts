@@ -7,8 +7,6 @@ import { err, ok, type Result } from '../base/result.ts';
 import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
-import { readLaunches } from '../execute/launches.ts';
-import { machineWasDown, runningLaunches } from '../execute/orphans.ts';
 import { unless } from '../fs/errno.ts';
 import type { FileSystem } from '../fs/mounts.ts';
 import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
@@ -29,11 +27,11 @@ import { openFormat } from '../store/format.ts';
 import { openIndex } from '../store/open-index.ts';
 import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
 import { placeIndex } from '../store/place-index.ts';
-import { readHolder } from '../store/lock.ts';
 import { loadWorkflow } from '../workflow/check.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
 import type { Workflow } from '../workflow/workflow.ts';
 import type { CommonOptions } from './invocation.ts';
+import { launchesSeen } from './killed-build.ts';
 import { sayOnce } from './say-once.ts';
 
 const WORKFLOW_FILE = 'lhb.yaml';
@@ -149,15 +147,11 @@ export function openWorkspace(
   if (!index.ok) return index;
   const db = index.value;
   const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
-  // Where the machine went down during a build, what was written then may not be what it was: every file is read again.
-  const isBuilding = !write && readHolder(work) !== undefined;
-  const wasDown = !isBuilding && machineWasDown(readLaunches(work.launches));
+  const { wasDown, ...launches } = launchesSeen(work, write);
+  // Then every file is read again.
   if (wasDown && write) db.forgetFiles(tree);
   const files = new FileDigests(root, wasDown && !write ? undefined : db.fileTable(tree), write);
-  // Who writes holds the lock: the build that runs is its own.
-  const runningBuild = write ? undefined : readHolder(work)?.build;
-  const runningJobs = new Set(write ? [] : runningLaunches(work).map(({ launch }) => launch.jobId));
-  const records = new Records({ root, index: db, blobs, files, tree, runningBuild, runningJobs });
+  const records = new Records({ root, index: db, blobs, files, tree, ...launches });
   loaded.made.before = (path) => records.madeBefore(path);
   const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
   if (!expansion.ok) {

@@ -1,10 +1,13 @@
 // What a driver that was killed left: jobs that run on, jobs that ended since, and processes and folders of which nothing
 // good can come. (A helper shell whose driver is gone finishes its job, writes the exit marker, and ends.)
 import { join } from 'node:path';
+import type { ActionKey, JobId } from '../base/brand.ts';
 import { placeOf } from '../store/holder.ts';
-import type { Usage } from '../store/trace.ts';
+import type { Attempt, Usage } from '../store/trace.ts';
 import { readExitMarker, type ExitMarker } from './exit-marker.ts';
+import type { Outcome } from './executor.ts';
 import { lives, readLaunches, type Earlier, type Launched } from './launches.ts';
+import { outcomeOfStatus } from './outcome.ts';
 import { hasProc, processIds, readStat, variableFrom } from './proc.ts';
 import { endProcesses, GRACE_MS, sendSignal } from './process-group.ts';
 import { removeScratch } from './scratch.ts';
@@ -29,23 +32,53 @@ export function machineWasDown({ helpers, scratches }: Earlier): boolean {
 
 /** @param jobs the folder with the jobs' folders, absolute */
 export function findOrphans(earlier: Earlier, jobs: string): Orphan[] {
-  const lastOfJob = new Map(earlier.launches.map((launch) => [launch.jobId, launch]));
-  // A helper has one job after the other, and runs none but the last.
-  const lastOfHelper = new Map(earlier.launches.map((launch) => [launch.helper, launch]));
-  const wasDown = machineWasDown(earlier);
-  return [...lastOfJob.values()].map((launch) => {
+  return lastLaunches(earlier).map(({ launch, isLastOfHelper }) => {
     const jobDir = join(jobs, launch.jobId);
-    if (wasDown) return { launch, jobDir, state: 'gone', marker: undefined };
+    if (machineWasDown(earlier)) return { launch, jobDir, state: 'gone', marker: undefined };
     // In this order: a marker is written before the helper ends.
-    const alive = lastOfHelper.get(launch.helper) === launch && lives(launch.helper);
+    const alive = isLastOfHelper && lives(launch.helper);
     const marker = readExitMarker(jobDir, launch.token);
     return { launch, jobDir, state: marker ? 'ended' : alive ? 'running' : 'gone', marker };
   });
 }
 
-/** What runs of a work tree's launches: jobs of the build that is on, or of one that was killed. */
-export function runningLaunches(work: { readonly launches: string; readonly jobs: string }): Orphan[] {
-  return findOrphans(readLaunches(work.launches), work.jobs).filter(({ state }) => state === 'running');
+/** Those that run, which is found out faster: jobs of the build that is on, or of one that was killed. */
+export function findRunning(earlier: Earlier, jobs: string): Orphan[] {
+  const last = lastLaunches(earlier).filter(({ isLastOfHelper }) => isLastOfHelper);
+  const launches = last.map(({ launch }) => launch);
+  return findOrphans({ ...earlier, launches }, jobs).filter(({ state }) => state === 'running');
+}
+
+/** The last launch of each job. A helper has one job after the other, and runs none but the last. */
+function lastLaunches({ launches }: Earlier): { launch: Launched; isLastOfHelper: boolean }[] {
+  const ofHelper = new Map(launches.map((launch) => [launch.helper, launch]));
+  const ofJob = new Map(launches.map((launch) => [launch.jobId, launch]));
+  return [...ofJob.values()].map((launch) => ({ launch, isLastOfHelper: ofHelper.get(launch.helper) === launch }));
+}
+
+/** What runs of a work tree's launches. */
+export const runningLaunches = (work: { readonly launches: string; readonly jobs: string }): Orphan[] =>
+  findRunning(readLaunches(work.launches), work.jobs);
+
+/** An attempt as its launch and its marker tell of it, for what is not on record. @param describe says an outcome */
+export function notedAttempt({ launch, marker }: Orphan, describe: (outcome: Outcome) => string): Attempt {
+  const { jobId, rule, actionKey, attempt, startedAt, log, resources, helper } = launch;
+  const failed = marker !== undefined && marker.code !== 0;
+  return {
+    jobId: jobId as JobId,
+    rule,
+    actionKey: actionKey as ActionKey,
+    attempt,
+    state: failed ? 'failed' : 'begun',
+    reason: failed ? describe(outcomeOfStatus(marker.code)) : 'cut off',
+    usage: failed ? usageOf(launch, marker, undefined) : undefined,
+    host: helper.host,
+    log,
+    resources,
+    build: '',
+    // What it is compared with are records of the same launch, of its beginning or its end.
+    startedAt: failed ? Math.max(startedAt, marker.finishedAt) : startedAt,
+  };
 }
 
 /** What an orphan used, by its marker; without one until now. */

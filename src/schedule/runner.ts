@@ -44,6 +44,18 @@ export type AttemptEnd = {
   | { readonly ok: false; readonly outcome: Failure }
 );
 
+/** An attempt that was started, by this build or an earlier one. */
+type Begun = {
+  readonly job: Job;
+  readonly key: KeyParts;
+  readonly attempt: number;
+  readonly allotment: Allotment;
+  readonly manifestOf: ManifestOf;
+  readonly reasons: readonly string[];
+  /** It ended while no build watched. */
+  readonly unseen: boolean;
+};
+
 /** How much of a log an event shows. */
 const TAIL_LINES = 12;
 /** How many reasons a record keeps. */
@@ -102,8 +114,9 @@ export class JobRunner {
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
     const launch = prepareLaunch(parts, job, key.key, attempt, allotment);
-    const noted = this.note(job, key, attempt, allotment, Date.now() / 1000);
-    return this.follow(job, key, attempt, allotment, manifestOf, reasons, noted, parts.executor.start(launch));
+    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false };
+    const noted = this.note(begun, Date.now() / 1000);
+    return this.follow(begun, noted, parts.executor.start(launch));
   }
 
   /**
@@ -117,17 +130,16 @@ export class JobRunner {
     manifestOf: ManifestOf,
     reasons: readonly string[],
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
-    const { parts } = this;
     const { attempt, actionKey, startedAt } = orphan.launch;
-    const key = parts.keys.keyOf(job, manifestOf);
-    const running =
-      key?.key === actionKey ? parts.executor.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
+    const key = this.parts.keys.keyOf(job, manifestOf);
+    const isSame = key?.key === actionKey;
+    const running = isSame ? this.parts.executor.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
     if (key === undefined || running === undefined) {
       const lost = { ok: false, outcome: { kind: 'lost' }, durationS: 0, maxRssMb: undefined } as const;
       return { cancel: () => {}, done: Promise.resolve(lost) };
     }
-    const noted = this.note(job, key, attempt, allotment, startedAt);
-    return this.follow(job, key, attempt, allotment, manifestOf, reasons, noted, running);
+    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: orphan.state === 'ended' };
+    return this.follow(begun, this.note(begun, startedAt), running);
   }
 
   /** A limit that cannot be worked out is none: the job runs already. */
@@ -143,7 +155,7 @@ export class JobRunner {
   }
 
   /** Puts on record that an attempt has begun. */
-  private note(job: Job, key: KeyParts, attempt: number, allotment: Allotment, startedAt: number): Promise<void> {
+  private note({ job, key, attempt, allotment }: Begun, startedAt: number): Promise<void> {
     const record = this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off');
     const noted = this.parts.records.putAttempt({ ...record, startedAt });
     // Looked at when the job has ended; until then a refusal must not count as unhandled.
@@ -153,22 +165,18 @@ export class JobRunner {
 
   /** From the end of a job on: check, capture, commit. */
   private follow(
-    job: Job,
-    key: KeyParts,
-    attempt: number,
-    allotment: Allotment,
-    manifestOf: ManifestOf,
-    reasons: readonly string[],
+    begun: Begun,
     noted: Promise<void>,
     running: Running,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
+    const { job, key, attempt, allotment } = begun;
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
       let { outcome } = completion;
       if (outcome.kind === 'success') {
         try {
           await noted;
-          const captured = await this.capture(job, attempt, allotment, key, completion, manifestOf, reasons);
+          const captured = await this.capture(begun, completion);
           if (captured.ok) return { ok: true, manifest: captured.value, actionKey: key.key, durationS, maxRssMb };
           outcome = captured.error;
         } catch (problem) {
@@ -209,17 +217,17 @@ export class JobRunner {
 
   /** The job ended well: are its inputs what they were, and its outputs there? Then it is put on record. */
   private async capture(
-    job: Job,
-    attempt: number,
-    allotment: Allotment,
-    key: KeyParts,
+    { job, key, attempt, allotment, manifestOf, reasons, unseen }: Begun,
     completion: Completion,
-    manifestOf: ManifestOf,
-    reasons: readonly string[],
   ): Promise<Result<Manifest, Failure>> {
     const { records, executor, words } = this.parts;
     const changed = this.changedInputs(job, key, manifestOf);
     if (changed.length > 0) return err({ kind: 'inputs-changed', paths: changed });
+    const written = unseen ? records.writtenAfter(job, completion.usage.finishedAt) : [];
+    if (written.length > 0) {
+      const message = `${written.join(', ')}: written to after the job had ended, and before lhb could record it`;
+      return err({ kind: 'output-invalid', message });
+    }
     step('capture:before');
     const captured = await records.capture(job);
     step('capture:after');

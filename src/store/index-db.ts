@@ -379,8 +379,8 @@ export class IndexDb {
   forgetFiles(tree: string): void {
     this.transaction(() => {
       const { files } = this.#writable();
-      const start = `${tree} `;
-      for (const key of [...files.getKeys({ start, end: `${tree}!` })]) void files.remove(key);
+      const keys = [...files.getKeys({ start: `${tree} `, end: `${tree}!` })];
+      for (const key of keys) void files.remove(key);
     });
   }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LaunchLog, linesFor, readLaunches } from '../../src/execute/launches.ts';
+import { LaunchLog, linesFor, readLaunches, type Helper, type Launched } from '../../src/execute/launches.ts';
 import { LocalExecutor } from '../../src/execute/local.ts';
 import { slotText } from '../../src/execute/job-script.ts';
 import { endStrays, findOrphans, machineWasDown, type Orphan } from '../../src/execute/orphans.ts';
@@ -191,6 +191,41 @@ killedTest('a process that has the id of an old helper is left alone', async (dr
     assert.ok(alive(other.pid ?? 0));
   } finally {
     other.kill('SIGKILL');
+  }
+});
+
+test('of the jobs that a living helper was given only the last can run, of the launches of a job only the last counts', () => {
+  const root = mkdtempSync(join(tmpdir(), 'lhb-launches-'));
+  try {
+    const log = new LaunchLog(join(root, 'launches'));
+    log.addHelper(process.pid);
+    const [helper] = readLaunches(join(root, 'launches')).helpers;
+    assert.ok(helper);
+    const rest = { rule: 'r', attempt: 1, actionKey: 'k', executor: 'local', startedAt: 1, tmpdir: '/x', log: 'l' };
+    const launch = (token: string, jobId: string): Launched => ({
+      ...rest,
+      token,
+      jobId,
+      helper: helper as Helper,
+      gpus: undefined,
+      cpuBefore: 0,
+      resources: {},
+    });
+    const launches = [launch('t-1', 'a'), launch('t-2', 'a'), launch('t-3', 'b')];
+    const earlier = { helpers: [helper as Helper], scratches: [], launches };
+    const states = findOrphans(earlier, root).map((o) => [o.launch.token, o.state]);
+    assert.equal(states, [
+      ['t-2', 'gone'],
+      ['t-3', 'running'],
+    ]);
+    mkdirSync(join(root, 'a'));
+    writeFileSync(join(root, 'a/exit'), 'lhb-exit 2 t-1 0 1\nok\n');
+    assert.is(findOrphans(earlier, root)[0]?.state, 'gone', 'the marker of the attempt before');
+    writeFileSync(join(root, 'a/exit'), 'lhb-exit 2 t-2 0 1\nok\n');
+    assert.is(findOrphans(earlier, root)[0]?.state, 'ended');
+    log.close();
+  } finally {
+    rmSync(root, { recursive: true });
   }
 });
 
