@@ -401,9 +401,9 @@ export class IndexDb {
       root.transactionSync(() => {
         writes();
         this.#writeLog();
-        step('commit:before');
+        step('transaction:before');
       });
-      step('commit:after');
+      step('transaction:after');
     } catch (cause) {
       // LMDB reports a full disk as EIO (5).
       const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;

@@ -77,6 +77,15 @@ export class Oracle {
     for (const { action } of jobs) this.#record(action);
   }
 
+  /** The jobs that a build (by number) told as finished before it was killed were on record: later ones did not run them. */
+  toldBefore(jobs: readonly Expected[], build: number): void {
+    const told = new Set(jobs.map((job) => job.action));
+    for (const run of this.#log.runs) {
+      if (run.build > build && told.has(run.action))
+        this.#fault('losses', `${run.action} was told as built, and ran again`);
+    }
+  }
+
   /** What the summary says right after a kill, or (`complete`) after a build that came to its end. */
   checkSummary(summary: Summary, jobs: readonly Expected[], complete: boolean): void {
     const byDir = new Map(summary.jobs.map((job) => [job.dir, job]));
