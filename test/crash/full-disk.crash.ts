@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rigTest, type Ended, type Rig } from '../support/rig.ts';
-import { SmallDisk } from './small-disk.ts';
+import { mayMount, SmallDisk } from './small-disk.ts';
 
-const isRoot = process.getuid?.() === 0;
+const canMount = mayMount();
 
 function rootTest(name: string, body: (rig: Rig) => Promise<void>): void {
-  if (isRoot) return rigTest(name, body, { timeoutS: 900 });
-  process.stdout.write(`skipped, since only root can mount a file system: ${name}\n`);
+  if (canMount) return rigTest(name, body, { timeoutS: 1800 });
+  process.stdout.write(`skipped, since no file system can be mounted here (root can): ${name}\n`);
   test.skip(name, () => {});
 }
 
@@ -108,8 +108,6 @@ class Case {
       assert.is(this.rig.read(`out/a${n}/t/2`), `${v} 2\n`);
       assert.is(Number(this.rig.read(`out/b${n}/o.txt`)), bytes);
     }
-    const { counts } = await this.rig.summary();
-    assert.equal(counts, { FRESH: 6 });
     await this.rig.ok('verify');
   }
 }
@@ -133,6 +131,7 @@ async function fillMore(one: Case, built: boolean, fill: (free: number) => void,
     }
     if (whole < 2 && faults.length < 10) continue;
     if (faults.length > 0) throw new Error(faults.join('\n'));
+    process.stdout.write(`${free} left are enough\n`);
     return free;
   }
 }
@@ -164,8 +163,7 @@ rootTest('a disk that is read only', async (rig) => {
   one.disk.remount('ro');
   const ended = await one.build(2, 4);
   assert.match(ended.stderr, /EROFS|read-only/i);
-  const { counts } = await rig.summary();
-  assert.is(counts['FRESH'], 2, 'what is on record can be looked at');
+  assert.is((await rig.summary()).counts['FRESH'], 2, 'what is on record can be looked at');
   one.disk.remount('rw');
   await one.recovers(true);
   assert.ok(existsSync(rig.path('.lhb/index')));

@@ -1,10 +1,23 @@
 // A small file system of its own for a test: a tmpfs, which only root can mount.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Rig } from '../support/rig.ts';
 
 export const PAGE = 4096;
+
+/** Is this root, and is root allowed to (in a container it may not be)? Tried out. */
+export function mayMount(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  const dir = mkdtempSync(join(tmpdir(), 'lhb-mount-'));
+  try {
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir]).status !== 0) return false;
+    return spawnSync('umount', [dir]).status === 0;
+  } finally {
+    rmdirSync(dir);
+  }
+}
 
 export class SmallDisk {
   readonly dir: string;
