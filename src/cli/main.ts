@@ -103,6 +103,14 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
       const { verify } = await import('./commands/verify.ts');
       return verify(invocation.common, screen);
     }
+    case 'gc': {
+      const { gc } = await import('./commands/gc.ts');
+      return gc(invocation.common, invocation.gc, screen);
+    }
+    case 'clean': {
+      const { clean } = await import('./commands/clean.ts');
+      return clean(invocation.common, invocation.selectors, invocation.clean, screen);
+    }
     case 'jobs': {
       const { jobs } = await import('./commands/jobs.ts');
       return jobs(invocation.common, screen);

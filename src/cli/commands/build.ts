@@ -25,6 +25,7 @@ import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
+import { noteResults } from '../note-results.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
@@ -194,6 +195,7 @@ async function runBuild(
   );
   try {
     const { counts, changed } = await scheduler.run();
+    if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
     const interrupted = signals.exitCode();
     if (interrupted !== undefined) return interrupted;
     if (counts.failed > 0) return EXIT.jobFailed;
