@@ -5,6 +5,7 @@ import { EXIT, exitOf, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { earlyOptions, parseArgv } from './options.ts';
 import { Screen } from './screen.ts';
+import { safeLines } from '../report/format.ts';
 import { isLimit, systemText } from '../store/write-failed.ts';
 
 /** Runs one command line; never rejects. */
@@ -31,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     }
     const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
     process.stderr.write(
-      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${stack}\n`,
+      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${safeLines(stack)}\n`,
     );
     return EXIT.bug;
   }

@@ -152,7 +152,7 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   const files = new FileDigests(root, db.fileTable(tree), write);
   // Who writes holds the lock: the build that runs is its own.
   const runningBuild = write ? undefined : readHolder(work)?.build;
-  const records = new Records({ root, index: db, blobs, files, tree, runningBuild });
+  const records = new Records({ root, output: workflow.output, index: db, blobs, files, tree, runningBuild });
   loaded.made.before = (path) => records.madeBefore(path);
   const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
   if (!expansion.ok) {

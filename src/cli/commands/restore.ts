@@ -85,6 +85,12 @@ function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems:
 function restoreEarlier(workspace: Workspace, trace: Trace, screen: Screen, problems: Diagnostic[]): string[] {
   const done = workspace.records.restoreTrace(trace);
   if (done === 'evicted') problems.push(evicted(`${trace.rule} ${trace.jobId}`, 'it is no longer in the workflow'));
+  if (typeof done === 'object') {
+    const message = `${trace.rule} ${trace.jobId} is not restored: ${done.refused}`;
+    problems.push(
+      error('restore/refused', message, { hint: 'look at what is on record: `lhb show ' + trace.jobId + '`' }),
+    );
+  }
   if (done !== 'restored') return [];
   for (const path of workspace.records.pathsOf(trace)) {
     const { job } = workspace.graph.producers.get(path) ?? {};
