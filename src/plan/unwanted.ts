@@ -125,7 +125,8 @@ function reasonToKeep(
   return from.blobs.has(same.digest, same.exec, same.size) ? undefined : 'evicted';
 }
 
-function isSource({ sources, root }: UnwantedFrom, path: string): boolean {
+/** Is a path, or a folder that it lies in, among the sources? @param sources from `root`, or absolute */
+export function isSource({ sources, root }: Pick<UnwantedFrom, 'sources' | 'root'>, path: string): boolean {
   for (let at = path; ; at = posix.dirname(at)) {
     if (sources.has(at) || sources.has(resolve(root, at))) return true;
     if (!at.includes('/')) return false;

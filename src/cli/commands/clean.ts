@@ -1,5 +1,4 @@
 // lhb clean: removes outputs that no job of the workflow declares any more. The store keeps their bytes.
-import { resolve } from 'node:path';
 import type { JobId } from '../../base/brand.ts';
 import type { Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
@@ -11,6 +10,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CleanOptions, CommonOptions, Word } from '../invocation.ts';
 import { earlierJob, fail, withWorkspace } from '../query.ts';
 import type { Screen } from '../screen.ts';
+import { sourcesOf } from '../sources.ts';
 import { underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -66,17 +66,9 @@ function idsOf(workspace: Workspace, selectors: readonly Word[]): Result<Readonl
   return errors.length > 0 ? err(errors) : ok(ids);
 }
 
-function unwantedFrom({ workflow, host, graph, index, blobs, files, tree }: Workspace): UnwantedFrom {
-  const { root } = workflow;
-  const sources = new Set<string>([...workflow.filesRead, ...host.filesRead, ...host.globbed]);
-  sources.add(resolve(root, workflow.file.name));
-  for (const job of graph.jobs) {
-    for (const path of job.code) sources.add(path);
-    for (const input of job.inputs) {
-      for (const source of input.sources) if ('path' in source) sources.add(source.path.replace(/\/$/, ''));
-    }
-  }
-  return { root, tree, graph, index, blobs, files, sources };
+function unwantedFrom(workspace: Workspace): UnwantedFrom {
+  const { workflow, graph, index, blobs, files, tree } = workspace;
+  return { root: workflow.root, tree, graph, index, blobs, files, sources: sourcesOf(workspace) };
 }
 
 /** The work tree holds nothing of these jobs any more. */
