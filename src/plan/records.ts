@@ -207,7 +207,7 @@ export class Records {
       unless(['ENOTDIR', 'ELOOP'], () => lstatSync(join(root, path), { throwIfNoEntry: false }));
     for (const path of this.pathsOf(trace)) {
       if (isInside(STORE_DIR, path)) return `${path} lies in lhb's own folder`;
-      for (let at = dirname(path); at !== '.'; at = dirname(at)) {
+      for (let at = dirname(path); at !== '.' && at !== '/'; at = dirname(at)) {
         // The output root, and what is above it, may be a link: it is the user's own.
         if (!isInside(at, output) && lstatOf(at)?.isSymbolicLink()) return `${path} lies behind the link ${at}`;
       }

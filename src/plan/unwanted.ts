@@ -75,7 +75,7 @@ export function isDeclared({ producers }: JobGraph, path: string): boolean {
   for (let at = path; ; at = posix.dirname(at)) {
     const producer = producers.get(at);
     if (producer && (at === path || producer.output.tree)) return true;
-    if (!at.includes('/')) return false;
+    if (at === '/' || !at.includes('/')) return false;
   }
 }
 
@@ -129,13 +129,13 @@ function reasonToKeep(
 export function isSource({ sources, root }: Pick<UnwantedFrom, 'sources' | 'root'>, path: string): boolean {
   for (let at = path; ; at = posix.dirname(at)) {
     if (sources.has(at) || sources.has(resolve(root, at))) return true;
-    if (!at.includes('/')) return false;
+    if (at === '/' || !at.includes('/')) return false;
   }
 }
 
 /** Is a folder on the way a link? The output root, and what is above it, may be: it is the user's own. */
 function isBehindLink({ root, graph }: UnwantedFrom, path: string): boolean {
-  for (let at = posix.dirname(path); at !== '.'; at = posix.dirname(at)) {
+  for (let at = posix.dirname(path); at !== '.' && at !== '/'; at = posix.dirname(at)) {
     if (isInside(at, graph.workflow.output)) continue;
     if (lstatOf(join(root, at))?.isSymbolicLink()) return true;
   }
