@@ -2,6 +2,7 @@
 // whether a build runs in any work tree of the store; a build takes the lock of its work tree, and then looks for this
 // file. So of the two at least one sees the other, and gives way. The file's mtime is its heartbeat.
 import { closeSync, openSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readSmall } from '../fs/bounded-read.ts';
 import { errno, unless } from '../fs/errno.ts';
 import { lifeOf, parseHolder, selfAsHolder, type LockHolder } from './holder.ts';
@@ -10,6 +11,7 @@ import type { StoreLayout } from './layout.ts';
 /** Without a heartbeat for so long, a gc on another host counts as dead. */
 const STALE_MS = 60_000;
 const HEARTBEAT_MS = 5_000;
+const POLL_MS = 300;
 
 /**
  * Says that gc is at work from now on.
@@ -37,6 +39,13 @@ export function beginCollecting(layout: StoreLayout, command: string): (() => vo
     clearInterval(beat);
     rmSync(layout.collecting, { force: true });
   };
+}
+
+/** Waits until nobody removes anything from the store, or `interrupt`. */
+export async function untilCollected(layout: StoreLayout, interrupt: AbortSignal): Promise<void> {
+  while (collector(layout) !== undefined && !interrupt.aborted) {
+    await sleep(POLL_MS, undefined, { signal: interrupt }).catch(() => {});
+  }
 }
 
 /** Who removes something from the store now; undefined where nobody does, a dead one included. */

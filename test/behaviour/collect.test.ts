@@ -233,6 +233,10 @@ rigTest('a build that runs in another work tree stops gc, and gc one that would 
   writeFileSync(file, JSON.stringify(holder));
   assert.match((await rig.exits(3, 'build')).stderr, /lhb gc \(pid \d+ on .*\) is removing something from the store/);
   await rig.ok('summary');
+  const waiting = rig.start({}, 'build', '--wait');
+  await rig.until('the lock', () => existsSync(rig.path('.lhb/lock.json')));
+  rmSync(file);
+  assert.is((await waiting.done).code, 0);
   // Of one that died nothing is left to wait for.
   writeFileSync(file, JSON.stringify({ ...holder, startTime: '1' }));
   await rig.ok('gc', '--yes');

@@ -18,6 +18,7 @@ import { Allotments } from '../../schedule/allotment.ts';
 import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
+import { untilCollected } from '../../store/collecting.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
@@ -95,6 +96,7 @@ async function locked(request: BuildRequest, screen: Screen, read: Workspace): P
   try {
     // Read again where it took a while: files may have changed, and another build has made outputs.
     const { waited } = lock.value;
+    if (request.build.wait) await untilCollected(read.layout, signals.signal);
     const loaded = waited ? loadWorkspace(request.common) : ok(read);
     if (!loaded.ok) return failed(screen, loaded.error);
     const workspace = openWorkspace(loaded.value, true, waited ? undefined : read);
