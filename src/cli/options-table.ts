@@ -250,7 +250,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'gc',
-    help: 'drop results from the store that nothing refers to (says first what would go)',
+    help: 'drop results from the store that nothing refers to',
     positionals: 'none',
     groups: [
       { title: 'Do it', options: CONFIRM },
@@ -280,7 +280,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'clean',
-    help: 'remove outputs of jobs that are no longer in the workflow (says first what would go)',
+    help: 'remove outputs of jobs that are no longer in the workflow',
     positionals: 'selectors',
     groups: [
       {

@@ -45,7 +45,8 @@ export function parseHolder(text: string): LockHolder | undefined {
   const texts = [host, command, build, place, startTime];
   // A pid that is none would stand for a group of processes, or for all.
   if (!Number.isSafeInteger(pid) || (pid as number) <= 0) return undefined;
-  if (!Number.isFinite(since) || !texts.every((item) => typeof item === 'string' && item.length <= LONGEST)) return undefined;
+  if (!Number.isFinite(since) || !texts.every((item) => typeof item === 'string' && item.length <= LONGEST))
+    return undefined;
   return { pid, host, since, command, build, place, startTime } as LockHolder;
 }
 

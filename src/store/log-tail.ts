@@ -12,7 +12,9 @@ const LINE_CHARS = 1000;
  * where there is no regular file.
  */
 export function readTail(path: string, count: number): string[] {
-  const fd = unless(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENXIO'], () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  const fd = unless(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENXIO'], () =>
+    openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+  );
   if (fd === undefined) return [];
   try {
     const stats = fstatSync(fd);
