@@ -116,6 +116,8 @@ rigTest('the last builds, pins and age keep results', async (rig) => {
   rig.write('code.txt', 'a\n');
   await rig.runs(['1'], 'build');
   assert.match((await rig.exits(2, 'gc', '--unpin', 'r')).stderr, /no result of 'r' is pinned/);
+  sweep(rig, '7');
+  assert.match((await rig.exits(2, 'gc', '--pin', 'r')).stderr, /gc\/no-result.*has no result on record/);
 });
 
 rigTest(
