@@ -51,7 +51,11 @@ export async function lockForBuild(
   return err(EXIT.locked);
 }
 
+/** Characters of the other build's command line. */
+const SHOWN = 200;
+
 function describe(holder: LockHolder | undefined): string {
   if (holder === undefined) return 'another build';
-  return `lhb ${holder.command} (pid ${holder.pid} on ${holder.host}, since ${formatTime(holder.since)})`;
+  const command = holder.command.length > SHOWN ? `${holder.command.slice(0, SHOWN)}…` : holder.command;
+  return `lhb ${command} (pid ${holder.pid} on ${holder.host}, since ${formatTime(holder.since)})`;
 }

@@ -5,6 +5,7 @@ import { EXIT, exitOf, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { earlyOptions, parseArgv } from './options.ts';
 import { Screen } from './screen.ts';
+import { safeLines } from '../report/format.ts';
 import { isLimit, systemText } from '../store/write-failed.ts';
 
 /** Runs one command line; never rejects. */
@@ -31,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     }
     const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
     process.stderr.write(
-      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${stack}\n`,
+      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${safeLines(stack)}\n`,
     );
     return EXIT.bug;
   }
@@ -102,6 +103,14 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     case 'verify': {
       const { verify } = await import('./commands/verify.ts');
       return verify(invocation.common, screen);
+    }
+    case 'gc': {
+      const { gc } = await import('./commands/gc.ts');
+      return gc(invocation.common, invocation.gc, screen);
+    }
+    case 'clean': {
+      const { clean } = await import('./commands/clean.ts');
+      return clean(invocation.common, invocation.selectors, invocation.clean, screen);
     }
     case 'jobs': {
       const { jobs } = await import('./commands/jobs.ts');

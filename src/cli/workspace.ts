@@ -27,6 +27,9 @@ import { openFormat } from '../store/format.ts';
 import { openIndex } from '../store/open-index.ts';
 import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
 import { placeIndex } from '../store/place-index.ts';
+import { collector } from '../store/collecting.ts';
+import type { LockHolder } from '../store/lock.ts';
+import { registerTree, treeIdAt } from '../store/trees.ts';
 import { loadWorkflow } from '../workflow/check.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
 import type { Workflow } from '../workflow/workflow.ts';
@@ -122,12 +125,7 @@ function findWorkflow(options: CommonOptions): Result<string> {
  * @param expanded the workflow's expansion, where it was done just now
  * @param whole reads all of the index first
  */
-export function openWorkspace(
-  loaded: Loaded,
-  write: boolean,
-  expanded?: Expansion,
-  whole = false,
-): Result<Workspace> {
+export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansion, whole = false): Result<Workspace> {
   const { workflow, host, env, engine, here } = loaded;
   const { root } = workflow;
   const place = placeIndex(workflow.store, process.env);
@@ -141,8 +139,13 @@ export function openWorkspace(
   if (found.state === 'repaired') sayOnce(warning('store/format-lost', found.why));
   // What a lost version was shows in the tables of the index.
   const version = found.state === 'older' ? found.version : found.state === 'repaired' ? 1 : undefined;
-  const tree = treeId(work.tree, write);
-  if (write) mkdirSync(work.tmp, { recursive: true });
+  const tree = treeId(root, write);
+  if (write) {
+    mkdirSync(work.tmp, { recursive: true });
+    registerTree(layout, tree, root);
+    const busy = collector(layout);
+    if (busy !== undefined) return err([collecting(busy)]);
+  }
   const index = openIndex({ layout, tree, write, version, whole, tell: sayOnce });
   if (!index.ok) return index;
   const db = index.value;
@@ -151,7 +154,7 @@ export function openWorkspace(
   // Then every file is read again.
   if (wasDown && write) db.forgetFiles(tree);
   const files = new FileDigests(root, wasDown && !write ? undefined : db.fileTable(tree), write);
-  const records = new Records({ root, index: db, blobs, files, tree, ...launches });
+  const records = new Records({ root, output: workflow.output, index: db, blobs, files, tree, ...launches });
   loaded.made.before = (path) => records.madeBefore(path);
   const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
   if (!expansion.ok) {
@@ -184,6 +187,12 @@ export function openWorkspace(
   });
 }
 
+/** Who builds holds the lock of his work tree by now, which gc looks at after it has said that it is at work. */
+function collecting(by: LockHolder | 'unknown'): Diagnostic {
+  const who = by === 'unknown' ? 'lhb gc' : `lhb ${by.command} (pid ${by.pid} on ${by.host})`;
+  return error('store/locked', `${who} is removing something from the store`, { hint: 'try again when it is done' });
+}
+
 /** Says, once a store, that its index lies elsewhere. */
 function sayMoved(layout: StoreLayout, from: FileSystem, write: boolean): void {
   const mark = join(layout.root, 'index.moved');
@@ -194,18 +203,13 @@ function sayMoved(layout: StoreLayout, from: FileSystem, write: boolean): void {
   if (write) unless(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'], () => writeAtomic(mark, `${layout.index}\n`));
 }
 
-/** The work tree's id in the index: random, in a file that moves with the tree. */
-function treeId(file: string, write: boolean): string {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    const id = typeof parsed === 'object' && parsed !== null && 'id' in parsed ? parsed.id : undefined;
-    // It names a file in the store.
-    if (typeof id === 'string' && /^[0-9A-Za-z-]{1,64}$/.test(id)) return id;
-  } catch {
-    // None yet, or damaged: a new one loses nothing but time.
-  }
+/** The work tree's id in the index: random, in a file that moves with the tree. One that is damaged loses nothing but time. */
+function treeId(root: string, write: boolean): string {
+  const known = treeIdAt(root);
+  if (known !== undefined) return known;
   const id = randomUUID();
   if (write) {
+    const file = workLayout(root).tree;
     mkdirSync(dirname(file), { recursive: true });
     writeAtomic(file, `${JSON.stringify({ format: 1, id })}\n`);
   }

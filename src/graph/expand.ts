@@ -18,6 +18,7 @@ import { OutputsTwice } from './output-twice.ts';
 import { PathForm } from './path-form.ts';
 import { resolveInputs } from './resolve.ts';
 import { Scopes } from './scope.ts';
+import { checkReservedPlaces } from './reserved-places.ts';
 import { checkOutputTrees } from './trees.ts';
 
 export type Expansion = { readonly graph: JobGraph; readonly scopes: Scopes };
@@ -100,6 +101,7 @@ export class Expander {
     const jobs = resolveInputs(this, [...this.byRule.values()].flat());
     if (!jobs.ok) return jobs;
     checkOutputTrees(this, jobs.value);
+    checkReservedPlaces(this, jobs.value);
     if (this.errors.length > 0) return err(this.errors);
     const { workflow, form, byId, byRule, producers, warnings } = this;
     return ok({ graph: { workflow, form, jobs: jobs.value, byId, byRule, producers, warnings }, scopes: this.scopes });

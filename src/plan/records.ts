@@ -1,17 +1,20 @@
 // What is on record of a work tree, and how its outputs on disk stand to it. The planner asks; the runner also writes.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, realpathSync, unlinkSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ActionKey, JobId } from '../base/brand.ts';
-import type { Result } from '../base/result.ts';
+import { err, type Result } from '../base/result.ts';
+import { unless } from '../fs/errno.ts';
+import { isInside } from '../fs/rel-path.ts';
 import type { Job } from '../graph/job.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { captureOutputs, type Captured, type OutputProblem } from '../store/capture.ts';
 import { compareOutputs, type DiskState } from '../store/compare.ts';
 import type { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
+import { STORE_DIR } from '../store/layout.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import { walkOutput } from '../store/output-walk.ts';
-import { removeOutputs, restoreOutputs } from '../store/restore.ts';
+import { removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
 import type { Attempt, Origin, Trace } from '../store/trace.ts';
 
 export type RecordsParts = {
@@ -20,6 +23,8 @@ export type RecordsParts = {
   readonly index: IndexDb;
   readonly blobs: BlobStore;
   readonly files: FileDigests;
+  /** The output root, from the workflow's folder: below it lies what lhb made. */
+  readonly output: string;
   /** The work tree's id in the index, which several may share. */
   readonly tree: string;
   /** The other build that runs now in this work tree, if any. */
@@ -107,6 +112,7 @@ export class Records {
   // What follows changes the work tree or the record.
 
   removeOutputs(job: Job): void {
+    this.removeStrayFolder(job);
     removeOutputs(this.parts.root, job.dir, declared(job));
   }
 
@@ -128,8 +134,34 @@ export class Records {
     });
   }
 
+  /**
+   * A job's own folder below the output root that is a link out of the workflow's folder and out of that root: put there
+   * since, for lhb makes folders. Nothing behind it is the job's.
+   */
+  private strayFolder({ dir }: Job): string | undefined {
+    const { root, output } = this.parts;
+    if (dir === output || !isInside(output, dir)) return undefined;
+    const folder = join(root, dir);
+    const stats = unless(['ENOTDIR'], () => lstatSync(folder, { throwIfNoEntry: false }));
+    if (stats?.isSymbolicLink() !== true) return undefined;
+    const real = unless(['ENOENT', 'ELOOP', 'ENOTDIR', 'EACCES'], () => realpathSync(folder));
+    const inside = [root, join(root, output)].some((each) => real !== undefined && isInside(realpathSync(each), real));
+    return inside ? undefined : folder;
+  }
+
+  private removeStrayFolder(job: Job): void {
+    const link = this.strayFolder(job);
+    if (link !== undefined) unlinkSync(link);
+  }
+
   /** Takes the outputs on disk into the store. */
-  capture(job: Job): Promise<Result<Captured, OutputProblem>> {
+  async capture(job: Job): Promise<Result<Captured, OutputProblem>> {
+    if (this.strayFolder(job) !== undefined) {
+      return err({
+        kind: 'invalid',
+        message: `${job.dir}, the job's folder, is a link that leads out of the workflow's folder`,
+      });
+    }
     const { root, blobs, files } = this.parts;
     return captureOutputs(root, job.dir, declared(job), blobs, files);
   }
@@ -182,16 +214,38 @@ export class Records {
     return true;
   }
 
-  /** Brings back the outputs of a job that is no longer in the workflow; `same`: they are all there. */
-  restoreTrace(trace: Trace): 'same' | 'restored' | 'evicted' {
+  /**
+   * Brings back the outputs of a job that is no longer in the workflow; `same`: they are all there.
+   * @returns else, in a sentence, why it is not done: no workflow vouches for the paths of such a record
+   */
+  restoreTrace(trace: Trace): 'same' | 'restored' | 'evicted' | { readonly refused: string } {
     const { root, index, tree, blobs, files } = this.parts;
+    const wrong = wrongPath(trace.dir, trace.manifest);
+    if (wrong !== undefined) return { refused: wrong };
     if (compareOutputs(root, trace.dir, trace.manifest, files).state === 'same') return 'same';
+    const refused = this.whyNotThere(trace);
+    if (refused !== undefined) return { refused };
     if (!restoreOutputs(root, trace.dir, trace.manifest, blobs, files).ok) return 'evicted';
     index.transaction(() => {
       index.setCurrent(tree, trace.jobId, trace.actionKey);
       index.putMade(tree, this.pathsOf(trace));
     });
     return 'restored';
+  }
+
+  private whyNotThere(trace: Trace): string | undefined {
+    const { root, output, index, tree } = this.parts;
+    const lstatOf = (path: string): Stats | undefined =>
+      unless(['ENOTDIR', 'ELOOP'], () => lstatSync(join(root, path), { throwIfNoEntry: false }));
+    for (const path of this.pathsOf(trace)) {
+      if (isInside(STORE_DIR, path)) return `${path} lies in lhb's own folder`;
+      for (let at = dirname(path); at !== '.' && at !== '/'; at = dirname(at)) {
+        // The output root, and what is above it, may be a link: it is the user's own.
+        if (!isInside(at, output) && lstatOf(at)?.isSymbolicLink()) return `${path} lies behind the link ${at}`;
+      }
+      if (lstatOf(path) && !index.wasMade(tree, path)) return `${path} is there, and no job of this work tree made it`;
+    }
+    return undefined;
   }
 
   /** Paths of a result's outputs, from the workflow's folder. */
@@ -202,6 +256,10 @@ export class Records {
   /** Brings outputs back, without a word on record. */
   bringBack(job: Job, manifest: Manifest): boolean {
     const { root, blobs, files } = this.parts;
+    // A record may come from elsewhere; what the job does not declare is not its to write.
+    const paths = new Set(job.outputs.map((output) => output.inDir));
+    if (!manifest.every((output) => paths.has(output.path))) return false;
+    this.removeStrayFolder(job);
     if (compareOutputs(root, job.dir, manifest, files).state === 'same') return true;
     return restoreOutputs(root, job.dir, manifest, blobs, files).ok;
   }

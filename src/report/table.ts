@@ -24,7 +24,7 @@ const GAP = '  ';
 
 /**
  * A table with a header, each line with its newline. Cells are plain text of any content; on a terminal control
- * characters are made visible, in TSV tab, newline, carriage return and backslash are escaped by a backslash.
+ * characters are made visible, in TSV backslashes are doubled and control characters written as `\\t`, `\\n`, `\\r`, `\\x1b`.
  */
 export function printTable(
   columns: readonly Column[],
@@ -91,9 +91,8 @@ function paint(style: Style, tone: Tone | undefined, cell: string, width: number
   return tone === undefined ? padded : padded.replace(cell, () => style(tone, cell));
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r', '\\': '\\\\' };
-
-const escapeTsv = (cell: string): string => cell.replaceAll(/[\t\n\r\\]/g, (c) => ESCAPES[c] ?? c);
+/** A pipe may end at a terminal, so what that would obey is written out here too. */
+const escapeTsv = (cell: string): string => safeText(cell.replaceAll('\\', '\\\\'));
 
 function printTsv(columns: readonly Column[], rows: Iterable<readonly string[]>): string {
   const lines = [columns.map((c) => escapeTsv(c.title)).join('\t')];

@@ -1,11 +1,12 @@
 // Everything that a job finds when it starts: its folders, files, command and environment.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, lstatSync, mkdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { jobEnvironment } from '../execute/environment.ts';
 import type { Command, Launch } from '../execute/executor.ts';
 import { defaultShell } from '../execute/shell.ts';
+import { unless } from '../fs/errno.ts';
 import { evaluateText } from '../expr/template.ts';
 import { jobCommand, type JobCommand } from '../graph/command.ts';
 import type { WorkspaceHost } from '../graph/host.ts';
@@ -40,6 +41,8 @@ export function prepareLaunch(
   const command = jobCommand(job, scopes, attempt, allotment.resources);
   const jobDir = join(root, '.lhb/jobs', job.id);
   const log = join(root, job.log);
+  // A link in its place would have lhb write somewhere else.
+  if (lstatSync(jobDir, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(jobDir);
   makeFolders(parts, job, jobDir, dirname(log));
   keepEarlierLog(log);
   writeJobFiles(parts, job, attempt, allotment, command, jobDir);
@@ -81,18 +84,29 @@ function writeJobFiles(
   command: JobCommand,
   jobDir: string,
 ): void {
-  writeFileSync(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
+  writeOwn(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
   const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
   const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
   const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
   const config = job.rule.config || namesConfig ? configText(plainConfig(job)) : undefined;
-  if (config !== undefined) writeFileSync(join(jobDir, 'config.yaml'), config);
+  if (config !== undefined) writeOwn(join(jobDir, 'config.yaml'), config);
   host.writeLists(named + (config ?? ''));
+}
+
+/** Writes a file, never through a link: one in its place goes. */
+function writeOwn(path: string, text: string): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  // As a number; Node takes both.
+  const flag = (O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW) as unknown as string;
+  if (unless(['ELOOP'], () => (writeFileSync(path, text, { flag }), true))) return;
+  unlinkSync(path);
+  writeFileSync(path, text);
 }
 
 /** Moves an earlier attempt's log to the next free `.1`, `.2`, … */
 function keepEarlierLog(log: string): void {
-  if (!existsSync(log)) return;
+  // A link that leads nowhere would be written through.
+  if (!lstatSync(log, { throwIfNoEntry: false })) return;
   let free = 1;
   while (existsSync(`${log}.${free}`)) free++;
   renameSync(log, `${log}.${free}`);

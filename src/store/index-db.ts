@@ -300,6 +300,30 @@ export class IndexDb {
     });
   }
 
+  /** Puts a log with these lines in the place of a work tree's. Throws a DiagnosticError where the disk is full. */
+  replaceLog(log: TraceLog, lines: readonly string[]): void {
+    if (log.tree === this.#options.log?.tree) this.#options.log.close();
+    const size = log.create(lines);
+    step('log:replaced');
+    this.setLogged(log.tree, size);
+  }
+
+  /** Forgets all that is on record of a work tree alone; results stay. */
+  forgetTree(tree: string): void {
+    this.transaction(() => {
+      const { current, attempts, files, made, logs } = this.#writable();
+      for (const table of [current, attempts]) {
+        const keys = [...table.getKeys({ start: [tree], end: [tree, AFTER_TEXT] })];
+        for (const key of keys) void table.remove(key);
+      }
+      for (const table of [files, made]) {
+        const keys = [...table.getKeys({ start: `${tree} `, end: `${tree}!` })];
+        for (const key of keys) void table.remove(key);
+      }
+      void logs.remove(tree);
+    });
+  }
+
   /** The last attempt of a job that is on record, under `key` or, without it, under any. */
   attempt(tree: string, jobId: JobId, key?: ActionKey): Attempt | undefined {
     if (key !== undefined) return decodeAttempt(this.#tables?.attempts.get([tree, jobId, key]));

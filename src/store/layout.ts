@@ -17,6 +17,14 @@ export type StoreLayout = {
   /** Blobs whose bytes were not what their name says, and other damage, moved out of the way. */
   readonly damaged: string;
   readonly tmp: string;
+  /** Which work trees use the store (trees.ts). */
+  readonly trees: string;
+  /** Which results the last builds of each work tree looked at (build-lists.ts). */
+  readonly builds: string;
+  /** Results that are kept whatever else goes (pins.ts). */
+  readonly pins: string;
+  /** There while gc removes something (collecting.ts). */
+  readonly collecting: string;
 };
 
 /** @param root the store's folder, absolute; @param index where its LMDB lies, if not in it (see placeIndex) */
@@ -28,6 +36,10 @@ export const storeLayout = (root: string, index: string = join(root, 'index')): 
   traces: join(root, 'traces'),
   damaged: join(root, 'damaged'),
   tmp: join(root, 'tmp'),
+  trees: join(root, 'trees'),
+  builds: join(root, 'builds'),
+  pins: join(root, 'pins'),
+  collecting: join(root, 'collecting.json'),
 });
 
 /** `blobs/ab/cdef…`; an executable file's blob has a name of its own, for its mode is shared with hard links. */
@@ -75,3 +87,6 @@ export const configFile = (jobId: string): string => `${jobDir(jobId)}/config.ya
 export const jobFile = (jobId: string): string => `${jobDir(jobId)}/job.json`;
 export const logFile = (rule: string, jobId: string): string => `${STORE_DIR}/logs/${rule}/${jobId}.log`;
 export const listFile = (digest: Digest): string => `${STORE_DIR}/lists/${digest.slice(0, 24)}.txt`;
+
+/** Of how many builds of a work tree it is kept what they looked at (build-lists.ts). */
+export const MOST_BUILDS = 30;

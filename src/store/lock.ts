@@ -3,12 +3,13 @@
 // The lock is proper-lockfile's: a folder, made by mkdir, whose mtime is its heartbeat. Who holds it stands in a file beside
 // it (not inside: the folder is removed by rmdir). Locks are looked at and taken behind a second, short lock, the gate, so
 // that of two builds that find a dead holder only one clears it away.
-import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, type Result } from '../base/result.ts';
 import { step } from '../base/step.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
+import { readSmall } from '../fs/bounded-read.ts';
 import { errno, unless } from '../fs/errno.ts';
 import { lifeOf, parseHolder, selfAsHolder, type LockHolder } from './holder.ts';
 import type { WorkLayout } from './layout.ts';
@@ -84,7 +85,7 @@ export async function acquireLock(
 
   async function take(): Promise<Lock> {
     // Before the lock, so that whoever dies holding it is known by name; it stays after, and means nothing by itself.
-    const before = unless(['ENOENT'], () => readFileSync(work.lockInfo, 'utf8'));
+    const before = readSmall(work.lockInfo);
     writeAtomic(work.lockInfo, `${JSON.stringify(selfAsHolder(options.build, options.command))}\n`);
     step('lock:noted');
     try {
@@ -135,6 +136,6 @@ export function readHolder(work: WorkLayout): LockHolder | undefined {
 }
 
 const readInfo = (work: WorkLayout): LockHolder | undefined => {
-  const text = unless(['ENOENT'], () => readFileSync(work.lockInfo, 'utf8'));
+  const text = readSmall(work.lockInfo);
   return text === undefined ? undefined : parseHolder(text);
 };

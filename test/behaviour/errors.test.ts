@@ -47,8 +47,12 @@ for (const name of names) {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'file/too-large': 'a file of megabytes, below',
   'file/unreadable': 'a file without permission',
+  'gc/no-result': 'a job that was not built; collect.test.ts',
+  'gc/unknown-tree': 'work trees that share a store; collect.test.ts',
+  'gc/unreadable-root': 'a work tree that is gone; collect.test.ts',
   'graph/id-collision': 'two job hashes with 48 equal bits',
   'restore/evicted': 'a blob that went missing',
+  'restore/refused': 'a record that leads out; hostile.test.ts',
   'restore/no-result': 'a job that was not built; exit 1',
   'schedule/too-many-cpus': 'a build that goes on, with a warning',
   'store/locked': 'another build; exit 3',

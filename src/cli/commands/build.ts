@@ -17,6 +17,7 @@ import { Allotments } from '../../schedule/allotment.ts';
 import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
+import { untilCollected } from '../../store/collecting.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
@@ -25,6 +26,7 @@ import { inherit, orphansOf } from '../killed-build.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
+import { noteResults } from '../note-results.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
@@ -94,6 +96,7 @@ async function locked(request: BuildRequest, screen: Screen, read: Workspace): P
   try {
     // Read again where it took a while: files may have changed, and another build has made outputs.
     const { waited } = lock.value;
+    if (request.build.wait) await untilCollected(read.layout, signals.signal);
     const loaded = waited ? loadWorkspace(request.common) : ok(read);
     if (!loaded.ok) return failed(screen, loaded.error);
     const workspace = openWorkspace(loaded.value, true, waited ? undefined : read);
@@ -195,6 +198,7 @@ async function runBuild(
   );
   try {
     const { counts, changed } = await scheduler.run();
+    if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
     const interrupted = signals.exitCode();
     if (interrupted !== undefined) return interrupted;
     if (counts.failed > 0) return EXIT.jobFailed;

@@ -4,12 +4,14 @@ import { err, ok, type Result } from '../../base/result.ts';
 import { withUpstream } from '../../graph/graph.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan } from '../../plan/plan.ts';
+import { isSource } from '../../plan/unwanted.ts';
 import { formatCount } from '../../report/format.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { earlierJob, fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
+import { sourcesOf } from '../sources.ts';
 import { stillRunning, underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -91,8 +93,16 @@ function restoreEarlier(workspace: Workspace, trace: Trace, screen: Screen, prob
     problems.push(runs);
     return [];
   }
-  const done = workspace.records.restoreTrace(trace);
+  const place = { root: workspace.workflow.root, sources: sourcesOf(workspace) };
+  const source = workspace.records.pathsOf(trace).find((path) => isSource(place, path));
+  const done = source ? { refused: `${source} is a source of the workflow` } : workspace.records.restoreTrace(trace);
   if (done === 'evicted') problems.push(evicted(`${trace.rule} ${trace.jobId}`, 'it is no longer in the workflow'));
+  if (typeof done === 'object') {
+    const message = `${trace.rule} ${trace.jobId} is not restored: ${done.refused}`;
+    problems.push(
+      error('restore/refused', message, { hint: 'look at what is on record: `lhb show ' + trace.jobId + '`' }),
+    );
+  }
   if (done !== 'restored') return [];
   for (const path of workspace.records.pathsOf(trace)) {
     const { job } = workspace.graph.producers.get(path) ?? {};
