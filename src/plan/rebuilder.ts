@@ -3,6 +3,7 @@ import type { Job } from '../graph/job.ts';
 import { recordedConfig } from '../graph/plain.ts';
 import { diffParts } from '../key/key-diff.ts';
 import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
+import type { DiskState } from '../store/compare.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Attempt, Trace } from '../store/trace.ts';
 import { fromDifference, inActualPaths, reason, upstreamPending, type Reason } from './reason.ts';
@@ -27,10 +28,50 @@ export type Judgement = {
   readonly attempt: Attempt | undefined;
 };
 
+/** A judgement's own words: the others follow from the record. */
+type Verdict = Pick<Judgement, 'status' | 'decision' | 'reasons'>;
+
+const FRESH: Verdict = { status: 'FRESH', decision: 'none', reasons: [] };
+const NEW: Verdict = { status: 'NEW', decision: 'run', reasons: [reason('new')] };
+
 /** The manifest that counts for jobs below, as it stands on record. */
 export function standingManifest(judgement: Judgement): Manifest | undefined {
   if (judgement.status === 'FRESH') return judgement.trace?.manifest;
   return (judgement.current ?? judgement.trace)?.manifest;
+}
+
+/** The judgement of a fresh job: which result the work tree holds on record is looked up where it is asked for, seldom. */
+class FreshJudgement implements Judgement {
+  readonly job: Job;
+  readonly key: KeyParts;
+  readonly trace: Trace;
+  readonly attempt: Attempt | undefined;
+  private readonly records: Records;
+  private held: { readonly trace: Trace | undefined } | undefined;
+
+  constructor(job: Job, key: KeyParts, trace: Trace, attempt: Attempt | undefined, records: Records) {
+    this.job = job;
+    this.key = key;
+    this.trace = trace;
+    this.attempt = attempt;
+    this.records = records;
+  }
+
+  get status(): Status {
+    return FRESH.status;
+  }
+
+  get decision(): Decision {
+    return FRESH.decision;
+  }
+
+  get reasons(): readonly Reason[] {
+    return FRESH.reasons;
+  }
+
+  get current(): Trace | undefined {
+    return (this.held ??= { trace: this.records.current(this.job.id, this.trace) }).trace;
+  }
 }
 
 export class Rebuilder {
@@ -49,39 +90,44 @@ export class Rebuilder {
   judge(job: Job, manifestOf: ManifestOf, whole = false): Judgement {
     const { records } = this;
     const key = this.keys.keyOf(job, manifestOf);
-    const current = records.current(job.id);
-    const attempt = key && records.attempt(job.id, key.key);
-    const found = { job, key, current, attempt };
-    if (records.isRunningElsewhere(job.id)) return this.whileRunning(found);
-    if (key === undefined) {
-      const missing = job.upstream.filter((other) => manifestOf(other) === undefined);
-      const below = missing.map((other) => upstreamPending(other.id, 'run'));
-      const last = current ?? records.newest(job.id);
-      if (last === undefined)
-        return { ...found, status: 'NEW', decision: 'run', reasons: [reason('new'), ...below], trace: undefined };
-      return { ...found, status: 'STALE', decision: 'run', reasons: below, trace: undefined };
-    }
+    if (records.isRunningElsewhere(job.id)) return this.whileRunning(job, key);
+    if (key === undefined) return this.belowUnknown(job, manifestOf);
+    const attempt = records.attempt(job.id, key.key);
     const trace = records.trace(key.key);
-    if (trace === undefined) return { ...found, ...this.withoutTrace(job, key, current, attempt), trace };
-    return { ...found, ...this.withTrace(job, key, trace, current, whole), trace };
+    if (trace === undefined) {
+      const current = records.current(job.id);
+      return judgement(job, key, this.withoutTrace(job, key, current, attempt), trace, current, attempt);
+    }
+    const disk = records.compare(job, trace.manifest, whole);
+    if (disk.state === 'same') return new FreshJudgement(job, key, trace, attempt, records);
+    const current = records.current(job.id, trace);
+    return judgement(job, key, this.withTrace(job, key, trace, current, disk), trace, current, attempt);
+  }
+
+  /** An upstream job has no result, so there is no key. */
+  private belowUnknown(job: Job, manifestOf: ManifestOf): Judgement {
+    const current = this.records.current(job.id);
+    const last = current ?? this.records.newest(job.id);
+    const reasons = last === undefined ? [...NEW.reasons] : [];
+    for (const other of job.upstream) {
+      if (manifestOf(other) === undefined) reasons.push(upstreamPending(other.id, 'run'));
+    }
+    const status = last === undefined ? 'NEW' : 'STALE';
+    return judgement(job, undefined, { status, decision: 'run', reasons }, undefined, current, undefined);
   }
 
   /** Another build runs the job at this moment; the reasons are those without that. */
-  private whileRunning(found: Pick<Judgement, 'job' | 'key' | 'current' | 'attempt'>): Judgement {
-    const { job, key, current } = found;
+  private whileRunning(job: Job, key: KeyParts | undefined): Judgement {
+    const current = this.records.current(job.id);
+    const attempt = key && this.records.attempt(job.id, key.key);
     const last = current ?? this.records.newest(job.id);
     const differences = key && last ? this.differences(job, key, last) : [];
     const reasons = last === undefined ? [reason('new')] : differences.length > 0 ? differences : [reason('forced')];
     const trace = key && this.records.trace(key.key);
-    return { ...found, status: 'RUNNING', decision: 'run', reasons, trace };
+    return judgement(job, key, { status: 'RUNNING', decision: 'run', reasons }, trace, current, attempt);
   }
 
-  private withoutTrace(
-    job: Job,
-    key: KeyParts,
-    current: Trace | undefined,
-    attempt: Attempt | undefined,
-  ): { status: Status; decision: Decision; reasons: Reason[] } {
+  private withoutTrace(job: Job, key: KeyParts, current: Trace | undefined, attempt: Attempt | undefined): Verdict {
     const last = current ?? this.records.newest(job.id);
     const differences = last ? this.differences(job, key, last) : [];
     if (attempt !== undefined) {
@@ -89,7 +135,7 @@ export class Rebuilder {
       const status = attempt.state === 'failed' ? 'FAILED' : 'INCOMPLETE';
       return { status, decision: 'run', reasons: [first, ...differences] };
     }
-    if (last === undefined) return { status: 'NEW', decision: 'run', reasons: [reason('new')] };
+    if (last === undefined) return NEW;
     return { status: 'STALE', decision: 'run', reasons: differences };
   }
 
@@ -98,10 +144,8 @@ export class Rebuilder {
     key: KeyParts,
     trace: Trace,
     current: Trace | undefined,
-    whole: boolean,
-  ): { status: Status; decision: Decision; reasons: Reason[] } {
-    const disk = this.records.compare(job, trace.manifest, whole);
-    if (disk.state === 'same') return { status: 'FRESH', decision: 'none', reasons: [] };
+    disk: Exclude<DiskState, { state: 'same' }>,
+  ): Verdict {
     const otherResult = current !== undefined && current.actionKey !== key.key;
     const missing = disk.state === 'missing';
     const reasons =
@@ -121,3 +165,12 @@ export class Rebuilder {
     return differences.map((difference) => inActualPaths(fromDifference(difference), job.form));
   }
 }
+
+const judgement = (
+  job: Job,
+  key: KeyParts | undefined,
+  { status, decision, reasons }: Verdict,
+  trace: Trace | undefined,
+  current: Trace | undefined,
+  attempt: Attempt | undefined,
+): Judgement => ({ job, key, status, decision, reasons, trace, current, attempt });

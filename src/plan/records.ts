@@ -32,6 +32,8 @@ const isTemp = (job: Job, path: string): boolean =>
 export class Records {
   private readonly parts: RecordsParts;
   private last: Trace | undefined;
+  /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
+  private attempted: Set<JobId> | undefined;
 
   constructor(parts: RecordsParts) {
     this.parts = parts;
@@ -43,10 +45,13 @@ export class Records {
     return this.last;
   }
 
-  /** What the work tree holds of a job on record. */
-  current(id: JobId): Trace | undefined {
+  /**
+   * What the work tree holds of a job on record.
+   * @param likely the result that it mostly is, which is then not read again
+   */
+  current(id: JobId, likely?: Trace): Trace | undefined {
     const key = this.parts.index.current(this.parts.tree, id);
-    return key && this.trace(key);
+    return key === likely?.actionKey ? likely : key && this.trace(key);
   }
 
   /** The latest result under an id, whatever its key. */
@@ -56,7 +61,9 @@ export class Records {
 
   /** The last attempt without a result under a key, or without one under any. */
   attempt(id: JobId, key?: ActionKey): Attempt | undefined {
-    return this.parts.index.attempt(this.parts.tree, id, key);
+    const { index, tree } = this.parts;
+    this.attempted ??= new Set(index.attemptedJobs(tree));
+    return this.attempted.has(id) ? index.attempt(tree, id, key) : undefined;
   }
 
   /** Does the attempt belong to the build that runs now? */
@@ -132,6 +139,7 @@ export class Records {
   async putAttempt(attempt: Attempt): Promise<void> {
     const { index, tree } = this.parts;
     await index.soon(() => {
+      this.attempted?.add(attempt.jobId);
       index.putAttempt(tree, attempt);
     });
   }
