@@ -51,13 +51,11 @@ export class KeyMaker {
     };
     this.fixedParts(job, add);
     for (const { kind, path, value } of moving) add(kind, path, value);
-    return new MadeKey(hashText(`${SCHEME}${text}]`) as string as ActionKey, moving, (take) => {
-      this.fixedParts(job, take);
-    });
+    return new MadeKey(hashText(`${SCHEME}${text}]`) as string as ActionKey, moving, job, this);
   }
 
   /** What depends on the workflow alone. */
-  private fixedParts(job: Job, take: Take): void {
+  fixedParts(job: Job, take: Take): void {
     const { rule } = job;
     const keyed = rule.unkeyed.length > 0 ? removePaths(job.portableConfig, rule.unkeyed) : job.portableConfig;
     const { run, shell, env } = keyCommand(job, this.scopes);
@@ -173,17 +171,19 @@ function outputDigest(manifest: Manifest, inDir: string, sub: string): Digest | 
 class MadeKey implements KeyParts {
   readonly key: ActionKey;
   private readonly moving: readonly KeyPart[];
-  private readonly fixed: (take: Take) => void;
+  private readonly job: Job;
+  private readonly maker: KeyMaker;
 
-  constructor(key: ActionKey, moving: readonly KeyPart[], fixed: (take: Take) => void) {
+  constructor(key: ActionKey, moving: readonly KeyPart[], job: Job, maker: KeyMaker) {
     this.key = key;
     this.moving = moving;
-    this.fixed = fixed;
+    this.job = job;
+    this.maker = maker;
   }
 
   get parts(): readonly KeyPart[] {
     const parts: KeyPart[] = [];
-    this.fixed((kind, path, value) => {
+    this.maker.fixedParts(this.job, (kind, path, value) => {
       parts.push({ kind, path, value });
     });
     return [...parts, ...this.moving];

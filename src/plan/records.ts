@@ -29,6 +29,8 @@ export type RecordsParts = {
 const isTemp = (job: Job, path: string): boolean =>
   job.rule.temp || job.outputs.some((output) => output.inDir === path && output.spec.temp);
 
+const hasTemp = (job: Job): boolean => job.rule.temp || job.rule.outputs.some((output) => output.temp);
+
 export class Records {
   private readonly parts: RecordsParts;
   private last: Trace | undefined;
@@ -81,7 +83,10 @@ export class Records {
   /** How the outputs on disk stand to a manifest; temp outputs may be gone, but not where the `whole` of it is wanted. */
   compare(job: Job, manifest: Manifest, whole = false): DiskState {
     const { root, files } = this.parts;
-    const expected = manifest.filter((o) => whole || !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
+    const expected =
+      whole || !hasTemp(job)
+        ? manifest
+        : manifest.filter((o) => !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
     return compareOutputs(root, job.dir, expected, files);
   }
 

@@ -28,6 +28,9 @@ export function compareOutputs(root: string, dir: string, manifest: Manifest, di
   return edited.length > 0 ? { state: 'edited', paths: edited } : { state: 'same' };
 }
 
+/** Both are normalised, and this is asked of every output. */
+const below = (dir: string, path: string): string => (dir === '.' ? path : `${dir}/${path}`);
+
 function compareFile(
   root: string,
   dir: string,
@@ -36,8 +39,8 @@ function compareFile(
   missing: string[],
   edited: string[],
 ): void {
-  const path = join(dir, output.path);
-  const stats = statOf(join(root, path));
+  const path = below(dir, output.path);
+  const stats = statOf(`${root}/${path}`);
   const entry = output.entries[0];
   if (!stats) {
     // A broken link is something that stands there.
