@@ -13,7 +13,10 @@ export function checkOutputTrees(expander: Expander, jobs: readonly Job[]): void
   for (const job of jobs) {
     // Where the folder lies in a tree, so do all outputs.
     if (check(job, job.dir, 'the folder', job.rule.dir, true)) continue;
-    for (const output of job.outputs) check(job, job.pathOf(output), `the output '${output.name}',`, output.spec.path);
+    for (const output of job.outputs) {
+      // Most lie right in the folder, which was looked at.
+      if (output.inDir.includes('/')) check(job, job.pathOf(output), `the output '${output.name}',`, output.spec.path);
+    }
   }
 
   function check(job: Job, path: string, what: string, template: Template | undefined, itself = false): boolean {
