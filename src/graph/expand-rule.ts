@@ -37,7 +37,7 @@ export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<st
     sortedNames: rule.for.map(({ name }) => name).sort(),
     jobsOf: rememberingJobs(),
   };
-  const { holdsPaths } = frame;
+  const axisHolds = rule.for.map((axis) => frame.holdsPaths(axis.value));
 
   const bind = (depth: number): void => {
     if (expander.errors.length - errorsBefore >= ENOUGH_ERRORS) return;
@@ -56,7 +56,7 @@ export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<st
     try {
       const actual = axisValues(rule, axis.name, axis.value, scope.actual);
       const again = (): readonly unknown[] => axisValues(rule, axis.name, axis.value, scope.portable);
-      values = holdsPaths(axis.value) ? withPortable(form, actual, again) : { actual, portable: actual };
+      values = axisHolds[depth] ? withPortable(form, actual, again) : { actual, portable: actual };
     } catch (problem) {
       expander.note(rule, problem);
       return;

@@ -5,7 +5,7 @@ import { diffParts } from '../key/key-diff.ts';
 import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { DiskState } from '../store/compare.ts';
 import type { Manifest } from '../store/manifest.ts';
-import type { Attempt, Trace } from '../store/trace.ts';
+import { coreOf, type Attempt, type Trace, type TraceCore } from '../store/trace.ts';
 import { fromDifference, inActualPaths, reason, upstreamPending, type Reason } from './reason.ts';
 import type { Records } from './records.ts';
 
@@ -21,9 +21,9 @@ export type Judgement = {
   readonly decision: Decision;
   readonly reasons: readonly Reason[];
   /** The result for the key that holds now. */
-  readonly trace: Trace | undefined;
-  /** What the work tree holds of this job on record; may be the result for another key. */
-  readonly current: Trace | undefined;
+  readonly trace: TraceCore | undefined;
+  /** What the work tree holds of this job, on record; may be the result for another key. Of a fresh job, `trace`. */
+  readonly current: TraceCore | undefined;
   /** The last attempt under this key that has no result. */
   readonly attempt: Attempt | undefined;
 };
@@ -38,40 +38,6 @@ const NEW: Verdict = { status: 'NEW', decision: 'run', reasons: [reason('new')] 
 export function standingManifest(judgement: Judgement): Manifest | undefined {
   if (judgement.status === 'FRESH') return judgement.trace?.manifest;
   return (judgement.current ?? judgement.trace)?.manifest;
-}
-
-/** The judgement of a fresh job: which result the work tree holds on record is looked up where it is asked for, seldom. */
-class FreshJudgement implements Judgement {
-  readonly job: Job;
-  readonly key: KeyParts;
-  readonly trace: Trace;
-  readonly attempt: Attempt | undefined;
-  private readonly records: Records;
-  private held: { readonly trace: Trace | undefined } | undefined;
-
-  constructor(job: Job, key: KeyParts, trace: Trace, attempt: Attempt | undefined, records: Records) {
-    this.job = job;
-    this.key = key;
-    this.trace = trace;
-    this.attempt = attempt;
-    this.records = records;
-  }
-
-  get status(): Status {
-    return FRESH.status;
-  }
-
-  get decision(): Decision {
-    return FRESH.decision;
-  }
-
-  get reasons(): readonly Reason[] {
-    return FRESH.reasons;
-  }
-
-  get current(): Trace | undefined {
-    return (this.held ??= { trace: this.records.current(this.job.id, this.trace) }).trace;
-  }
 }
 
 export class Rebuilder {
@@ -99,7 +65,7 @@ export class Rebuilder {
       return judgement(job, key, this.withoutTrace(job, key, current, attempt), trace, current, attempt);
     }
     const disk = records.compare(job, trace.manifest, whole);
-    if (disk.state === 'same') return new FreshJudgement(job, key, trace, attempt, records);
+    if (disk.state === 'same') return judgement(job, key, FRESH, trace, trace, attempt);
     const current = records.current(job.id, trace);
     return judgement(job, key, this.withTrace(job, key, trace, current, disk), trace, current, attempt);
   }
@@ -166,11 +132,15 @@ export class Rebuilder {
   }
 }
 
-const judgement = (
+function judgement(
   job: Job,
   key: KeyParts | undefined,
   { status, decision, reasons }: Verdict,
   trace: Trace | undefined,
   current: Trace | undefined,
   attempt: Attempt | undefined,
-): Judgement => ({ job, key, status, decision, reasons, trace, current, attempt });
+): Judgement {
+  const core = trace && coreOf(trace);
+  const held = current === trace ? core : current && coreOf(current);
+  return { job, key, status, decision, reasons, trace: core, current: held, attempt };
+}

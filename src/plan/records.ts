@@ -11,7 +11,7 @@ import type { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import { removeOutputs, restoreOutputs } from '../store/restore.ts';
-import type { Attempt, Origin, Trace } from '../store/trace.ts';
+import type { Attempt, Origin, Trace, TraceCore } from '../store/trace.ts';
 
 export type RecordsParts = {
   /** The workflow's folder, absolute. */
@@ -130,7 +130,12 @@ export class Records {
     });
   }
 
-  setCurrent(job: Job, trace: Trace): void {
+  /** Is it on record that the work tree holds this result? */
+  holds(job: Job, trace: TraceCore): boolean {
+    return this.parts.index.current(this.parts.tree, job.id) === trace.actionKey;
+  }
+
+  setCurrent(job: Job, trace: TraceCore): void {
     const { index, tree } = this.parts;
     index.transaction(() => {
       index.setCurrent(tree, job.id, trace.actionKey);
@@ -150,13 +155,14 @@ export class Records {
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  restore(job: Job, trace: Trace, origin: Origin): boolean {
+  restore(job: Job, trace: TraceCore, origin: Origin): boolean {
     if (!this.bringBack(job, trace.manifest)) return false;
     const { index } = this.parts;
-    if (trace.origin !== origin && trace.origin === 'built') {
+    const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : undefined;
+    if (whole !== undefined) {
       this.last = undefined;
       index.transaction(() => {
-        index.putTrace({ ...trace, origin });
+        index.putTrace({ ...whole, origin });
       });
     }
     this.setCurrent(job, trace);

@@ -130,17 +130,10 @@ class Flow {
 
   value(depth: number): Value {
     if (depth > MAX_DEPTH) throw OTHER;
-    switch (this.text[this.at]) {
-      case '{':
-        return this.map(depth);
-      case '[':
-        return this.list(depth);
-      case "'":
-      case '"':
-        return this.match(QUOTED).slice(1, -1);
-      default:
-        return scalar(this.match(WORD));
-    }
+    const char = this.text[this.at];
+    if (char === '{') return this.map(depth);
+    if (char === '[') return this.list(depth);
+    return char === "'" || char === '"' ? this.match(QUOTED).slice(1, -1) : scalar(this.match(WORD));
   }
 
   private map(depth: number): Value {
