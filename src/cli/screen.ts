@@ -3,7 +3,7 @@
 import { printDiagnostics, diagnosticJson } from '../report/diagnostic.ts';
 import { safeLines, safeText } from '../report/format.ts';
 import { safeJson } from '../report/safe-json.ts';
-import { printRecords, printTable, type Column } from '../report/table.ts';
+import { printRecords, printTable, tsvChunks, type Column } from '../report/table.ts';
 import type { Diagnostic } from '../base/diagnostic.ts';
 import type { CommonOptions } from './invocation.ts';
 
@@ -48,7 +48,11 @@ export class Screen {
   /** A result, as a table: aligned on a terminal, TSV elsewhere. */
   table(columns: readonly Column[], rows: Iterable<readonly string[]>): void {
     const { stdout } = process;
-    const options = { tty: stdout.isTTY === true, width: stdout.columns ?? 120, color: this.colorOn(stdout) };
+    if (stdout.isTTY !== true) {
+      for (const chunk of tsvChunks(columns, rows)) stdout.write(chunk);
+      return;
+    }
+    const options = { tty: true, width: stdout.columns ?? 120, color: this.colorOn(stdout) };
     process.stdout.write(printTable(columns, rows, options));
   }
 
@@ -69,4 +73,9 @@ export class Screen {
     if (!failed && this.json) return;
     process.stderr.write(printDiagnostics(diagnostics, { color: this.colorOn(process.stderr), cwd: process.cwd() }));
   }
+}
+
+/** The rows of a table, each made when its turn comes. */
+export function* rowsOf<T>(items: Iterable<T>, row: (item: T) => string[]): Generator<string[]> {
+  for (const item of items) yield row(item);
 }

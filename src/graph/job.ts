@@ -14,6 +14,8 @@ export type JobOutput = {
   readonly path: string;
   /** From the job's folder. */
   readonly inDir: string;
+  /** As it is on disk, from the workflow's folder. */
+  readonly onDisk: string;
   readonly tree: boolean;
   readonly spec: OutputSpec;
 };
@@ -39,6 +41,9 @@ export type JobInput = {
   sources: readonly Source[];
 };
 
+/** Shared by all jobs that have none of something. */
+export const NONE: readonly never[] = [];
+
 export class Job {
   readonly rule: Rule;
   readonly form: PathForm;
@@ -54,21 +59,22 @@ export class Job {
   /** Those of them that stand in a `for` binding: all their outputs count. */
   readonly boundJobs: readonly Job[];
   /** Files that the rule's `code` names for this job, sorted; filled when all rules are expanded. */
-  code: readonly string[] = [];
+  code: readonly string[] = NONE;
   readonly hash: JobHash;
   readonly id: JobId;
   /** Position in the graph's list, which is in topological order once the graph is done. */
   index = -1;
   /** From the workflow's folder, portable. Undefined until worked out. */
   portableDir: string | undefined;
-  outputs: readonly JobOutput[] = [];
+  outputs: readonly JobOutput[] = NONE;
   /** From the workflow's folder, portable. */
   portableLog: string | undefined;
   /** Jobs whose outputs this one reads, each once; and the other way round. */
-  upstream: Job[] = [];
+  upstream: readonly Job[] = NONE;
   readonly downstream: Job[] = [];
   readonly view: JobView;
   private cachedLabel: string | undefined;
+  private cachedDir: string | undefined;
   private cachedOutputs: { portable: unknown; actual: unknown } | undefined;
 
   constructor(fields: {
@@ -116,7 +122,7 @@ export class Job {
 
   /** The job's folder as it is on disk, from the workflow's folder. */
   get dir(): string {
-    return this.form.actual(this.portableDir ?? '');
+    return (this.cachedDir ??= this.form.actual(this.portableDir ?? ''));
   }
 
   get log(): string {
@@ -133,7 +139,7 @@ export class Job {
 
   /** An output's path as it is on disk, from the workflow's folder. */
   pathOf(output: JobOutput): string {
-    return this.form.actual(output.path);
+    return output.onDisk;
   }
 
   /** `outputs` as expressions see it, in the form of the moment: a map by name, or a list. */
@@ -146,7 +152,7 @@ export class Job {
   private makeOutputsValue(): unknown {
     const byName = new Map<string, string | string[]>();
     for (const output of this.outputs) {
-      const path = this.form.show(output.path);
+      const path = this.form.isPortable ? output.path : output.onDisk;
       if (output.spec.path.kind === 'list') {
         const list = byName.get(output.name);
         if (Array.isArray(list)) list.push(path);

@@ -20,7 +20,7 @@ export function resolveInputs(expander: Expander, jobs: readonly Job[]): Result<
   const resolver = new Resolver(expander);
   for (const job of jobs) {
     for (const input of job.inputs) resolver.resolve(job, input);
-    job.code = resolver.codeOf(job);
+    if (job.rule.code.length > 0) job.code = resolver.codeOf(job);
   }
   if (expander.errors.length > 0) return err(expander.errors);
   for (const job of jobs) connect(job);
@@ -48,6 +48,11 @@ export function throughNames(job: Job): Job[] {
 }
 
 function connect(job: Job): void {
+  if (job.inputs.length === 0) {
+    job.upstream = job.boundJobs;
+    for (const other of job.upstream) other.downstream.push(job);
+    return;
+  }
   const upstream = new Set<Job>(job.boundJobs);
   for (const input of job.inputs) {
     for (const source of input.sources) if (source.kind === 'job' || source.kind === 'output') upstream.add(source.job);
@@ -183,7 +188,6 @@ class Resolver {
 
   /** Files of the rule's `code` for one job, sorted, each once. */
   codeOf(job: Job): readonly string[] {
-    if (job.rule.code.length === 0) return [];
     const dynamic = job.rule.code.some((template) => template.kind !== 'constant');
     const scope = dynamic ? this.expander.scopes.ofJob(job) : new Map<string, unknown>();
     const patterns = job.rule.code.map((template) => evaluateText(template, scope));

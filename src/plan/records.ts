@@ -15,7 +15,7 @@ import { STORE_DIR } from '../store/layout.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import { walkOutput } from '../store/output-walk.ts';
 import { removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
-import type { Attempt, Origin, Trace } from '../store/trace.ts';
+import type { Attempt, Origin, Trace, TraceCore } from '../store/trace.ts';
 
 export type RecordsParts = {
   /** The workflow's folder, absolute. */
@@ -42,9 +42,13 @@ const SKEW_S = 1;
 const isTemp = (job: Job, path: string): boolean =>
   job.rule.temp || job.outputs.some((output) => output.inDir === path && output.spec.temp);
 
+const hasTemp = (job: Job): boolean => job.rule.temp || job.rule.outputs.some((output) => output.temp);
+
 export class Records {
   private readonly parts: RecordsParts;
   private last: Trace | undefined;
+  /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
+  private attempted: Set<JobId> | undefined;
 
   constructor(parts: RecordsParts) {
     this.parts = parts;
@@ -56,10 +60,13 @@ export class Records {
     return this.last;
   }
 
-  /** What the work tree holds of a job on record. */
-  current(id: JobId): Trace | undefined {
+  /**
+   * What the work tree holds of a job on record.
+   * @param likely the result that it mostly is, which is then not read again
+   */
+  current(id: JobId, likely?: Trace): Trace | undefined {
     const key = this.parts.index.current(this.parts.tree, id);
-    return key && this.trace(key);
+    return key === likely?.actionKey ? likely : key && this.trace(key);
   }
 
   /** The latest result under an id, whatever its key. */
@@ -70,7 +77,8 @@ export class Records {
   /** The last attempt without a result under a key, or without one under any. */
   attempt(id: JobId, key?: ActionKey): Attempt | undefined {
     const { index, tree } = this.parts;
-    const recorded = index.attempt(tree, id, key);
+    this.attempted ??= new Set(index.attemptedJobs(tree));
+    const recorded = this.attempted.has(id) ? index.attempt(tree, id, key) : undefined;
     const noted = this.parts.noted(id);
     if (noted === undefined || (key !== undefined && noted.actionKey !== key)) return recorded;
     const known = Math.max(recorded?.startedAt ?? 0, index.getTrace(noted.actionKey)?.recordedAt ?? 0);
@@ -93,7 +101,10 @@ export class Records {
   /** How the outputs on disk stand to a manifest; temp outputs may be gone, but not where the `whole` of it is wanted. */
   compare(job: Job, manifest: Manifest, whole = false): DiskState {
     const { root, files } = this.parts;
-    const expected = manifest.filter((o) => whole || !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
+    const expected =
+      whole || !hasTemp(job)
+        ? manifest
+        : manifest.filter((o) => !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
     return compareOutputs(root, job.dir, expected, files);
   }
 
@@ -182,7 +193,12 @@ export class Records {
     });
   }
 
-  setCurrent(job: Job, trace: Trace): void {
+  /** Is it on record that the work tree holds this result? */
+  holds(job: Job, trace: TraceCore): boolean {
+    return this.parts.index.current(this.parts.tree, job.id) === trace.actionKey;
+  }
+
+  setCurrent(job: Job, trace: TraceCore): void {
     const { index, tree } = this.parts;
     index.transaction(() => {
       index.setCurrent(tree, job.id, trace.actionKey);
@@ -196,18 +212,20 @@ export class Records {
   async putAttempt(attempt: Attempt): Promise<void> {
     const { index, tree } = this.parts;
     await index.soon(() => {
+      this.attempted?.add(attempt.jobId);
       index.putAttempt(tree, attempt);
     });
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  restore(job: Job, trace: Trace, origin: Origin): boolean {
+  restore(job: Job, trace: TraceCore, origin: Origin): boolean {
     if (!this.bringBack(job, trace.manifest)) return false;
     const { index } = this.parts;
-    if (trace.origin !== origin && trace.origin === 'built') {
+    const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : undefined;
+    if (whole !== undefined) {
       this.last = undefined;
       index.transaction(() => {
-        index.putTrace({ ...trace, origin });
+        index.putTrace({ ...whole, origin });
       });
     }
     this.setCurrent(job, trace);

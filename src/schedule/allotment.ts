@@ -3,7 +3,7 @@ import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagno
 import { toJsonText, type Value } from '../base/value.ts';
 import type { GpuPool } from '../execute/gpus.ts';
 import { each, evaluate, evaluateText } from '../expr/template.ts';
-import type { Template } from '../expr/types.ts';
+import type { Scope, Template } from '../expr/types.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
 import { InputSize } from './snakemake-values.ts';
@@ -190,7 +190,7 @@ export class Allotments {
   }
 }
 
-function resourceValue(job: Job, name: string, template: Template, scope: Map<string, unknown>): ResourceValue {
+function resourceValue(job: Job, name: string, template: Template, scope: Scope): ResourceValue {
   const parsed = parseResource(name, evaluate(template, scope) as Value);
   if (parsed.ok) return parsed.value;
   throw bad(job, `resource ${name} ${parsed.error}`, template);

@@ -15,7 +15,7 @@ import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Reason } from '../plan/reason.ts';
 import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
-import type { Attempt, Trace, Usage } from '../store/trace.ts';
+import type { Attempt, Trace, TraceCore, Usage } from '../store/trace.ts';
 import { plainResources, type Allotment } from './allotment.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
 
@@ -305,7 +305,7 @@ export class JobRunner {
   }
 
   /** Brings a result's outputs back; false where bytes are missing, which makes the record a miss. */
-  restore(job: Job, trace: Trace): Promise<boolean> {
+  restore(job: Job, trace: TraceCore): Promise<boolean> {
     return Promise.resolve(this.parts.records.restore(job, trace, 'restored'));
   }
 
@@ -314,9 +314,9 @@ export class JobRunner {
     return Promise.resolve(this.parts.records.bringBack(job, manifest));
   }
 
-  /** The work tree holds this result already: puts that on record. */
-  setCurrent(job: Job, trace: Trace): void {
-    this.parts.records.setCurrent(job, trace);
+  /** The work tree holds this result already: notes it where that is not on record. */
+  setCurrent(job: Job, trace: TraceCore): void {
+    if (!this.parts.records.holds(job, trace)) this.parts.records.setCurrent(job, trace);
   }
 
   mayRetry(job: Job, attempt: number, outcome: Outcome, retries: number): boolean {

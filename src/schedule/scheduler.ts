@@ -178,7 +178,7 @@ export class Scheduler {
   private fresh(job: Job, judgement: Judgement): void {
     const { trace } = judgement;
     if (trace === undefined) return;
-    if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.setCurrent(job, trace);
+    this.parts.runner.setCurrent(job, trace);
     this.settle(job, 'fresh', trace.manifest);
     this.announce.finished(job, 'fresh', 0);
   }

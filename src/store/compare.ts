@@ -31,6 +31,9 @@ export function compareOutputs(root: string, dir: string, manifest: Manifest, di
   return edited.length > 0 ? { state: 'edited', paths: edited } : { state: 'same' };
 }
 
+/** Both are normalised, and this is asked of every output. */
+const below = (dir: string, path: string): string => (dir === '.' ? path : `${dir}/${path}`);
+
 function compareFile(
   root: string,
   dir: string,
@@ -39,8 +42,8 @@ function compareFile(
   missing: string[],
   edited: string[],
 ): void {
-  const path = join(dir, output.path);
-  const absolute = join(root, path);
+  const path = below(dir, output.path);
+  const absolute = `${root}/${path}`;
   const own = lstatOf(absolute);
   const stats = own?.isSymbolicLink() ? statOf(absolute) : own;
   const entry = output.entries[0];

@@ -130,6 +130,7 @@ export class IndexDb {
 
   /** The newest of `tracesOf`, without reading the others. */
   newestOf(jobId: JobId): Trace | undefined {
+    if (this.#tables === undefined) return undefined;
     for (const key of this.#keysOfJob(jobId)) {
       const trace = this.#traceOf(jobId, key);
       if (trace) return trace;
@@ -337,6 +338,12 @@ export class IndexDb {
   /** Every attempt of a work tree that is on record. */
   allAttempts(tree: string): Attempt[] {
     return [...this.#attempts([tree])];
+  }
+
+  /** The jobs of a work tree that have an attempt on record; a job may come more than once. */
+  *attemptedJobs(tree: string): Generator<JobId> {
+    for (const key of this.#tables?.attempts.getKeys({ start: [tree], end: [tree, AFTER_TEXT] }) ?? [])
+      if (Array.isArray(key)) yield key[1] as JobId;
   }
 
   *#attempts(prefix: string[]): Generator<Attempt> {

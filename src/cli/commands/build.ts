@@ -53,7 +53,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
   const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
-  addSources(reading.value, watched);
+  if (request.build.watch) addSources(reading.value, watched);
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok

@@ -76,7 +76,8 @@ function resultsOf(workspace: Workspace, selectors: readonly Word[]): Result<Tra
     }
     for (const job of planned.value.jobs) {
       const judgement = planned.value.plan.steps.get(job)?.judgement;
-      const trace = judgement?.trace ?? judgement?.current ?? workspace.records.newest(job.id);
+      const key = (judgement?.trace ?? judgement?.current)?.actionKey;
+      const trace = key === undefined ? workspace.records.newest(job.id) : workspace.index.getTrace(key);
       if (trace) found.set(trace.actionKey, trace);
       else
         errors.push(error('gc/no-result', `${job.rule.name} ${job.id} has no result on record`, { at: selector.at }));

@@ -45,7 +45,8 @@ type Field = readonly [name: string, value: string];
 
 function jobFields(workspace: Workspace, step: Step): Field[] {
   const { job, judgement } = step;
-  const trace = judgement.trace ?? judgement.current;
+  const result = judgement.trace ?? judgement.current;
+  const trace = result && workspace.records.trace(result.actionKey);
   const reasons = reasonsText(step.reasons);
   return [
     ['id', job.id],

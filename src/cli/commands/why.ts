@@ -28,7 +28,8 @@ export const why = (common: CommonOptions, selector: Word, screen: Screen): Prom
 function explain(screen: Screen, workspace: Workspace, step: Step): void {
   const { job } = step;
   const near = step.reasons.some((r) => r.kind === 'new') ? nearestEarlier(workspace, { job }) : undefined;
-  const last = step.judgement.trace ?? step.judgement.current;
+  const result = step.judgement.trace ?? step.judgement.current;
+  const last = result && workspace.records.trace(result.actionKey);
   if (screen.json) {
     screen.document({
       id: job.id,
