@@ -8,6 +8,7 @@ import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuil
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
 import type { Manifest } from '../store/manifest.ts';
+import type { Trace } from '../store/trace.ts';
 import { Announcer } from './announcer.ts';
 import type { BuildEvent, Counts } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
@@ -45,6 +46,8 @@ export type BuildResult = {
   readonly counts: Counts;
   /** Jobs whose forced rerun made other bytes than before. */
   readonly changed: readonly Job[];
+  /** What the work tree holds of each job that is done well; undefined for one that was built: it is on record. */
+  readonly results: ReadonlyMap<Job, Trace | undefined>;
 };
 
 /** How long the loop may hold the process before others get a turn (ms). */
@@ -60,6 +63,7 @@ export class Scheduler {
   private readonly queue = new RunQueue();
   private readonly ends = new Map<Job, End>();
   private readonly manifests = new Map<Job, Manifest>();
+  private readonly results = new Map<Job, Trace | undefined>();
   /** Jobs whose outputs are now other than on record when the build began. */
   private readonly moved = new Set<Job>();
   private readonly waitingFor = new Map<Job, number>();
@@ -102,7 +106,7 @@ export class Scheduler {
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     const counts = this.count();
     announce.buildFinished(counts);
-    return { counts, changed: this.rerunMadeOther };
+    return { counts, changed: this.rerunMadeOther, results: this.results };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -166,6 +170,7 @@ export class Scheduler {
     const { trace } = judgement;
     if (trace === undefined) return;
     if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.adopt(job, trace);
+    this.results.set(job, trace);
     this.settle(job, 'fresh', trace.manifest);
     this.announce.finished(job, 'fresh', 0);
   }
@@ -182,6 +187,7 @@ export class Scheduler {
         return;
       }
       this.acted.add(job);
+      this.results.set(job, trace);
       this.settle(job, 'restored', trace.manifest);
       this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
@@ -260,6 +266,7 @@ export class Scheduler {
     const last = judgement?.current ?? judgement?.trace;
     const before = last?.manifest;
     const unchanged = before !== undefined && sameForKeys(before, manifest);
+    this.results.set(job, undefined);
     this.settle(job, 'built', manifest);
     this.announce.finished(job, 'built', durationS, {
       maxRssMb,
@@ -363,6 +370,7 @@ export class Scheduler {
   }
 
   private end(job: Job, end: End): void {
+    if (end === 'failed' || end === 'skipped' || end === 'cancelled') this.results.delete(job);
     this.ends.set(job, end);
   }
 

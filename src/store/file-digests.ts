@@ -56,6 +56,11 @@ export class FileDigests {
     return { digest, size, exec };
   }
 
+  /** What is on record of a path, whatever lies there now. */
+  recorded(path: string): FileRecord | undefined {
+    return this.#fresh.get(path) ?? this.#table?.getFile(path);
+  }
+
   /** Takes down a digest that someone else worked out. With `settled` false the file is read again next time. */
   record(path: string, signature: StatSignature, digest: Digest, settled: boolean): void {
     if (!settled) {

@@ -46,6 +46,11 @@ export type WorkLayout = {
   readonly logs: string;
   readonly lists: string;
   readonly tmp: string;
+  readonly snapshot: string;
+  /** The processes of a build that runs, or was killed. */
+  readonly helpers: string;
+  /** Jobs that a build that was killed had started. */
+  readonly launches: string;
 };
 
 /** @param root the workflow's folder, absolute */
@@ -60,6 +65,9 @@ export function workLayout(root: string): WorkLayout {
     logs: join(dir, 'logs'),
     lists: join(dir, 'lists'),
     tmp: join(dir, 'tmp'),
+    snapshot: join(dir, 'snapshot'),
+    helpers: join(dir, 'helpers'),
+    launches: join(dir, 'launches'),
   };
 }
 

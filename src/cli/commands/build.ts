@@ -11,13 +11,14 @@ import { LocalExecutor } from '../../execute/local.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
+import type { Snapshot } from '../../plan/snapshot.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
 import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
-import { Scheduler } from '../../schedule/scheduler.ts';
+import { Scheduler, type BuildResult } from '../../schedule/scheduler.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
@@ -25,6 +26,7 @@ import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
+import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
@@ -98,13 +100,18 @@ async function locked(request: BuildRequest, screen: Screen, read: Workspace): P
     if (!loaded.ok) return failed(screen, loaded.error);
     const workspace = openWorkspace(loaded.value, true, waited ? undefined : read);
     if (!workspace.ok) return failed(screen, workspace.error);
+    let snapshot: Snapshot | undefined;
+    const onEnd = (result: BuildResult): void => void (snapshot = takeFor(request, workspace.value, result));
+    let code: ExitCode;
     try {
       const selection = selectionOf(workspace.value, request);
       if (!selection.ok) return failed(screen, selection.error);
-      return await runBuild(workspace.value, selection.value, request, screen, id, signals);
+      code = await runBuild(workspace.value, selection.value, request, screen, id, signals, onEnd);
     } finally {
       await workspace.value.close();
     }
+    if (snapshot) keepSnapshot(snapshot, request.common, workspace.value);
+    return code;
   } finally {
     signals.close();
     await lock.value.release();
@@ -145,6 +152,7 @@ async function runBuild(
   screen: Screen,
   id: string,
   signals: ReturnType<typeof catchSignals>,
+  onEnd: (result: BuildResult) => void,
 ): Promise<ExitCode> {
   const { build: options, common } = request;
   const root = workspace.workflow.root;
@@ -193,9 +201,11 @@ async function runBuild(
     },
   );
   try {
-    const { counts, changed } = await scheduler.run();
+    const result = await scheduler.run();
+    const { counts, changed } = result;
     const interrupted = signals.exitCode();
     if (interrupted !== undefined) return interrupted;
+    onEnd(result);
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
