@@ -58,7 +58,7 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
       const quick = quickBuild(request, screen);
       if (typeof quick === 'number') return quick;
       const { build } = await import('./commands/build.ts');
-      return build(request, screen);
+      return build(request, screen, quick);
     }
     case 'summary': {
       const { summary } = await import('./commands/summary.ts');

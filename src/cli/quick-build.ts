@@ -21,8 +21,12 @@ import { version } from './version.ts';
 
 type Request = BuildWish & { readonly common: CommonOptions };
 
-/** A snapshot whose workflow is as it was; `changed`: the numbers of paths that are not. */
-export type Standing = { readonly snapshot: Snapshot; readonly changed: readonly number[] };
+/** A snapshot whose workflow, in the folder `root`, is as it was; `changed`: the numbers of paths that are not. */
+export type Standing = {
+  readonly root: string;
+  readonly snapshot: Snapshot;
+  readonly changed: readonly number[];
+};
 
 /** Is a build about all that is wanted by default, whatever else is asked of it? Only such ones take snapshots. */
 export const isWhole = ({ selectors, forcerun, only, build }: BuildWish): boolean =>
@@ -84,7 +88,7 @@ function compare(common: CommonOptions, file: string, work: WorkLayout): Standin
     helper?.end();
     return undefined;
   }
-  return { snapshot, changed: changedPaths(snapshot, root, helper) };
+  return { root, snapshot, changed: changedPaths(snapshot, root, helper) };
 }
 
 /** What must be the same word by word for the snapshot to count. */
@@ -114,13 +118,12 @@ export function snapshotWords(
   };
 }
 
-const currentWords = (
+export const currentWords = (
   then: Evidence['words'],
   common: CommonOptions,
   file: string,
   work: WorkLayout,
-): Evidence['words'] =>
-  snapshotWords(common, file, work, { root: then['store'] ?? '', index: then['index'] ?? '' });
+): Evidence['words'] => snapshotWords(common, file, work, { root: then['store'] ?? '', index: then['index'] ?? '' });
 
 function textOf(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';

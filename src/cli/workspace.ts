@@ -85,10 +85,15 @@ export function loadWorkspace(options: CommonOptions): Result<Loaded> {
 /**
  * Opens the store and expands the workflow.
  * @param write false for queries: nothing is made or changed, and no lock is waited for
- * @param expanded the workflow's expansion, where it was done just now
+ * @param expansion how it is expanded, where not in full
  */
-export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansion): Result<Workspace> {
-  const { workflow, host, env, engine, here } = loaded;
+export function openWorkspace(
+  loaded: Loaded,
+  write: boolean,
+  expansion: (before: MadeBefore) => Result<Expansion> = (before) =>
+    expand(loaded.workflow, loaded.host, loaded.env, before),
+): Result<Workspace> {
+  const { workflow, engine, here } = loaded;
   const { root } = workflow;
   const place = placeIndex(workflow.store, process.env);
   if (!place.ok) return place;
@@ -107,12 +112,12 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   const runningBuild = write ? undefined : readHolder(work)?.build;
   const records = new Records({ root, index: db, blobs, files, tree, runningBuild });
   loaded.made.before = (path) => records.madeBefore(path);
-  const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
-  if (!expansion.ok) {
+  const expanded = expansion((path) => loaded.made.before(path));
+  if (!expanded.ok) {
     void db.close();
-    return expansion;
+    return expanded;
   }
-  const { graph, scopes } = expansion.value;
+  const { graph, scopes } = expanded.value;
   const keys = new KeyMaker(scopes, new SourceDigests(root, files));
   const rebuilder = new Rebuilder(keys, records);
   const context: SelectContext = { graph, engine, here };

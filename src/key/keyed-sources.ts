@@ -23,6 +23,9 @@ export function keyedSources(
   return places.flatMap((source, i) => (source === undefined ? [] : [{ source, digest: values[i]?.value ?? '' }]));
 }
 
+/** All sources that count in a job's key. */
+export const sourcesOf = (job: Job): KeyedSource[] => placesOf(job).filter((source) => source !== undefined);
+
 /** As KeyMaker walks them. */
 function placesOf(job: Job): Place[] {
   const places: Place[] = job.code.map((path) => ({ path, folder: false }));

@@ -74,10 +74,25 @@ export function evidenceHolds(evidence: Evidence, words: Evidence['words'], env:
   );
 }
 
-const sameWords = (a: Evidence['words'], b: Evidence['words']): boolean => {
+export const sameWords = (a: Evidence['words'], b: Evidence['words']): boolean => {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 };
+
+/** Is all that this process looked at since it began to read the workflow as it was then? A part may have been looked at. */
+export function seenAsThen({ files, folders, kinds }: Evidence): boolean {
+  const asThen = (now: ReadonlyMap<string, Seen>, then: readonly SeenAt[]): boolean => {
+    const digests = new Map(then.map(([path, , digest]) => [path, digest]));
+    return [...now].every(([path, { digest }]) => digests.get(path) === digest);
+  };
+  const kindsThen = new Map(kinds);
+  return (
+    !looks.torn &&
+    asThen(looks.files, files) &&
+    asThen(looks.folders, folders) &&
+    [...looks.kinds].every(([path, kind]) => (kindsThen.get(path) ?? kind) === kind)
+  );
+}
 
 function fileHolds([path, signature, digest]: SeenAt): boolean {
   const stats = statOf(path);

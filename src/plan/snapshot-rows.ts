@@ -120,7 +120,8 @@ export function sourceRow(parts: RowParts, source: KeyedSource): { row: Row; dig
     const from = join(source.path, path);
     const own = lstatSync(join(absolute, path), { throwIfNoEntry: false });
     if (own?.isSymbolicLink()) folders.add(from, LOOK.lstat, own);
-    if (type === 'file') folders.add(from, LOOK.stat, recordedAs(parts, from, join(absolute, path), files.recorded(from)?.digest ?? ''));
+    if (type === 'file')
+      folders.add(from, LOOK.stat, recordedAs(parts, from, join(absolute, path), files.recorded(from)?.digest ?? ''));
   }
   return { row: folders, digest };
 }

@@ -1,7 +1,7 @@
 // Takes a snapshot of a work tree when a build has ended.
 import type { JobGraph } from '../graph/graph.ts';
 import type { Job } from '../graph/job.ts';
-import { keyedSources, type KeyedSource } from '../key/keyed-sources.ts';
+import { keyedSources, sourcesOf, type KeyedSource } from '../key/keyed-sources.ts';
 import type { Trace } from '../store/trace.ts';
 import type { Evidence } from './evidence.ts';
 import { outputsRow, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
@@ -29,13 +29,12 @@ export function takeSnapshot(
   const states = new Uint8Array(jobs.length);
   const row = new Row();
   const pathsOfJob = new Int32Array(jobs.length + 1);
-  const sourcesOf: (readonly number[])[] = [];
+  const sourceNumbers: (readonly number[])[] = [];
   for (const [i, job] of jobs.entries()) {
     const result = parts.resultOf(job);
+    sourceNumbers.push([...new Set(sourcesOf(job).map((source) => sources.number(source)))]);
     const made = result && keyedSources(job, result.parts);
-    const numbers = made?.map(({ source, digest }) => sources.number(source, digest));
-    sourcesOf.push([...new Set(numbers?.map(({ number }) => number))]);
-    const fresh = numbers?.every(({ same }) => same) === true;
+    const fresh = made?.every(({ source, digest }) => sources.rows[sources.number(source)]?.digest === digest) === true;
     states[i] = (parts.wanted.has(job) ? STATE.wanted : 0) | (fresh ? STATE.fresh : 0);
     if (result !== undefined && fresh) append(row, outputsRow(parts, job, result.manifest));
     pathsOfJob[i + 1] = row.length;
@@ -56,7 +55,7 @@ export function takeSnapshot(
       ranks: Int32Array.from(jobs, (job) => ranks.get(job) ?? -1),
       places: listsOf(jobs.map((job) => job.place ?? [])),
       upstream: listsOf(jobs.map((job) => job.upstream.map((other) => other.index))),
-      sources: listsOf(sourcesOf),
+      sources: listsOf(sourceNumbers),
       pathsOfJob,
       pathsOfSource,
       ids: Texts.from(jobs.map((job) => job.id)),
@@ -92,8 +91,7 @@ class Sources {
     this.parts = parts;
   }
 
-  /** `same`: the digest is still that of the source. */
-  number(source: KeyedSource, digest: string): { readonly number: number; readonly same: boolean } {
+  number(source: KeyedSource): number {
     const key = keyOf(source);
     let number = this.numbers.get(key);
     if (number === undefined) {
@@ -101,7 +99,7 @@ class Sources {
       this.numbers.set(key, number);
       this.rows.push(sourceRow(this.parts, source));
     }
-    return { number, same: this.rows[number]?.digest === digest };
+    return number;
   }
 
   has(path: string): boolean {

@@ -67,7 +67,12 @@ export type Snapshot = {
 
 const TYPES = { Uint8Array, Int32Array, Float64Array } as const;
 
-type Section = { readonly name: string; readonly type: keyof typeof TYPES; readonly from: number; readonly length: number };
+type Section = {
+  readonly name: string;
+  readonly type: keyof typeof TYPES;
+  readonly from: number;
+  readonly length: number;
+};
 type Header = { readonly evidence: Evidence; readonly rules: readonly string[]; readonly sections: readonly Section[] };
 type Numbers = Uint8Array | Int32Array | Float64Array;
 

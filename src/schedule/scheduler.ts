@@ -10,7 +10,7 @@ import { reason } from '../plan/reason.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Trace } from '../store/trace.ts';
 import { Announcer } from './announcer.ts';
-import type { BuildEvent, Counts } from './event.ts';
+import type { BuildEvent, Counts, JobRef } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
@@ -27,6 +27,8 @@ export type ScheduleOptions = {
   readonly keepTemp: boolean;
   /** Retries where the rule says none. */
   readonly retries: number;
+  /** Jobs that the plan is not about, and that are known to be fresh. */
+  readonly others?: { readonly count: number; readonly refs: () => Iterable<JobRef> };
   /** Says when to stop: running jobs are cancelled. */
   readonly interrupt: AbortSignal;
 };
@@ -92,7 +94,9 @@ export class Scheduler {
   async run(): Promise<BuildResult> {
     const { plan } = this.parts;
     const { announce } = this;
-    announce.buildStarted(plan.steps.size, this.options.slots);
+    const { others } = this.options;
+    announce.buildStarted(plan.steps.size + (others?.count ?? 0), this.options.slots);
+    for (const ref of others?.refs() ?? []) announce.fresh(ref);
     for (const { job } of plan.steps.values()) {
       this.waitingFor.set(job, job.upstream.length);
       if (job.upstream.length === 0) this.ready.push(job);
@@ -375,7 +379,8 @@ export class Scheduler {
   }
 
   private count(): Counts {
-    const counts = { built: 0, restored: 0, fresh: 0, failed: 0, skipped: 0, cancelled: 0 };
+    const fresh = this.options.others?.count ?? 0;
+    const counts = { built: 0, restored: 0, fresh, failed: 0, skipped: 0, cancelled: 0 };
     for (const end of this.ends.values()) counts[end]++;
     return counts;
   }
