@@ -37,16 +37,10 @@ export const isWhole = ({ selectors, forcerun, only, build }: BuildWish): boolea
   build.omitFrom.length === 0 &&
   !build.rerunIncomplete;
 
-/** Does a build do nothing where everything is fresh, and say nothing of resources? */
-const isPlain = (build: BuildOptions): boolean =>
-  !build.dryRun &&
-  !build.dag &&
-  !build.forceAll &&
-  !build.check &&
-  !build.watch &&
-  build.resources.length === 0 &&
-  build.defaultResources.length === 0 &&
-  build.setResources.length === 0;
+/** Does a build do and say nothing more where everything is fresh? An option that is not named here may make it. */
+function isPlain({ jobs, keepGoing, noTemp, reason, retries, wait, ...others }: BuildOptions): boolean {
+  return Object.values(others).every((value) => !value || (Array.isArray(value) && value.length === 0));
+}
 
 /** LHB_NO_SNAPSHOT=1: as if there were none, and none is written. */
 export const snapshotsOff = (env: NodeJS.ProcessEnv): boolean => (env['LHB_NO_SNAPSHOT'] ?? '') !== '';

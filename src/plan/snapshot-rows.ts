@@ -1,7 +1,7 @@
 // What a snapshot keeps of one job's outputs, and of one source: paths, and how each stood when its bytes were known.
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { isExecutable, isRacy, sameSignature, signatureOf, statOf } from '../fs/stat-signature.ts';
+import { isExecutable, isRacy, signatureOf, statOf } from '../fs/stat-signature.ts';
 import { listFolder } from '../fs/walk.ts';
 import type { Job } from '../graph/job.ts';
 import type { KeyedSource } from '../key/keyed-sources.ts';
@@ -54,14 +54,12 @@ function isDropped({ root }: RowParts, job: Job, output: Output, path: string): 
   return temp && lstatSync(join(root, path), { throwIfNoEntry: false }) === undefined;
 }
 
-/** The stats of a file whose bytes are on record, as they are now, with what the entry says; else undefined. */
+/** The stats of a file that is on record as it stands now, and is what the entry says; else undefined. */
 function known({ root, files }: RowParts, path: string, entry: Entry | undefined): Stats | undefined {
-  const record = files.recorded(path);
-  const stats = statOf(isAbsolute(path) ? path : join(root, path));
-  if (!record || !stats?.isFile() || entry?.type !== 'file') return undefined;
-  if (record.digest !== entry.digest || stats.size !== entry.size || isExecutable(stats) !== entry.exec)
-    return undefined;
-  return sameSignature(record.signature, signatureOf(stats)) ? stats : undefined;
+  const stats = statOf(join(root, path));
+  if (!stats?.isFile() || entry?.type !== 'file') return undefined;
+  if (stats.size !== entry.size || isExecutable(stats) !== entry.exec) return undefined;
+  return files.recorded(path, stats) === entry.digest ? stats : undefined;
 }
 
 function addTree(parts: RowParts, row: Row, top: string, output: Output): void {
@@ -97,38 +95,35 @@ function addFolder({ root }: RowParts, row: Row, path: string, names: readonly s
 }
 
 /** A source with the digest that the row stands for; '' where there is none. */
-export function sourceRow(parts: RowParts, source: KeyedSource): { row: Row; digest: string } {
+export function sourceRow(parts: RowParts, { path, folder }: KeyedSource): { row: Row; digest: string } {
   const row = new Row();
-  const { root, files } = parts;
-  const absolute = isAbsolute(source.path) ? source.path : join(root, source.path);
-  if (!source.folder) {
-    const digest = parts.sources.ofFile(source.path) ?? '';
-    row.add(source.path, LOOK.stat, recordedAs(parts, source.path, absolute, digest));
+  const absolute = isAbsolute(path) ? path : join(parts.root, path);
+  if (!folder) {
+    const digest = parts.sources.ofFile(path) ?? '';
+    addSource(parts, row, path, absolute, digest);
     return { row, digest };
   }
-  const folders = new Row();
-  const addListed = (path: string): void => {
-    const stats = statOf(join(absolute, path));
+  // First how the folders stand, then what is in them: what comes after that is seen by the next build.
+  for (const below of ['', ...foldersIn(absolute)]) {
+    const stats = statOf(join(absolute, below));
     const racy = stats === undefined || isRacy(signatureOf(stats), Date.now());
-    folders.add(join(source.path, path), LOOK.stat, racy ? undefined : stats);
-  };
-  // Folders first, then what lies in them: what comes later is seen by the next build.
-  addListed('');
-  for (const { path, type } of listFolder(absolute) ?? []) if (type === 'dir') addListed(path);
-  const digest = parts.sources.ofFolder(source.path) ?? '';
-  for (const { path, type } of listFolder(absolute) ?? []) {
-    const from = join(source.path, path);
-    const own = lstatSync(join(absolute, path), { throwIfNoEntry: false });
-    if (own?.isSymbolicLink()) folders.add(from, LOOK.lstat, own);
-    if (type === 'file')
-      folders.add(from, LOOK.stat, recordedAs(parts, from, join(absolute, path), files.recorded(from)?.digest ?? ''));
+    row.add(join(path, below), LOOK.stat, racy ? undefined : stats);
   }
-  return { row: folders, digest };
+  const digest = parts.sources.ofFolder(path) ?? '';
+  for (const { path: below, type } of listFolder(absolute) ?? []) {
+    const own = lstatSync(join(absolute, below), { throwIfNoEntry: false });
+    if (own?.isSymbolicLink()) row.add(join(path, below), LOOK.lstat, own);
+    if (type === 'file') addSource(parts, row, join(path, below), join(absolute, below));
+  }
+  return { row, digest };
 }
 
-function recordedAs({ files }: RowParts, path: string, absolute: string, digest: string): Stats | undefined {
-  const record = files.recorded(path);
+const foldersIn = (absolute: string): string[] =>
+  (listFolder(absolute) ?? []).flatMap(({ path, type }) => (type === 'dir' ? [path] : []));
+
+/** @param digest what the file must be on record as; undefined: whatever it is */
+function addSource({ files }: RowParts, row: Row, path: string, absolute: string, digest?: string): void {
   const stats = statOf(absolute);
-  if (!record || !stats || record.digest !== digest) return undefined;
-  return sameSignature(record.signature, signatureOf(stats)) ? stats : undefined;
+  const recorded = stats && files.recorded(path, stats);
+  row.add(path, LOOK.stat, recorded !== undefined && recorded === (digest ?? recorded) ? stats : undefined);
 }

@@ -9,11 +9,14 @@ export type TextBytes = {
 export class Texts implements TextBytes {
   readonly bytes: Uint8Array;
   readonly ends: Int32Array;
-  private whole: string | undefined;
+  private readonly buffer: Buffer;
+  /** '' where not all is ASCII. */
+  private ascii: string | undefined;
 
   constructor({ bytes, ends }: TextBytes) {
     this.bytes = bytes;
     this.ends = ends;
+    this.buffer = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
   }
 
   static from(texts: readonly string[]): Texts {
@@ -36,11 +39,14 @@ export class Texts implements TextBytes {
   at(index: number): string {
     const from = index === 0 ? 0 : (this.ends[index - 1] ?? 0);
     const to = this.ends[index] ?? 0;
-    const { buffer, byteOffset, length } = this.bytes;
-    // Where all is ASCII, offsets in bytes are those in characters; slices of one string cost next to nothing.
-    this.whole ??= Buffer.from(buffer as ArrayBuffer, byteOffset, length).toString('utf8');
-    if (this.whole.length === length) return this.whole.slice(from, to);
-    return Buffer.from(buffer as ArrayBuffer, byteOffset + from, to - from).toString('utf8');
+    const ascii = (this.ascii ??= this.wholeIfAscii());
+    return ascii === '' ? this.buffer.toString('utf8', from, to) : ascii.slice(from, to);
+  }
+
+  /** Where all is ASCII, offsets in bytes are those in characters, and slices of one string cost next to nothing. */
+  private wholeIfAscii(): string {
+    const whole = this.buffer.toString('utf8');
+    return whole.length === this.bytes.length ? whole : '';
   }
 
   all(): string[] {

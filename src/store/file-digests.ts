@@ -56,9 +56,10 @@ export class FileDigests {
     return { digest, size, exec };
   }
 
-  /** What is on record of a path, whatever lies there now. */
-  recorded(path: string): FileRecord | undefined {
-    return this.#fresh.get(path) ?? this.#table?.getFile(path);
+  /** The digest of a file that stands as `stats` says, if that is on record; nothing is read. */
+  recorded(path: string, stats: Stats): Digest | undefined {
+    const known = this.#fresh.get(path) ?? this.#table?.getFile(path);
+    return known && sameSignature(known.signature, signatureOf(stats)) ? known.digest : undefined;
   }
 
   /** Takes down a digest that someone else worked out. With `settled` false the file is read again next time. */
