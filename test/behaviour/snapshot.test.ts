@@ -365,7 +365,7 @@ rigTest('outputs that were deleted, edited, replaced or made executable come bac
     () => mkdirSync(rig.path(join(tree, 'sub/extra'))),
     () => unlinkSync(rig.path(join(tree, 'sub/k.txt'))),
     () => (unlinkSync(rig.path(join(tree, 'link'))), symlinkSync('sub', rig.path(join(tree, 'link')))),
-    () => rig.remove('runs'),
+    () => rig.remove('runs/use'),
   ];
   for (const [i, change] of changes.entries()) {
     change();

@@ -239,7 +239,8 @@ async function runBuild(
       keepTemp: options.noTemp,
       retries: options.retries ?? 0,
       interrupt: signals.signal,
-      ...(others && { others }),
+      // Their events would not be shown; the count is told at the end.
+      ...(others && { others: common.json || common.verbosity !== 'quiet' ? others : { ...others, refs: () => [] } }),
     },
   );
   try {
