@@ -99,11 +99,15 @@ const outputOf = async (rig: Rig, selector: string): Promise<string> => {
   return path ?? '';
 };
 
-/** Changes what a snapshot holds, and keeps its checksum right. */
-function forge(rig: Rig, change: (snapshot: Snapshot) => Snapshot): void {
+function snapshotOf(rig: Rig): Snapshot {
   const snapshot = readSnapshot(rig.path(SNAPSHOT));
   if (snapshot === undefined) throw new Error('there is no snapshot');
-  writeSnapshot(rig.path(SNAPSHOT), change(snapshot));
+  return snapshot;
+}
+
+/** Changes what a snapshot holds, and keeps its checksum right. */
+function forge(rig: Rig, change: (snapshot: Snapshot) => Snapshot): void {
+  writeSnapshot(rig.path(SNAPSHOT), change(snapshotOf(rig)));
 }
 
 rigTest('what is told from a snapshot is what is told without one', async (rig) => {
@@ -540,6 +544,39 @@ rigTest('where an expression looks at all jobs of a rule, they are all there', a
   assert.ok(states.length === 6 && [...states].every((state) => state === (STATE.wanted | STATE.fresh)));
   appendFileSync(rig.path('data/2.txt'), 'more\n');
   await rig.runs(['part 2', 'sum 0']);
+});
+
+rigTest('a snapshot that was brought up to date is the one that would be taken', async (rig) => {
+  await built(rig);
+  const taken = (): unknown => {
+    const { evidence, paths, ids, labels, ...arrays } = snapshotOf(rig);
+    return { ...arrays, paths: paths.all(), ids: ids.all(), labels: labels.all(), words: evidence.words };
+  };
+  const anew = async (): Promise<unknown> => {
+    rmSync(rig.path(SNAPSHOT));
+    await rig.runs([]);
+    return taken();
+  };
+  rig.write('data/a.txt', 'other a\n');
+  await rig.runs(['make a', 'use a 1', 'use a 2']);
+  await settle(rig);
+  const rerun = taken();
+  assert.equal(await anew(), rerun);
+  // One more file and one less in trees, a failure, and its end: rows of other lengths.
+  rig.edit(
+    'lhb.yaml',
+    'mkdir ${{ outputs.tree }}/sub',
+    'mkdir ${{ outputs.tree }}/sub; cp src/lib/x* ${{ outputs.tree }}',
+  );
+  rig.write('src/lib/x1.sh', 'true\n');
+  await rig.runs(USES);
+  await settle(rig);
+  rig.write('data/b.txt', 'other b\n');
+  rig.write('src/lib/x1.sh', 'false\n');
+  await rig.runs(['make b', ...USES]);
+  await settle(rig);
+  const later = taken();
+  assert.equal(await anew(), later);
 });
 
 test.run();
