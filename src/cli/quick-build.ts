@@ -37,10 +37,20 @@ export const isWhole = ({ selectors, forcerun, only, build }: BuildWish): boolea
   build.omitFrom.length === 0 &&
   !build.rerunIncomplete;
 
-/** Does a build do and say nothing more where everything is fresh? An option that is not named here may make it. */
-function isPlain({ jobs, keepGoing, noTemp, reason, retries, wait, ...others }: BuildOptions): boolean {
-  return Object.values(others).every((value) => !value || (Array.isArray(value) && value.length === 0));
-}
+/** Options without a part in a build where everything is fresh. One that is not named here may have one. */
+const IDLE = new Set<string>([
+  'jobs',
+  'keepGoing',
+  'noTemp',
+  'reason',
+  'retries',
+  'wait',
+] as const satisfies (keyof BuildOptions)[]);
+
+const isPlain = (build: BuildOptions): boolean =>
+  Object.entries(build).every(
+    ([name, value]) => IDLE.has(name) || !value || (Array.isArray(value) && value.length === 0),
+  );
 
 /** LHB_NO_SNAPSHOT=1: as if there were none, and none is written. */
 export const snapshotsOff = (env: NodeJS.ProcessEnv): boolean => (env['LHB_NO_SNAPSHOT'] ?? '') !== '';
