@@ -3,6 +3,7 @@ import type { RuleName } from '../base/brand.ts';
 import type { JobGraph } from '../graph/graph.ts';
 import type { Job } from '../graph/job.ts';
 import { rulesSeenWhole, type Some } from '../graph/some.ts';
+import { ruleReferences } from '../workflow/references.ts';
 import type { Rule, Workflow } from '../workflow/workflow.ts';
 import { concernedBy, itemsOf, reached, type Concerned } from './snapshot-jobs.ts';
 import { STATE, type Snapshot } from './snapshot.ts';
@@ -33,9 +34,9 @@ export function choosePart(snapshot: Snapshot, workflow: Workflow, changed: read
     const more: number[] = [];
     for (const name of rulesOf(snapshot, needed)) {
       const rule = workflow.rules.get(name as RuleName);
-      if (rule === undefined) return undefined;
+      // The job of a name is not in the snapshot.
+      if (rule === undefined || namesName(rule, workflow)) return undefined;
       for (const other of rulesSeenWhole(rule, (word) => workflow.rules.has(word as RuleName))) {
-        if (isNameRule(workflow.rules.get(other as RuleName))) return undefined;
         if (!seen.has(other)) more.push(...(ofRule.get(other) ?? []));
         seen.add(other);
       }
@@ -60,7 +61,12 @@ export function choosePart(snapshot: Snapshot, workflow: Workflow, changed: read
   return { concerned, numbers, some };
 }
 
-const isNameRule = (rule: Rule | undefined): boolean => rule?.run === undefined && rule?.outputs.length === 0;
+/** Does an expression of the rule name a rule whose jobs are only names? */
+const namesName = (rule: Rule, { rules }: Workflow): boolean =>
+  [...ruleReferences(rule, rules.keys())].some((name) => {
+    const other = rules.get(name as RuleName);
+    return other?.run === undefined && other?.outputs.length === 0;
+  });
 
 const someOfRule = (snapshot: Snapshot, list: readonly number[], total: number) => ({
   total,
