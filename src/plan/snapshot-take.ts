@@ -61,8 +61,8 @@ export function takeSnapshot(
       ids: Texts.from(jobs.map((job) => job.id)),
       labels: Texts.from(jobs.map((job) => job.label)),
       paths: Texts.from(row.paths),
-      looks: Uint8Array.from(row.looks),
-      stats: Float64Array.from(row.stats),
+      looks: new Uint8Array(row.looks),
+      stats: new Float64Array(row.stats),
     }
   );
 }
