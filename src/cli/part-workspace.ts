@@ -6,7 +6,7 @@ import { emptyExpansion } from '../graph/some.ts';
 import type { Job } from '../graph/job.ts';
 import { SourceDigests } from '../key/source-digests.ts';
 import { sameWords, seenAsThen } from '../plan/evidence.ts';
-import { choosePart, numbersOf, type Part } from '../plan/part.ts';
+import { choosePart, concernedPart, numbersOf, type Part } from '../plan/part.ts';
 import type { Judgement } from '../plan/rebuilder.ts';
 import { jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
 import { patchSnapshot } from '../plan/snapshot-patch.ts';
@@ -42,10 +42,11 @@ export async function openPart(
   const work = workLayout(dirname(found.value));
   const { words } = snapshot.evidence;
   if (!sameWords(words, currentWords(words, common, found.value, work))) return undefined;
-  const loaded = loadWorkspace(common);
-  if (!loaded.ok) return undefined;
+  const concerned = concernedPart(snapshot, changed);
+  const loaded = concerned && loadWorkspace(common);
+  if (concerned === undefined || !loaded?.ok) return undefined;
   const { workflow, host, env } = loaded.value;
-  const part = choosePart(snapshot, workflow, changed);
+  const part = choosePart(snapshot, workflow, concerned);
   if (part === undefined) return undefined;
   let numbers: Map<Job, number> | undefined;
   const opened = openWorkspace(loaded.value, true, (before) => {

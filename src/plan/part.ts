@@ -20,31 +20,37 @@ export type Part = {
   readonly some: Some;
 };
 
-/** Which jobs must be made for the changed paths; undefined where it is better to expand all. */
-export function choosePart(snapshot: Snapshot, workflow: Workflow, changed: readonly number[]): Part | undefined {
+const isTooMuch = ({ states }: Snapshot, jobs: ReadonlySet<number>): boolean =>
+  jobs.size > Math.max(FEW, states.length * MOST_OF_ALL);
+
+/** What the changed paths concern; undefined where that is so much that it is better to expand all. */
+export function concernedPart(snapshot: Snapshot, changed: readonly number[]): Concerned | undefined {
   const { states, evidence } = snapshot;
-  const count = states.length;
   // What globs leave out are the outputs of all jobs, and those of a job that is not done are not in the snapshot.
   if (evidence.folders.length > 0 && states.some((state) => (state & STATE.fresh) === 0)) return undefined;
   const concerned = concernedBy(snapshot, changed);
-  const most = Math.max(FEW, count * MOST_OF_ALL);
+  return isTooMuch(snapshot, reached(snapshot.upstream, concerned.jobs)) ? undefined : concerned;
+}
+
+/** Which jobs must be made for those that are concerned; undefined where it is better to expand all. */
+export function choosePart(snapshot: Snapshot, workflow: Workflow, concerned: Concerned): Part | undefined {
   const ofRule = jobsOfRules(snapshot);
   let needed = reached(snapshot.upstream, concerned.jobs);
-  for (const seen = new Set<string>(); needed.size <= most;) {
-    const more: number[] = [];
+  for (const seen = new Set<string>(); !isTooMuch(snapshot, needed);) {
+    const more = new Set<number>();
     for (const name of rulesOf(snapshot, needed)) {
       const rule = workflow.rules.get(name as RuleName);
       // The job of a name is not in the snapshot.
       if (rule === undefined || namesName(rule, workflow)) return undefined;
       for (const other of rulesSeenWhole(rule, (word) => workflow.rules.has(word as RuleName))) {
-        if (!seen.has(other)) more.push(...(ofRule.get(other) ?? []));
+        if (!seen.has(other)) for (const job of ofRule.get(other) ?? []) more.add(job);
         seen.add(other);
       }
     }
-    if (more.length === 0) break;
+    if (more.size === 0) break;
     needed = reached(snapshot.upstream, [...needed, ...more]);
   }
-  if (needed.size > most) return undefined;
+  if (isTooMuch(snapshot, needed)) return undefined;
   const numbers = new Map<RuleName, number[]>();
   for (const job of needed) {
     const name = snapshot.rules[snapshot.ruleOf[job] ?? -1] as RuleName;
