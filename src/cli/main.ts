@@ -62,11 +62,16 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     }
     case 'build':
     case 'forcerun': {
-      const { build } = await import('./commands/build.ts');
+      const { quickBuild } = await import('./quick-build.ts');
       const { common, build: options, selectors } = invocation;
-      return invocation.command === 'build'
-        ? build({ common, build: options, selectors, forcerun: options.forcerun, only: false }, screen)
-        : build({ common, build: options, selectors: [], forcerun: selectors, only: invocation.only }, screen);
+      const request =
+        invocation.command === 'build'
+          ? { common, build: options, selectors, forcerun: options.forcerun, only: false }
+          : { common, build: options, selectors: [], forcerun: selectors, only: invocation.only };
+      const quick = quickBuild(request, screen);
+      if (typeof quick === 'number') return quick;
+      const { build } = await import('./commands/build.ts');
+      return build(request, screen, quick);
     }
     case 'summary': {
       const { summary } = await import('./commands/summary.ts');

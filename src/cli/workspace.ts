@@ -1,5 +1,5 @@
 // Finds the workflow; opens workflow, graph, store and records once for a command.
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { error, warning, type Diagnostic } from '../base/diagnostic.ts';
@@ -8,13 +8,13 @@ import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
 import { unless } from '../fs/errno.ts';
+import { looks } from '../fs/looks.ts';
 import type { FileSystem } from '../fs/mounts.ts';
 import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
 import type { JobGraph } from '../graph/graph.ts';
 import { WorkspaceHost } from '../graph/host.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
-import { nearestPath } from '../graph/nearest-path.ts';
 import { selectJob, selectJobs, type SelectContext, type Selector } from '../graph/select.ts';
 import { KeyMaker } from '../key/key-parts.ts';
 import { SourceDigests } from '../key/source-digests.ts';
@@ -33,11 +33,10 @@ import { registerTree, treeIdAt } from '../store/trees.ts';
 import { loadWorkflow } from '../workflow/check.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
 import type { Workflow } from '../workflow/workflow.ts';
+import { findWorkflow } from './find-workflow.ts';
 import type { CommonOptions } from './invocation.ts';
 import { launchesSeen } from './killed-build.ts';
 import { sayOnce } from './say-once.ts';
-
-const WORKFLOW_FILE = 'lhb.yaml';
 
 /** A workflow that was read, before the store is opened. */
 export type Loaded = {
@@ -67,12 +66,13 @@ export type Workspace = Loaded & {
   readonly close: () => Promise<void>;
 };
 
-/** Finds lhb.yaml from `-C`/`-f` or in a parent folder, and reads it. */
+/** Finds the workflow, and reads it. */
 export function loadWorkspace(options: CommonOptions): Result<Loaded> {
   const found = findWorkflow(options);
   if (!found.ok) return found;
   const file = found.value;
   const root = dirname(file);
+  looks.clear();
   const host = new WorkspaceHost(root);
   const engine = createEngine(host);
   const env = new EnvRecord(process.env);
@@ -89,44 +89,20 @@ export function loadWorkspace(options: CommonOptions): Result<Loaded> {
   return ok({ workflow: workflow.value, engine, host, env, here, made: { before: () => false } });
 }
 
-function findWorkflow(options: CommonOptions): Result<string> {
-  const start = resolve(options.directory?.text ?? '.');
-  if (statSync(start, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    const { text = '.', at } = options.directory ?? {};
-    const what = existsSync(start) ? `${text} is no folder` : `there is no folder ${text}`;
-    return err([error('cli/no-workflow', what, { at, hint: nearestPath(process.cwd(), text) })]);
-  }
-  if (options.file !== undefined) {
-    const { text, at } = options.file;
-    const file = resolve(start, text);
-    const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat?.isDirectory()) {
-      const hint = `a folder is named with -C: -C ${text}`;
-      return err([error('cli/no-workflow', `${text} is a folder, expected a workflow file`, { at, hint })]);
-    }
-    if (stat) return ok(file);
-    return err([error('cli/no-workflow', `there is no file ${text}`, { at, hint: nearestPath(start, text) })]);
-  }
-  for (let folder = start; ; folder = dirname(folder)) {
-    const file = join(folder, WORKFLOW_FILE);
-    if (existsSync(file)) return ok(file);
-    if (folder === dirname(folder)) break;
-  }
-  const other = readdirSync(start).find((name) => /^lhb\.ya?ml$/i.test(name));
-  const hint = other
-    ? `there is ${other}: rename it to ${WORKFLOW_FILE}, or name it with -f`
-    : 'go to the folder of your workflow, or name it with -C';
-  return err([error('cli/no-workflow', `there is no ${WORKFLOW_FILE} in ${start} or a folder above it`, { hint })]);
-}
-
 /**
  * Opens the store and expands the workflow.
  * @param write false for queries: nothing is made or changed, and no lock is waited for
- * @param expanded the workflow's expansion, where it was done just now
+ * @param expansion how it is expanded, where not in full
  * @param whole reads all of the index first
  */
-export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansion, whole = false): Result<Workspace> {
-  const { workflow, host, env, engine, here } = loaded;
+export function openWorkspace(
+  loaded: Loaded,
+  write: boolean,
+  expansion: (before: MadeBefore) => Result<Expansion> = (before) =>
+    expand(loaded.workflow, loaded.host, loaded.env, before),
+  whole = false,
+): Result<Workspace> {
+  const { workflow, engine, here } = loaded;
   const { root } = workflow;
   const place = placeIndex(workflow.store, process.env);
   if (!place.ok) return place;
@@ -156,12 +132,12 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   const files = new FileDigests(root, wasDown && !write ? undefined : db.fileTable(tree), write);
   const records = new Records({ root, output: workflow.output, index: db, blobs, files, tree, ...launches });
   loaded.made.before = (path) => records.madeBefore(path);
-  const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
-  if (!expansion.ok) {
+  const expanded = expansion((path) => loaded.made.before(path));
+  if (!expanded.ok) {
     void db.close();
-    return expansion;
+    return expanded;
   }
-  const { graph, scopes } = expansion.value;
+  const { graph, scopes } = expanded.value;
   const keys = new KeyMaker(scopes, new SourceDigests(root, files));
   const rebuilder = new Rebuilder(keys, records);
   const context: SelectContext = { graph, engine, here };

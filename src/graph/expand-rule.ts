@@ -21,8 +21,14 @@ const ENOUGH_ERRORS = 20;
 /**
  * The jobs of a rule, each once. What is wrong is noted in the expander.
  * @param named the rules that this rule's expressions name
+ * @param only where given, the jobs to make, by their places (see Job.place), in their order
  */
-export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<string>): Job[] {
+export function expandRule(
+  expander: Expander,
+  rule: Rule,
+  named: ReadonlySet<string>,
+  only: readonly (readonly number[])[] = [],
+): Job[] {
   const jobs = new Set<Job>();
   const errorsBefore = expander.errors.length;
   const { form, scopes } = expander;
@@ -39,7 +45,10 @@ export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<st
   };
   const axisHolds = rule.for.map((axis) => frame.holdsPaths(axis.value));
 
-  const bind = (depth: number): void => {
+  const place: number[] = [];
+
+  // `from` and `to`: which of the places in `only` begin as `place` does.
+  const bind = (depth: number, from: number, to: number): void => {
     if (expander.errors.length - errorsBefore >= ENOUGH_ERRORS) return;
     const axis = rule.for[depth];
     if (axis === undefined) {
@@ -47,6 +56,7 @@ export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<st
         if (!accepts(rule, scope.actual)) return;
         const job = expander.add(makeJob(frame));
         if (job !== undefined) jobs.add(job);
+        if (job !== undefined) job.place ??= [...place];
       } catch (problem) {
         expander.note(rule, problem);
       }
@@ -62,15 +72,22 @@ export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<st
       return;
     }
     const portable = values.portable.length === values.actual.length ? values.portable : values.actual;
-    for (const [i, value] of values.actual.entries()) {
-      scope.actual.set(axis.name, value);
+    const bindTo = (i: number, first: number, end: number): void => {
+      place[depth] = i;
+      scope.actual.set(axis.name, values.actual[i]);
       scope.portable.set(axis.name, portable[i]);
-      bind(depth + 1);
+      bind(depth + 1, first, end);
+    };
+    if (only.length === 0) for (const i of values.actual.keys()) bindTo(i, 0, 0);
+    for (let first = from, end = from; first < to; first = end) {
+      const i = only[first]?.[depth] ?? 0;
+      while (end < to && only[end]?.[depth] === i) end++;
+      bindTo(i, first, end);
     }
     scope.actual.delete(axis.name);
     scope.portable.delete(axis.name);
   };
-  bind(0);
+  bind(0, 0, only.length);
   return [...jobs];
 }
 

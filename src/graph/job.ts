@@ -62,6 +62,8 @@ export class Job {
   code: readonly string[] = NONE;
   readonly hash: JobHash;
   readonly id: JobId;
+  /** Which of the values of each `for` name it has, by number: where a later run finds it again. */
+  place: readonly number[] | undefined;
   /** Position in the graph's list, which is in topological order once the graph is done. */
   index = -1;
   /** From the workflow's folder, portable. Undefined until worked out. */

@@ -6,6 +6,7 @@ import { didYouMean } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { evaluateText } from '../expr/template.ts';
 import { compileGlob, expandGlob, isGlob } from '../fs/glob.ts';
+import { looks, type Kind } from '../fs/looks.ts';
 import { topologicalOrder } from './cycles.ts';
 import type { Expander } from './expand.ts';
 import type { Job, JobInput, Source } from './job.ts';
@@ -64,7 +65,7 @@ function connect(job: Job): void {
 class Resolver {
   private readonly expander: Expander;
   private readonly root: string;
-  private readonly kinds = new Map<string, 'file' | 'folder' | 'none'>();
+  private readonly kinds = new Map<string, Kind>();
   private readonly globs = new Map<string, readonly { path: string; source: Source }[]>();
   private readonly code = new Map<string, readonly string[]>();
   private outputPaths: readonly string[] | undefined;
@@ -176,12 +177,13 @@ class Resolver {
     );
   }
 
-  private kindOf(path: string): 'file' | 'folder' | 'none' {
+  private kindOf(path: string): Kind {
     let kind = this.kinds.get(path);
     if (kind === undefined) {
       const stat = statSync(isAbsolute(path) ? path : join(this.root, path), { throwIfNoEntry: false });
       kind = stat === undefined ? 'none' : stat.isDirectory() ? 'folder' : 'file';
       this.kinds.set(path, kind);
+      looks.kind(path, kind);
     }
     return kind;
   }

@@ -26,6 +26,7 @@ export type Plan = {
  * @param jobs in topological order
  * @param forced jobs to run whatever is on record
  * @param whole jobs whose temp outputs are wanted as well
+ * @param known what is known of a job without judging it
  * @throws DiagnosticError with all that is wrong in the jobs' commands and environments
  */
 export function makePlan(
@@ -33,6 +34,7 @@ export function makePlan(
   rebuilder: Rebuilder,
   forced: ReadonlySet<Job> = new Set(),
   whole: ReadonlySet<Job> = new Set(),
+  known: (job: Job) => Judgement | undefined = () => undefined,
 ): Plan {
   const steps = new Map<Job, Step>();
   const standing = (job: Job): Manifest | undefined => {
@@ -41,9 +43,9 @@ export function makePlan(
   };
   const problems = new Map<string, Diagnostic>();
   for (const job of jobs) {
-    let judgement: Judgement;
+    let judgement = known(job);
     try {
-      judgement = rebuilder.judge(job, standing, whole.has(job));
+      judgement ??= rebuilder.judge(job, standing, whole.has(job));
     } catch (problem) {
       note(problem, problems);
       continue;

@@ -9,9 +9,10 @@ import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuil
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
 import type { Manifest } from '../store/manifest.ts';
+import type { TraceCore } from '../store/trace.ts';
 import { isFull } from '../store/write-failed.ts';
 import { Announcer } from './announcer.ts';
-import type { BuildEvent, Counts } from './event.ts';
+import type { BuildEvent, Counts, JobRef } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
@@ -28,6 +29,8 @@ export type ScheduleOptions = {
   readonly keepTemp: boolean;
   /** Retries where the rule says none. */
   readonly retries: number;
+  /** Jobs that the plan is not about, and that are known to be fresh. */
+  readonly others?: { readonly count: number; readonly refs: () => Iterable<JobRef> };
   /** Says when to stop: running jobs are cancelled. */
   readonly interrupt: AbortSignal;
 };
@@ -51,6 +54,8 @@ export type BuildResult = {
   readonly counts: Counts;
   /** Jobs whose forced rerun made other bytes than before. */
   readonly changed: readonly Job[];
+  /** What the work tree holds of each job that is done well; undefined for one that was built: it is on record. */
+  readonly results: ReadonlyMap<Job, TraceCore | undefined>;
 };
 
 type Followed = ReturnType<JobRunner['launch']>;
@@ -68,6 +73,7 @@ export class Scheduler {
   private readonly queue = new RunQueue();
   private readonly ends = new Map<Job, End>();
   private readonly manifests = new Map<Job, Manifest>();
+  private readonly results = new Map<Job, TraceCore | undefined>();
   /** Jobs whose outputs are now other than on record when the build began. */
   private readonly moved = new Set<Job>();
   private readonly waitingFor = new Map<Job, number>();
@@ -98,7 +104,9 @@ export class Scheduler {
   async run(): Promise<BuildResult> {
     const { plan } = this.parts;
     const { announce } = this;
-    announce.buildStarted(plan.steps.size, this.options.slots);
+    const { others } = this.options;
+    announce.buildStarted(plan.steps.size + (others?.count ?? 0), this.options.slots);
+    for (const ref of others?.refs() ?? []) announce.fresh(ref);
     for (const { job } of plan.steps.values()) {
       this.waitingFor.set(job, job.upstream.length);
       if (job.upstream.length === 0) this.ready.push(job);
@@ -115,7 +123,7 @@ export class Scheduler {
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     const counts = this.count();
     announce.buildFinished(counts);
-    return { counts, changed: this.rerunMadeOther };
+    return { counts, changed: this.rerunMadeOther, results: this.results };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -179,6 +187,7 @@ export class Scheduler {
     const { trace } = judgement;
     if (trace === undefined) return;
     this.parts.runner.setCurrent(job, trace);
+    this.results.set(job, trace);
     this.settle(job, 'fresh', trace.manifest);
     this.announce.finished(job, 'fresh', 0);
   }
@@ -195,6 +204,7 @@ export class Scheduler {
         return;
       }
       this.acted.add(job);
+      this.results.set(job, trace);
       this.settle(job, 'restored', trace.manifest);
       this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
@@ -314,6 +324,7 @@ export class Scheduler {
     const last = judgement?.current ?? judgement?.trace;
     const before = last?.manifest;
     const unchanged = before !== undefined && sameForKeys(before, manifest);
+    this.results.set(job, undefined);
     this.settle(job, 'built', manifest);
     this.announce.finished(job, 'built', durationS, {
       maxRssMb,
@@ -426,11 +437,13 @@ export class Scheduler {
   }
 
   private end(job: Job, end: End): void {
+    if (end === 'failed' || end === 'skipped' || end === 'cancelled') this.results.delete(job);
     this.ends.set(job, end);
   }
 
   private count(): Counts {
-    const counts = { built: 0, restored: 0, fresh: 0, failed: 0, skipped: 0, cancelled: 0 };
+    const fresh = this.options.others?.count ?? 0;
+    const counts = { built: 0, restored: 0, fresh, failed: 0, skipped: 0, cancelled: 0 };
     for (const end of this.ends.values()) counts[end]++;
     return counts;
   }

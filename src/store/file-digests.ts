@@ -65,6 +65,14 @@ export class FileDigests {
     return { digest, size, exec };
   }
 
+  /** The digest of a file that stands as `stats` says, if that is on record; nothing is read. */
+  recorded(path: string, stats: Stats): Digest | undefined {
+    const shared = stats.nlink > 1 ? this.#byInode.get(stats.ino) : undefined;
+    if (shared && shared.dev === stats.dev && sameSignature(shared.signature, signatureOf(stats))) return shared.digest;
+    const known = this.#fresh.get(path) ?? this.#table?.getFile(path);
+    return known && sameSignature(known.signature, signatureOf(stats)) ? known.digest : undefined;
+  }
+
   /** Takes down a digest that someone else worked out. With `settled` false the file is read again next time. */
   record(path: string, signature: StatSignature, digest: Digest, settled: boolean): void {
     if (!settled) {

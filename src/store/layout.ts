@@ -63,6 +63,7 @@ export type WorkLayout = {
   readonly logs: string;
   readonly lists: string;
   readonly tmp: string;
+  readonly snapshot: string;
 };
 
 /** @param root the workflow's folder, absolute */
@@ -78,6 +79,7 @@ export function workLayout(root: string): WorkLayout {
     logs: join(dir, 'logs'),
     lists: join(dir, 'lists'),
     tmp: join(dir, 'tmp'),
+    snapshot: join(dir, 'snapshot'),
   };
 }
 

@@ -10,13 +10,14 @@ import { LocalExecutor } from '../../execute/local.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
+import type { Snapshot } from '../../plan/snapshot.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
 import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
-import { Scheduler } from '../../schedule/scheduler.ts';
+import { Scheduler, type BuildResult } from '../../schedule/scheduler.ts';
 import { untilCollected } from '../../store/collecting.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
@@ -27,6 +28,9 @@ import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { noteResults } from '../note-results.ts';
+import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
+import { openPart, type PartWorkspace } from '../part-workspace.ts';
+import type { Standing } from '../quick-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
@@ -35,7 +39,10 @@ import { printPlan } from './plan-text.ts';
 
 export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 
-export function build(request: BuildRequest, screen: Screen): Promise<ExitCode> {
+/** @param standing how the work tree stands to the snapshot of the last build, where that counts */
+export async function build(request: BuildRequest, screen: Screen, standing?: Standing): Promise<ExitCode> {
+  const code = standing && (await part(request, screen, standing));
+  if (code !== undefined) return code;
   if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set());
   return buildAgain((watched) => buildOnce(request, screen, watched), screen);
 }
@@ -64,10 +71,12 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   }
   // Where nothing was built yet, a mistake in a command or in what jobs ask for does not leave a store behind either.
   const first = !existsSync(workLayout(loaded.value.workflow.root).dir);
-  const prepared = first ? await prepare(reading.value, selection.value, request.build) : undefined;
+  const prepared = first
+    ? await prepare({ workspace: reading.value, selection: selection.value }, request.build)
+    : undefined;
   await reading.value.close();
   if (prepared?.ok === false) return failed(screen, prepared.error);
-  return await locked(request, screen, reading.value);
+  return await whole(request, screen, reading.value);
 }
 
 function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
@@ -84,35 +93,75 @@ function dryRun(workspace: Workspace, selection: Selection, request: BuildReques
   return EXIT.ok;
 }
 
-async function locked(request: BuildRequest, screen: Screen, read: Workspace): Promise<ExitCode> {
-  const { root } = read.workflow;
+/** What a build has while it holds the lock; `waited`: for another build. */
+type Locked = { readonly id: string; readonly signals: ReturnType<typeof catchSignals>; readonly waited: boolean };
+
+async function underBuildLock<T>(
+  root: string,
+  { build }: BuildRequest,
+  screen: Screen,
+  work: (locked: Locked) => Promise<T>,
+): Promise<T | ExitCode> {
   const id = randomUUID();
   const signals = catchSignals();
-  const lock = await lockForBuild(workLayout(root), id, request.build.wait, screen, signals.signal);
-  if (!lock.ok) {
-    signals.close();
-    return lock.error;
-  }
+  const lock = await lockForBuild(workLayout(root), id, build.wait, screen, signals.signal);
   try {
-    // Read again where it took a while: files may have changed, and another build has made outputs.
-    const { waited } = lock.value;
-    if (request.build.wait) await untilCollected(read.layout, signals.signal);
-    const loaded = waited ? loadWorkspace(request.common) : ok(read);
-    if (!loaded.ok) return failed(screen, loaded.error);
-    const workspace = openWorkspace(loaded.value, true, waited ? undefined : read);
-    if (!workspace.ok) return failed(screen, workspace.error);
-    try {
-      const selection = selectionOf(workspace.value, request);
-      if (!selection.ok) return failed(screen, selection.error);
-      return await runBuild(workspace.value, selection.value, request, screen, id, signals);
-    } finally {
-      await workspace.value.close();
-    }
+    return lock.ok ? await work({ id, signals, waited: lock.value.waited }) : lock.error;
   } finally {
     signals.close();
-    await lock.value.release();
+    if (lock.ok) await lock.value.release();
   }
 }
+
+function whole(request: BuildRequest, screen: Screen, read: Workspace): Promise<ExitCode> {
+  return underBuildLock(read.workflow.root, request, screen, async (locked) => {
+    if (request.build.wait) await untilCollected(read.layout, locked.signals.signal);
+    // Read again where it took a while: files may have changed, and another build has made outputs.
+    const loaded = locked.waited ? loadWorkspace(request.common) : ok(read);
+    if (!loaded.ok) return failed(screen, loaded.error);
+    const workspace = openWorkspace(loaded.value, true, locked.waited ? undefined : () => ok(read));
+    if (!workspace.ok) return failed(screen, workspace.error);
+    const selection = selectionOf(workspace.value, request);
+    if (!selection.ok) {
+      await workspace.value.close();
+      return failed(screen, selection.error);
+    }
+    const opened = { workspace: workspace.value, selection: selection.value };
+    return toTheEnd(opened, request, screen, locked, (result) => takeFor(request, workspace.value, result));
+  });
+}
+
+/** Builds what a change concerns, without making the other jobs; undefined, with nothing done, where that cannot be. */
+function part(request: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
+  const { root } = standing;
+  return underBuildLock(root, request, screen, async (locked) => {
+    const opened = locked.waited ? undefined : await openPart(request.common, standing);
+    return opened && toTheEnd(opened, request, screen, locked, opened.patched);
+  });
+}
+
+/** Runs the build, closes the workspace, and keeps the snapshot that is taken between. */
+async function toTheEnd(
+  opened: Opened,
+  request: BuildRequest,
+  screen: Screen,
+  locked: Locked,
+  take: (result: BuildResult) => Snapshot | undefined,
+): Promise<ExitCode> {
+  const { workspace } = opened;
+  let snapshot: Snapshot | undefined;
+  let code: ExitCode;
+  try {
+    code = await runBuild(opened, request, screen, locked, (result) => void (snapshot = take(result)));
+  } finally {
+    await workspace.close();
+  }
+  if (snapshot) keepSnapshot(snapshot, request.common, workspace);
+  return code;
+}
+
+/** `known` and `others`: as of a PartWorkspace, where the workspace has some jobs alone. */
+type Opened = Pick<PartWorkspace, 'workspace' | 'selection'> & Partial<Pick<PartWorkspace, 'known' | 'others'>>;
 
 type Prepared = {
   readonly plan: Plan;
@@ -122,7 +171,7 @@ type Prepared = {
 };
 
 /** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
-async function prepare(workspace: Workspace, selection: Selection, options: BuildOptions): Promise<Result<Prepared>> {
+async function prepare({ workspace, selection, known }: Opened, options: BuildOptions): Promise<Result<Prepared>> {
   const gpus = new GpuPool(await gpusFor(options.resources));
   const limits = limitsFrom(machineLimits(gpus.size), options.resources);
   const overrides = overridesFrom(workspace, options);
@@ -131,7 +180,7 @@ async function prepare(workspace: Workspace, selection: Selection, options: Buil
   const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
   let plan: Plan;
   try {
-    plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected);
+    plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected, known);
   } catch (problem) {
     if (!(problem instanceof DiagnosticError)) throw problem;
     return err([...problem.diagnostics, ...allotments.check(selection.jobs).errors]);
@@ -142,18 +191,18 @@ async function prepare(workspace: Workspace, selection: Selection, options: Buil
 }
 
 async function runBuild(
-  workspace: Workspace,
-  selection: Selection,
+  opened: Opened,
   request: BuildRequest,
   screen: Screen,
-  id: string,
-  signals: ReturnType<typeof catchSignals>,
+  { id, signals }: Locked,
+  onEnd: (result: BuildResult) => void,
 ): Promise<ExitCode> {
+  const { workspace, selection, others } = opened;
   const { build: options, common } = request;
   const root = workspace.workflow.root;
   const slots = options.jobs ?? availableParallelism();
   const orphans = await orphansOf(workspace);
-  const prepared = await prepare(workspace, selection, options);
+  const prepared = await prepare(opened, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, toRun, warnings } = prepared.value;
   if (!screen.json) screen.diagnostics(warnings);
@@ -194,13 +243,17 @@ async function runBuild(
       keepTemp: options.noTemp,
       retries: options.retries ?? 0,
       interrupt: signals.signal,
+      // Their events would not be shown; the count is told at the end.
+      ...(others && { others: common.json || common.verbosity !== 'quiet' ? others : { ...others, refs: () => [] } }),
     },
   );
   try {
-    const { counts, changed } = await scheduler.run();
+    const result = await scheduler.run();
+    const { counts, changed } = result;
     if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
     const interrupted = signals.exitCode();
     if (interrupted !== undefined) return interrupted;
+    onEnd(result);
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
