@@ -1,7 +1,8 @@
 // BLAKE3 of texts, bytes and files. The only file that imports blake3 and @napi-rs/blake-hash.
 //
 // blake3@2.1.7 is WebAssembly and always there; the native package is optional, ten times faster on big data, and slower on
-// small, where the crossing into native code costs more than the hash. Both are loaded when first needed.
+// small, where the crossing into native code costs more than the hash. Both are loaded when first needed: a command that
+// hashes little never waits for WebAssembly to be compiled.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Digest } from '../base/brand.ts';
@@ -28,6 +29,9 @@ function native(): Native | null {
 
 /** From here on native code wins over WebAssembly. */
 const NATIVE_FROM = 4096;
+/** So many small inputs cost less in native code than WebAssembly takes to start, about 15 ms. */
+const WASM_AFTER = 4000;
+let smallInputs = 0;
 const CHUNK = 256 * 1024;
 /** Bytes between two pauses of the asynchronous functions: some 30 ms with native code. */
 const PAUSE_EVERY = 64 * 1024 * 1024;
@@ -42,7 +46,7 @@ export const hashIn = (context: string, text: string): Digest => hashText(`${con
 
 /** BLAKE3 of some bytes. */
 export function hashBytes(bytes: Uint8Array): Digest {
-  if (bytes.length >= NATIVE_FROM) {
+  if (bytes.length >= NATIVE_FROM || ++smallInputs <= WASM_AFTER) {
     const fast = native();
     if (fast) return fast.blake3(bytes).toString('hex') as Digest;
     // WebAssembly copies its whole input: big ones go in piece by piece.
