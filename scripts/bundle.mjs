@@ -22,8 +22,6 @@ const OUTSIDE = ['blake3', '@napi-rs/blake-hash'];
 function urlOf(path) {
   const file = relative(DIST, path);
   if (!file.startsWith('..')) return `urlOf(${JSON.stringify(`./${file}`)})`;
-  // lmdb looks for its native part and its dictionary from where its own CommonJS build lies.
-  if (path.includes('/node_modules/lmdb/')) return 'urlOf("lmdb")';
   return 'urlOf("./bundle/main.cjs")';
 }
 
@@ -33,6 +31,8 @@ const INLINED = [
   ['kleur/index.mjs', 'process.stdout && process.stdout.isTTY', 'false'],
   // fdir looks for a picomatch of its own, to filter by globs, which tinyglobby never asks it for.
   ['fdir/dist/index.mjs', '__require.resolve("picomatch")', '__require.resolve("./no-picomatch")'],
+  // lmdb looks for its native part and its dictionary from where it lies.
+  ['lmdb/dist/index.cjs', "'file:' + __filename", 'urlOf("lmdb")'],
   ['msgpackr-extract/index.js', '__dirname', '"msgpackr-extract"'],
   ['src/hash/digest.js', "require('@napi-rs/blake-hash')", 'nativePackage.blakeHash()'],
   ['src/workflow/schema.js', 'createRequire(import.meta.url)(packageFile(VALIDATORS))', 'compiledSchema()'],
@@ -44,15 +44,17 @@ const compiledSchema = () => require(${JSON.stringify(join(DIST, 'schema-validat
 const atRunTime = {
   name: 'what modules find out at run time',
   setup(on) {
-    on.onLoad({ filter: /\.m?js$/ }, ({ path }) => {
+    on.onLoad({ filter: /\.[cm]?js$/ }, ({ path }) => {
       const original = readFileSync(path, 'utf8');
       let text = original;
       for (const [file, from, to] of INLINED) {
         if (!path.endsWith(file)) continue;
         if (!text.includes(from)) throw new Error(`${path} has no ${from}: see INLINED in scripts/bundle.mjs`);
-        text = text.replace(from, to);
+        text = text.replaceAll(from, to);
         if (/nativePackage|compiledSchema/.test(to)) text = IMPORTS + text;
       }
+      // Bundling renames what lies at the top of an ES module, also what a text to be evaluated names.
+      if (/\beval\(/.test(text) && !path.endsWith('.cjs')) throw new Error(`${path} uses eval: bundle its CommonJS build`);
       text = text.replaceAll('import.meta.url', urlOf(path));
       return text === original ? undefined : { contents: text, loader: 'js' };
     });
@@ -70,7 +72,11 @@ const { outputFiles } = await build({
   outdir: BUNDLE,
   chunkNames: '[name]-[hash]',
   external: OUTSIDE,
-  alias: { 'node-gyp-build-optional-packages': './scripts/native-package.cjs' },
+  alias: {
+    // Its ES modules use those of ordered-binary, which evaluates text with names of its own.
+    lmdb: './node_modules/lmdb/dist/index.cjs',
+    'node-gyp-build-optional-packages': './scripts/native-package.cjs',
+  },
   plugins: [atRunTime],
   sourcemap: 'inline',
   sourcesContent: false,
