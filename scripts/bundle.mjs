@@ -54,7 +54,8 @@ const atRunTime = {
         if (/nativePackage|compiledSchema/.test(to)) text = IMPORTS + text;
       }
       // Bundling renames what lies at the top of an ES module, also what a text to be evaluated names.
-      if (/\beval\(/.test(text) && !path.endsWith('.cjs')) throw new Error(`${path} uses eval: bundle its CommonJS build`);
+      if (/\beval\(/.test(text) && !path.endsWith('.cjs'))
+        throw new Error(`${path} uses eval: bundle its CommonJS build`);
       text = text.replaceAll('import.meta.url', urlOf(path));
       return text === original ? undefined : { contents: text, loader: 'js' };
     });

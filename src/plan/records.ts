@@ -119,14 +119,16 @@ export class Records {
   }
 
   setCurrent(job: Job, trace: Trace): void {
+    this.parts.index.transaction(() => this.putCurrent(job, trace));
+  }
+
+  private putCurrent(job: Job, trace: Trace): void {
     const { index, tree } = this.parts;
-    index.transaction(() => {
-      index.setCurrent(tree, job.id, trace.actionKey);
-      index.putMade(
-        tree,
-        job.outputs.map((output) => job.pathOf(output)),
-      );
-    });
+    index.setCurrent(tree, job.id, trace.actionKey);
+    index.putMade(
+      tree,
+      job.outputs.map((output) => job.pathOf(output)),
+    );
   }
 
   async putAttempt(attempt: Attempt): Promise<void> {
@@ -137,24 +139,24 @@ export class Records {
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  restore(job: Job, trace: Trace, origin: Origin): boolean {
-    if (!this.bringBack(job, trace.manifest)) return false;
+  async restore(job: Job, trace: Trace, origin: Origin): Promise<boolean> {
+    if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index } = this.parts;
-    if (trace.origin !== origin && trace.origin === 'built') {
-      this.last = undefined;
-      index.transaction(() => {
+    await index.soon(() => {
+      if (trace.origin !== origin && trace.origin === 'built') {
+        this.last = undefined;
         index.putTrace({ ...trace, origin });
-      });
-    }
-    this.setCurrent(job, trace);
+      }
+      this.putCurrent(job, trace);
+    });
     return true;
   }
 
   /** Brings back the outputs of a job that is no longer in the workflow; `same`: they are all there. */
-  restoreTrace(trace: Trace): 'same' | 'restored' | 'evicted' {
+  async restoreTrace(trace: Trace): Promise<'same' | 'restored' | 'evicted'> {
     const { root, index, tree, blobs, files } = this.parts;
     if (compareOutputs(root, trace.dir, trace.manifest, files).state === 'same') return 'same';
-    if (!restoreOutputs(root, trace.dir, trace.manifest, blobs, files).ok) return 'evicted';
+    if (!(await restoreOutputs(root, trace.dir, trace.manifest, blobs, files)).ok) return 'evicted';
     index.transaction(() => {
       index.setCurrent(tree, trace.jobId, trace.actionKey);
       index.putMade(tree, this.pathsOf(trace));
@@ -168,10 +170,10 @@ export class Records {
   }
 
   /** Brings outputs back, without a word on record. */
-  bringBack(job: Job, manifest: Manifest): boolean {
+  async bringBack(job: Job, manifest: Manifest): Promise<boolean> {
     const { root, blobs, files } = this.parts;
     if (compareOutputs(root, job.dir, manifest, files).state === 'same') return true;
-    return restoreOutputs(root, job.dir, manifest, blobs, files).ok;
+    return (await restoreOutputs(root, job.dir, manifest, blobs, files)).ok;
   }
 
   /** Was this path, or a folder above it, an output of a job of this work tree? */
