@@ -7,17 +7,19 @@ import { earlyOptions, parseArgv } from './options.ts';
 import { Screen } from './screen.ts';
 import { safeLines } from '../report/format.ts';
 import { isLimit, systemText } from '../store/write-failed.ts';
+import { writeOut } from './write-out.ts';
 
 /** Runs one command line; never rejects. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  process.stdout.on('error', ignoreClosedPipe);
-  process.stderr.on('error', ignoreClosedPipe);
   const parsed = parseArgv(argv, process.env);
   if (!parsed.ok) {
+    quietPipes();
     new Screen(earlyOptions(argv, process.env)).diagnostics(parsed.error);
     return EXIT.usage;
   }
-  const screen = new Screen(parsed.value.common);
+  const { command, common } = parsed.value;
+  if (command !== 'help' && command !== 'version') quietPipes();
+  const screen = new Screen(common);
   try {
     return await run(parsed.value, screen);
   } catch (problem) {
@@ -30,9 +32,9 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
       screen.diagnostics([limit]);
       return EXIT.jobFailed;
     }
-    const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+    const { readableStack } = await import('./stack.ts');
     process.stderr.write(
-      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${safeLines(stack)}\n`,
+      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${safeLines(readableStack(problem))}\n`,
     );
     return EXIT.bug;
   }
@@ -50,14 +52,12 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     case 'help': {
       const { helpText } = await import('./help.ts');
       const text = helpText(invocation.topic);
-      if (screen.json) screen.document({ help: text });
-      else screen.text(text);
+      writeOut(screen.json ? `${JSON.stringify({ help: text })}\n` : text);
       return EXIT.ok;
     }
     case 'version': {
       const { version } = await import('./version.ts');
-      if (screen.json) screen.document({ version: version() });
-      else screen.text(`${version()}\n`);
+      writeOut(screen.json ? `${JSON.stringify({ version: version() })}\n` : `${version()}\n`);
       return EXIT.ok;
     }
     case 'build':
@@ -131,6 +131,11 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
 }
 
 /** `lhb summary | head` ends quietly. */
+function quietPipes(): void {
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
+}
+
 function ignoreClosedPipe(problem: NodeJS.ErrnoException): void {
   if (problem.code !== 'EPIPE') throw problem;
   process.exitCode = EXIT.ok;

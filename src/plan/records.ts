@@ -199,14 +199,16 @@ export class Records {
   }
 
   setCurrent(job: Job, trace: TraceCore): void {
+    this.parts.index.transaction(() => this.putCurrent(job, trace));
+  }
+
+  private putCurrent(job: Job, trace: TraceCore): void {
     const { index, tree } = this.parts;
-    index.transaction(() => {
-      index.setCurrent(tree, job.id, trace.actionKey);
-      index.putMade(
-        tree,
-        job.outputs.map((output) => job.pathOf(output)),
-      );
-    });
+    index.setCurrent(tree, job.id, trace.actionKey);
+    index.putMade(
+      tree,
+      job.outputs.map((output) => job.pathOf(output)),
+    );
   }
 
   async putAttempt(attempt: Attempt): Promise<void> {
@@ -218,17 +220,17 @@ export class Records {
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  restore(job: Job, trace: TraceCore, origin: Origin): boolean {
-    if (!this.bringBack(job, trace.manifest)) return false;
+  async restore(job: Job, trace: TraceCore, origin: Origin): Promise<boolean> {
+    if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index } = this.parts;
     const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : undefined;
-    if (whole !== undefined) {
-      this.last = undefined;
-      index.transaction(() => {
+    await index.soon(() => {
+      if (whole !== undefined) {
+        this.last = undefined;
         index.putTrace({ ...whole, origin });
-      });
-    }
-    this.setCurrent(job, trace);
+      }
+      this.putCurrent(job, trace);
+    });
     return true;
   }
 
@@ -236,14 +238,14 @@ export class Records {
    * Brings back the outputs of a job that is no longer in the workflow; `same`: they are all there.
    * @returns else, in a sentence, why it is not done: no workflow vouches for the paths of such a record
    */
-  restoreTrace(trace: Trace): 'same' | 'restored' | 'evicted' | { readonly refused: string } {
+  async restoreTrace(trace: Trace): Promise<'same' | 'restored' | 'evicted' | { readonly refused: string }> {
     const { root, index, tree, blobs, files } = this.parts;
     const wrong = wrongPath(trace.dir, trace.manifest);
     if (wrong !== undefined) return { refused: wrong };
     if (compareOutputs(root, trace.dir, trace.manifest, files).state === 'same') return 'same';
     const refused = this.whyNotThere(trace);
     if (refused !== undefined) return { refused };
-    if (!restoreOutputs(root, trace.dir, trace.manifest, blobs, files).ok) return 'evicted';
+    if (!(await restoreOutputs(root, trace.dir, trace.manifest, blobs, files)).ok) return 'evicted';
     index.transaction(() => {
       index.setCurrent(tree, trace.jobId, trace.actionKey);
       index.putMade(tree, this.pathsOf(trace));
@@ -272,14 +274,14 @@ export class Records {
   }
 
   /** Brings outputs back, without a word on record. */
-  bringBack(job: Job, manifest: Manifest): boolean {
+  async bringBack(job: Job, manifest: Manifest): Promise<boolean> {
     const { root, blobs, files } = this.parts;
     // A record may come from elsewhere; what the job does not declare is not its to write.
     const paths = new Set(job.outputs.map((output) => output.inDir));
     if (!manifest.every((output) => paths.has(output.path))) return false;
     this.removeStrayFolder(job);
     if (compareOutputs(root, job.dir, manifest, files).state === 'same') return true;
-    return restoreOutputs(root, job.dir, manifest, blobs, files).ok;
+    return (await restoreOutputs(root, job.dir, manifest, blobs, files)).ok;
   }
 
   /** Was this path, or a folder above it, an output of a job of this work tree? */

@@ -306,12 +306,12 @@ export class JobRunner {
 
   /** Brings a result's outputs back; false where bytes are missing, which makes the record a miss. */
   restore(job: Job, trace: TraceCore): Promise<boolean> {
-    return Promise.resolve(this.parts.records.restore(job, trace, 'restored'));
+    return this.parts.records.restore(job, trace, 'restored');
   }
 
   /** Brings back outputs that are not on disk, as temp ones, without a word on record. */
   bringBack(job: Job, manifest: Manifest): Promise<boolean> {
-    return Promise.resolve(this.parts.records.bringBack(job, manifest));
+    return this.parts.records.bringBack(job, manifest);
   }
 
   /** The work tree holds this result already: notes it where that is not on record. */

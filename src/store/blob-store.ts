@@ -12,7 +12,7 @@ import type { Digest } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
-import { shareBytes, tryHardLink, tryReflink, type LinkMode } from '../fs/link.ts';
+import { tryHardLink, tryReflink, type LinkMode, type Shared } from '../fs/link.ts';
 import {
   isExecutable,
   isRacy,
@@ -22,7 +22,8 @@ import {
   type StatSignature,
 } from '../fs/stat-signature.ts';
 import { moveInto } from '../fs/move.ts';
-import { hashFile, hashFileAsync } from '../hash/digest.ts';
+import { hashFile, type FileDigest } from '../hash/digest.ts';
+import { copyAndHash, hashFileAsync } from '../hash/hash-file.ts';
 import { listBlobs, type Blob } from './blob-list.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
 
@@ -125,9 +126,7 @@ export class BlobStore {
     }
     // The stored bytes are what is hashed, so the name is right whatever happens to the file meanwhile.
     try {
-      if (!reflink) shareBytes(path, temporary, 'copy');
-      chmodSync(temporary, 0o600);
-      const { digest, size } = await hashFileAsync(temporary);
+      const { digest, size } = reflink ? await hashFileAsync(temporary) : await copyAndHash(path, temporary);
       const standing = await this.check(digest, exec);
       if (standing === 'damaged') this.quarantine(digest, exec);
       if (standing !== 'ok') this.#name(temporary, digest, exec, stats.mtimeMs);
@@ -219,8 +218,7 @@ export class BlobStore {
     }
     const temporary = this.#temporary();
     try {
-      shareBytes(from, temporary, 'copy');
-      chmodSync(temporary, 0o600);
+      await copyAndHash(from, temporary);
       if ((await this.check(digest, exec)) === 'damaged') this.quarantine(digest, exec);
       return (await this.adopt(temporary, exec, digest)) !== undefined;
     } finally {
@@ -268,16 +266,16 @@ export class BlobStore {
    * Brings a blob out, verified, under a temporary name in the work tree's tmp/: rename it into place, or remove it. A
    * damaged blob is moved away and counts as missing.
    */
-  stage(digest: Digest, exec: boolean): { readonly temporary: string } | 'missing' | 'damaged' {
+  async stage(digest: Digest, exec: boolean): Promise<{ readonly temporary: string } | 'missing' | 'damaged'> {
     const temporary = this.temporaryInWork();
+    const blob = blobPath(this.layout, digest, exec);
     try {
-      if (!lstatSync(blobPath(this.layout, digest, exec)).isFile()) {
+      if (!lstatSync(blob).isFile()) {
         this.quarantine(digest, exec);
         return 'damaged';
       }
-      const shared = shareBytes(blobPath(this.layout, digest, exec), temporary, this.#link);
-      const { mtimeMs } = statSync(temporary);
-      if (hashFile(temporary).digest !== digest) {
+      const { shared, found } = await this.#bringOut(blob, temporary);
+      if (found !== digest) {
         rmSync(temporary, { force: true });
         this.quarantine(digest, exec);
         return 'damaged';
@@ -285,6 +283,7 @@ export class BlobStore {
       // Someone may have changed the mode through another link of the same file.
       if (shared === 'hardlink') restoreMode(temporary, exec);
       else {
+        const { mtimeMs } = statSync(blob);
         chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
         const second = Math.floor((isWholeSecond(mtimeMs) ? mtimeMs : Date.now()) / 1000);
         utimesSync(temporary, second, second);
@@ -297,9 +296,21 @@ export class BlobStore {
     }
   }
 
+  /** Shares a blob's bytes with a new file, and hashes what that file has now. */
+  async #bringOut(blob: string, to: string): Promise<{ readonly shared: Shared; readonly found: Digest }> {
+    const digestOf = async (hashed: Promise<FileDigest>): Promise<Digest> => (await hashed).digest;
+    const [reflink, hardlink] = [
+      this.#link === 'auto' || this.#link === 'reflink',
+      this.#link === 'auto' || this.#link === 'hardlink',
+    ];
+    if (reflink && tryReflink(blob, to)) return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
+    if (hardlink && tryHardLink(blob, to)) return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
+    return { shared: 'copy', found: await digestOf(copyAndHash(blob, to)) };
+  }
+
   /** Puts a blob's bytes at `dest` (absolute; its folder exists), in the place of any file there, at once or not at all. */
-  materialise(digest: Digest, exec: boolean, dest: string): BlobState {
-    const staged = this.stage(digest, exec);
+  async materialise(digest: Digest, exec: boolean, dest: string): Promise<BlobState> {
+    const staged = await this.stage(digest, exec);
     if (typeof staged === 'string') return staged;
     moveInto(staged.temporary, dest);
     return 'ok';

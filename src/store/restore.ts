@@ -11,6 +11,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
+import { concurrently } from '../base/concurrently.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { step } from '../base/step.ts';
 import { temporaryBeside } from '../fs/atomic-write.ts';
@@ -33,33 +34,36 @@ export type RestoreProblem =
 
 type FileEntry = Extract<Entry, { type: 'file' }>;
 
+/** Big files are read in other threads meanwhile. */
+const FILES_AT_ONCE = 8;
+
 /**
  * Puts all outputs of a manifest in place: first every blob is brought out and verified, then files are renamed in and trees
  * are swapped. What stands at the path of an output goes, extra files in its trees too. If a blob is missing, nothing changed.
  * @param root the workflow's folder, absolute; @param dir the job's folder, from root
  * @param digests learns the digests of the files that are put there
  */
-export function restoreOutputs(
+export async function restoreOutputs(
   root: string,
   dir: string,
   manifest: Manifest,
   blobs: BlobStore,
   digests?: FileDigests,
-): Result<void, RestoreProblem> {
+): Promise<Result<void, RestoreProblem>> {
   const wrong = wrongPath(dir, manifest);
   if (wrong !== undefined) return err({ kind: 'invalid', message: wrong });
   const staged = new Map<FileEntry, string>();
   try {
     const evicted: string[] = [];
-    for (const output of manifest) {
-      for (const entry of output.entries) {
-        if (entry.type !== 'file') continue;
-        const blob = blobs.stage(entry.digest, entry.exec);
-        if (typeof blob === 'string') evicted.push(join(dir, output.path, entry.path));
-        else staged.set(entry, blob.temporary);
-      }
-    }
-    if (evicted.length > 0) return err({ kind: 'evicted', paths: evicted });
+    const files = manifest.flatMap((output) =>
+      output.entries.flatMap((entry) => (entry.type === 'file' ? [{ output, entry }] : [])),
+    );
+    await concurrently(files, FILES_AT_ONCE, async ({ output, entry }) => {
+      const blob = await blobs.stage(entry.digest, entry.exec);
+      if (typeof blob === 'string') evicted.push(join(dir, output.path, entry.path));
+      else staged.set(entry, blob.temporary);
+    });
+    if (evicted.length > 0) return err({ kind: 'evicted', paths: evicted.toSorted() });
     step('restore:staged');
     // Trees first: a file that is declared by itself may lie in a tree of the same job.
     for (const output of [...manifest].sort((a, b) => Number(b.tree) - Number(a.tree))) {

@@ -153,7 +153,7 @@ export class Rig {
   /** Runs the program to its end. A bug of the program (exit 70, a stack trace) fails the test wherever it shows. */
   async lhbWith(options: StartOptions, ...args: string[]): Promise<Ended> {
     const ended = await this.start(options, ...args).done;
-    const trace = /^\s+at .*(dist\/src\/|node_modules\/|node:internal).*:\d+:\d+\)?$/m.test(ended.stderr);
+    const trace = /^\s+at .*(dist\/(src|bundle)\/|node_modules\/|node:internal).*:\d+:\d+\)?$/m.test(ended.stderr);
     assert.ok(ended.code !== 70 && !trace, `lhb ${args.join(' ')}: a bug of the program\n${ended.stderr}`);
     return ended;
   }
