@@ -75,11 +75,16 @@ function evenOut(index: IndexDb, layout: StoreLayout, log: TraceLog, tell: (warn
   const size = log.size();
   const known = index.logged(log.tree);
   if (size !== undefined && size > (known ?? 0)) replayLog(index, log, known ?? 0);
-  else if (size === undefined && known === undefined && isNew(index, log.tree)) index.setLogged(log.tree, log.create([]));
+  else if (size === undefined && known === undefined && isNew(index, log.tree))
+    index.setLogged(log.tree, log.create([]));
   else if (size === undefined || size < (known ?? 0)) {
     const added = completeLog(index, layout, log);
     if (moved === undefined && added === 0) return;
-    const what = moved ? `was no file, which lies in ${moved} now, and` : size === undefined ? 'was lost and' : 'was cut short and';
+    const what = moved
+      ? `was no file, which lies in ${moved} now, and`
+      : size === undefined
+        ? 'was lost and'
+        : 'was cut short and';
     const results = added === 1 ? '1 result' : `${added} results`;
     tell(warning('store/log-lost', `the trace log ${log.path} ${what} was written anew: ${results} from the index`));
   }

@@ -18,7 +18,14 @@ const WHY: Readonly<Record<string, string>> = {
 };
 
 /** LMDB gives the system's numbers. */
-const NUMBERS: Readonly<Record<number, string>> = { 5: 'EIO', 13: 'EACCES', 24: 'EMFILE', 28: 'ENOSPC', 30: 'EROFS', 122: 'EDQUOT' };
+const NUMBERS: Readonly<Record<number, string>> = {
+  5: 'EIO',
+  13: 'EACCES',
+  24: 'EMFILE',
+  28: 'ENOSPC',
+  30: 'EROFS',
+  122: 'EDQUOT',
+};
 
 /** The system's name of an error, of those of LMDB too. */
 export function codeOf(cause: unknown): string | undefined {
@@ -55,9 +62,12 @@ const refused = (what: string, path: string, cause: unknown, why: string): Diagn
 /** A system error in one sentence: with what to do, where the machine is at its limits, else in the system's words. */
 export function systemText(cause: Error): string {
   const code = codeOf(cause);
-  const path = 'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
+  const path =
+    'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
   if (code === undefined || !LIMITS.has(code)) return cause.message;
   const what = path === '' ? 'a file' : path;
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return `${what} cannot be opened: ${whyNot(cause)}; ${writeHint(path, code)}`;
   return `${what} cannot be written: ${whyNot(cause)}; ${writeHint(path, code)}`;
 }
 
