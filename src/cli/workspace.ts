@@ -9,6 +9,7 @@ import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
 import { unless } from '../fs/errno.ts';
 import { looks } from '../fs/looks.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import type { FileSystem } from '../fs/mounts.ts';
 import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
 import type { JobGraph } from '../graph/graph.ts';
@@ -117,7 +118,7 @@ export function openWorkspace(
   const version = found.state === 'older' ? found.version : found.state === 'repaired' ? 1 : undefined;
   const tree = treeId(root, write);
   if (write) {
-    mkdirSync(work.tmp, { recursive: true });
+    makeFolder(work.tmp, work.dir);
     registerTree(layout, tree, root);
     const busy = collector(layout);
     if (busy !== undefined) return err([collecting(busy)]);

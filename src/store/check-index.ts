@@ -4,7 +4,7 @@ import { bytesOf, openTables, type Tables } from './index-tables.ts';
 import { unseal } from './sealed-line.ts';
 
 /** What is wrong with the tables, or undefined. */
-function problemIn({ root, traces, ...others }: Tables): string | undefined {
+function problemIn({ root: _root, traces, ...others }: Tables): string | undefined {
   let count = 0;
   for (const key of traces.getKeys()) {
     count++;

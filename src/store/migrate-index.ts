@@ -11,12 +11,12 @@ export function migrateIndex(dir: string): void {
   const { root, traces, files } = tables;
   const old = { traces: openOldTable(root, 'traces'), files: openOldTable(root, 'files') };
   root.transactionSync(() => {
-    for (const key of [...old.traces.getKeys()]) {
+    for (const key of Array.from(old.traces.getKeys())) {
       const trace = decodeTrace(old.traces.get(key));
       if (trace) void traces.put(key, traceLine(trace));
       void old.traces.remove(key);
     }
-    for (const key of [...old.files.getKeys()]) {
+    for (const key of Array.from(old.files.getKeys())) {
       const record = decodeFile1(old.files.getBinary(key));
       if (record) void files.put(key, encodeFile(String(key), record));
       void old.files.remove(key);

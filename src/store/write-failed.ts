@@ -69,6 +69,8 @@ export function systemText(cause: Error): string {
     'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
   if (code === undefined || !LIMITS.has(code)) return cause.message;
   const what = path === '' ? 'a file' : path;
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return `${what} cannot be opened: ${whyNot(cause)}; ${writeHint(path, code)}`;
   return `${what} cannot be written: ${whyNot(cause)}; ${writeHint(path, code)}`;
 }
 
@@ -106,6 +108,7 @@ export function writeHint(path: string, code: string | undefined): string {
       return 'allow more open files (`ulimit -n 1024`), or fewer jobs at once (-j), and build again';
     case 'ENFILE':
       return 'close other programs, or allow more open files on this machine';
+    case undefined:
     default:
       return `check the permissions of ${folder}`;
   }
