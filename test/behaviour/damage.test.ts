@@ -480,9 +480,9 @@ for (const each of CASES) {
     const ended = await rig.lhb('build');
     assert.is(ended.code, each.code ?? 0, ended.stderr);
     if (each.says) assert.match(ended.stderr, each.says);
-    if (each.then) {
+    if (each.after) {
       assert.equal(rig.ranSince(), []);
-      each.then(rig);
+      each.after(rig);
       await rig.ok('build');
     }
     runsAre(rig, ended, each.runs);
