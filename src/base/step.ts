@@ -30,6 +30,10 @@
 //   lock:noted       who takes it stands beside it
 //   lock:taken       it is held
 //   rebuild:made     an index that was lost has been made again, aside
+// in `lhb gc`:
+//   gc:records       some records that nothing refers to are gone
+//   gc:blob          so are bytes that no record names
+//   log:replaced     a trace log is written anew without them
 // where an earlier build was killed:
 //   strays:before, strays:after   around ending what must not run on
 //   launches:kept    `.lhb/launches` is rewritten with what is taken over
