@@ -3,6 +3,7 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -18,9 +19,10 @@ import { tmpdir } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Digest } from '../../src/base/brand.ts';
+import { signatureOf } from '../../src/fs/stat-signature.ts';
 import { captureOutputs, type OutputProblem } from '../../src/store/capture.ts';
 import { compareOutputs, type DiskState } from '../../src/store/compare.ts';
-import { FileDigests } from '../../src/store/file-digests.ts';
+import { FileDigests, type FileRecord } from '../../src/store/file-digests.ts';
 import { filesOf, keyDigestWithin, type Declared, type Manifest } from '../../src/store/manifest.ts';
 import { removeOutputs, restoreOutputs, wrongPath } from '../../src/store/restore.ts';
 import { file, tree, withStore, type Bench } from './support.ts';
@@ -381,6 +383,23 @@ test('a file or folder in a tree has the key digest that it would have alone', (
     assert.is(keyDigestWithin(whole, 'latest'), sub.keyDigest);
     assert.is(keyDigestWithin(whole, ''), whole.keyDigest);
     assert.is(keyDigestWithin(whole, 'none'), undefined);
+  }));
+
+test('outputs that share an inode have one digest, and a write through one of them is seen in all', () =>
+  withStore('auto', (bench) => {
+    bench.write('runs/a/one', 'first');
+    linkSync(bench.path('runs/a/one'), bench.path('runs/a/two'));
+    const noted = 'ab'.repeat(32) as Digest;
+    const signature = signatureOf(statSync(bench.path('runs/a/one')));
+    const getFile = (path: string): FileRecord | undefined =>
+      path === 'runs/a/one' ? { signature, digest: noted } : undefined;
+    const digests = new FileDigests(bench.root, { getFile, putFiles: () => undefined });
+    const of = (name: string): string | undefined => digests.digest(`runs/a/${name}`)?.digest;
+    assert.is(of('one'), noted);
+    assert.is(of('two'), noted, 'read, though its inode was known');
+    appendFileSync(bench.path('runs/a/two'), ' and more');
+    assert.is.not(of('two'), noted);
+    assert.is(of('one'), of('two'));
   }));
 
 test('ignored fields do not count in keys, and the whole file is stored', () =>
