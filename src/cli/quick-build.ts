@@ -11,7 +11,7 @@ import { readSnapshot, STATE, type Snapshot } from '../plan/snapshot.ts';
 import { openReporter } from '../report/open-reporter.ts';
 import { Announcer } from '../schedule/announcer.ts';
 import { lmdbMark } from '../store/lmdb-file.ts';
-import { workLayout, type WorkLayout } from '../store/layout.ts';
+import { storeLayout, workLayout, type WorkLayout } from '../store/layout.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { findWorkflow } from './find-workflow.ts';
 import type { BuildOptions, CommonOptions } from './invocation.ts';
@@ -87,6 +87,8 @@ function compare(common: CommonOptions, file: string, work: WorkLayout): Standin
   const snapshot = readSnapshot(work.snapshot);
   if (
     snapshot === undefined ||
+    // A gc removes something from the store: no build begins.
+    existsSync(storeLayout(snapshot.evidence.words['store'] ?? '').collecting) ||
     !evidenceHolds(snapshot.evidence, currentWords(snapshot.evidence.words, common, file, work), process.env, root)
   ) {
     helper?.end();
