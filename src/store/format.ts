@@ -30,13 +30,15 @@ export function openFormat(layout: StoreLayout, readOnly: boolean): Result<Forma
     text = readFileSync(layout.format, 'utf8');
   } catch (cause) {
     const code = errno(cause);
-    if (code === 'EISDIR') return repair(layout, 'is a folder');
+    if (code === 'EISDIR' && isStore(layout)) return repair(layout, 'is a folder', readOnly);
     if (code !== 'ENOENT' && code !== 'ENOTDIR') return err([unreadable(layout, cause)]);
-    if (existsSync(layout.index)) return repair(layout, 'was lost');
+    if (existsSync(layout.index)) return repair(layout, 'was lost', readOnly);
     return readOnly ? ok({ state: 'absent' }) : create(layout);
   }
   const version = Number(/^lhb store ([1-9]\d*)\s*$/.exec(text)?.[1]);
-  if (!Number.isSafeInteger(version)) return repair(layout, 'held no version');
+  if (!Number.isSafeInteger(version)) {
+    return isStore(layout) ? repair(layout, 'held no version', readOnly) : err([noStore(layout)]);
+  }
   if (version > FORMAT_VERSION) {
     return err([
       error(
@@ -59,8 +61,12 @@ function create(layout: StoreLayout): Result<FormatState> {
   }
 }
 
+/** Is the folder one of lhb's, whatever its file `format` says? A folder of the user's own may have a file of that name. */
+const isStore = (layout: StoreLayout): boolean => existsSync(layout.blobs) && existsSync(layout.index);
+
 /** Its version is taken for this one's: an older index shows itself by its tables. */
-function repair(layout: StoreLayout, why: string): Result<FormatState> {
+function repair(layout: StoreLayout, why: string, readOnly: boolean): Result<FormatState> {
+  if (readOnly) return ok({ state: 'repaired', why: `the file ${layout.format} ${why}; the next build writes it anew` });
   try {
     if (why === 'is a folder') {
       mkdirSync(layout.damaged, { recursive: true });
@@ -82,6 +88,11 @@ function notMade(layout: StoreLayout, cause: unknown): Diagnostic[] {
   if (failed === undefined) throw cause;
   return [...failed.diagnostics];
 }
+
+const noStore = (layout: StoreLayout): Diagnostic =>
+  error('store/unreadable', `the store ${layout.root} has no version in its file \`format\``, {
+    hint: 'everything in the store can be made again: move the folder away, and build',
+  });
 
 const unreadable = (layout: StoreLayout, cause: unknown): Diagnostic =>
   error('store/unreadable', `the store ${layout.root} cannot be read (${errno(cause) ?? 'unknown error'})`, {
