@@ -11,6 +11,7 @@ import { readSnapshot, STATE, type Snapshot } from '../plan/snapshot.ts';
 import { openReporter } from '../report/open-reporter.ts';
 import { Announcer } from '../schedule/announcer.ts';
 import { lmdbMark } from '../store/lmdb-file.ts';
+import { wasClosed } from '../store/index-state.ts';
 import { storeLayout, workLayout, type WorkLayout } from '../store/layout.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { findWorkflow } from './find-workflow.ts';
@@ -89,6 +90,8 @@ function compare(common: CommonOptions, file: string, work: WorkLayout): Standin
     snapshot === undefined ||
     // A gc removes something from the store: no build begins.
     existsSync(storeLayout(snapshot.evidence.words['store'] ?? '').collecting) ||
+    // Someone wrote to the index who is no lhb, or did not get to close it: it is looked through first.
+    !wasClosed(snapshot.evidence.words['index'] ?? '') ||
     !evidenceHolds(snapshot.evidence, currentWords(snapshot.evidence.words, common, file, work), process.env, root)
   ) {
     helper?.end();

@@ -1,5 +1,7 @@
 // A program of its own, `node check-index.js FOLDER`: reads all of an index, for LMDB may crash on one that is damaged.
 // Exit code 0 if it is sound, 3 with one sentence on stdout if it is not; anything else is a crash of the reader.
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { bytesOf, openTables, type Tables } from './index-tables.ts';
 import { unseal } from './sealed-line.ts';
 
@@ -27,11 +29,16 @@ function problemIn({ root: _root, traces, ...others }: Tables): string | undefin
 const entries = (table: Tables['traces']): number =>
   Number((table.getStats() as { readonly entryCount?: number }).entryCount);
 
+/** LMDB's two pages about the file itself, at the page size that it has everywhere but on few machines. */
+const FIRST_PAGES = 2 * 4096;
+
 const [, , dir = ''] = process.argv;
 let problem: string | undefined;
 try {
   const tables = openTables(dir, { readOnly: true });
-  problem = tables && problemIn(tables);
+  // Beyond its two first pages an index has tables.
+  if (tables !== undefined) problem = problemIn(tables);
+  else if (statSync(join(dir, 'data.mdb')).size > FIRST_PAGES) problem = 'its tables cannot be found';
 } catch (cause) {
   problem = `it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
 }

@@ -30,14 +30,14 @@ export function openFormat(layout: StoreLayout, readOnly: boolean): Result<Forma
     text = readFileSync(layout.format, 'utf8');
   } catch (cause) {
     const code = errno(cause);
-    if (code === 'EISDIR' && isStore(layout)) return repair(layout, 'is a folder', readOnly);
+    if (code === 'EISDIR' && isStore(layout)) return repair(layout, 'is a folder');
     if (code !== 'ENOENT' && code !== 'ENOTDIR') return err([unreadable(layout, cause)]);
-    if (existsSync(layout.index)) return repair(layout, 'was lost', readOnly);
+    if (existsSync(layout.index)) return repair(layout, 'was lost');
     return readOnly ? ok({ state: 'absent' }) : create(layout);
   }
   const version = Number(/^lhb store ([1-9]\d*)\s*$/.exec(text)?.[1]);
   if (!Number.isSafeInteger(version)) {
-    return isStore(layout) ? repair(layout, 'held no version', readOnly) : err([noStore(layout)]);
+    return isStore(layout) ? repair(layout, 'held no version') : err([noStore(layout)]);
   }
   if (version > FORMAT_VERSION) {
     return err([
@@ -65,8 +65,7 @@ function create(layout: StoreLayout): Result<FormatState> {
 const isStore = (layout: StoreLayout): boolean => existsSync(layout.blobs) && existsSync(layout.index);
 
 /** Its version is taken for this one's: an older index shows itself by its tables. */
-function repair(layout: StoreLayout, why: string, readOnly: boolean): Result<FormatState> {
-  if (readOnly) return ok({ state: 'repaired', why: `the file ${layout.format} ${why}; the next build writes it anew` });
+function repair(layout: StoreLayout, why: string): Result<FormatState> {
   try {
     if (why === 'is a folder') {
       mkdirSync(layout.damaged, { recursive: true });

@@ -60,6 +60,9 @@ export function markOpen(dir: string): () => void {
 
 export const noteClosed = (dir: string): void => writeAtomic(join(dir, NOTE), signature(dir));
 
+/** Is the index as the last one who wrote to it has closed it? */
+export const wasClosed = (dir: string): boolean => isNoted(dir, signature(dir));
+
 const isNoted = (dir: string, now: string): boolean =>
   unless(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES'], () => readFileSync(join(dir, NOTE), 'utf8')) === now;
 
