@@ -18,6 +18,11 @@ export type IndexState =
   /** `why`: words that follow "the index … is damaged: ". */
   | { readonly state: 'damaged'; readonly why: string };
 
+/** How long an index may take to be made. */
+const MOST_TRIES = 100;
+const PAUSE_MS = 20;
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+
 const NOTE = 'closed';
 const MARK = 'open-';
 
@@ -26,7 +31,12 @@ export function stateOfIndex(dir: string, whole = false): IndexState {
   const file = join(dir, 'data.mdb');
   const before = signature(dir);
   try {
-    const found = lmdbFileState(file);
+    let found = lmdbFileState(file);
+    // One that is just being made has no whole page yet: it is no damage, and soon over.
+    for (let tries = 0; found === 'damaged' && tries < MOST_TRIES && writers(dir).some(({ lives }) => lives); tries++) {
+      Atomics.wait(PAUSE, 0, 0, PAUSE_MS);
+      found = lmdbFileState(file);
+    }
     if (found === 'damaged') return { state: 'damaged', why: 'its file data.mdb is no index, or a part of one' };
     if (found === 'absent') return { state: 'absent' };
   } catch (cause) {
