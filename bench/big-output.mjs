@@ -9,9 +9,9 @@ const ROUNDS = 5;
 const MB = 1024 * 1024;
 
 const B3SUM = [
-  ['b3sum --no-mmap --num-threads 1', ['--no-mmap', '--num-threads', '1']],
-  ['b3sum, memory map, one thread', ['--num-threads', '1']],
-  ['b3sum, memory map and threads', []],
+  { what: 'b3sum --no-mmap --num-threads 1', options: ['--no-mmap', '--num-threads', '1'] },
+  { what: 'b3sum, memory map, one thread', options: ['--num-threads', '1'] },
+  { what: 'b3sum, memory map and threads', options: [] },
 ];
 
 /** @param root an empty folder. @returns rows: what, seconds, ratio to the first b3sum (none without b3sum) */
@@ -33,9 +33,9 @@ export async function bigOutput(root) {
   for (let round = 0; round < ROUNDS; round++) {
     for (const link of modes) note(`lhb, link: ${link}`, await untilTrace(join(root, link)));
     if (versionOf(['b3sum', '--version']) === undefined) continue;
-    for (const [what, options] of B3SUM) note(what, (await run(['b3sum', ...options, big], { cwd: root })).seconds);
+    for (const { what, options } of B3SUM) note(what, (await run(['b3sum', ...options, big], { cwd: root })).seconds);
   }
-  const base = times.get(B3SUM[0][0]);
+  const base = times.get(B3SUM[0].what);
   return [...times].map(([what, values]) => ({
     what,
     seconds: median(values),

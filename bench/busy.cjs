@@ -3,7 +3,9 @@ const { readFileSync, writeFileSync } = require('node:fs');
 
 const ballastMb = Number(process.env.LHB_BENCH_BALLAST_MB ?? 0);
 // Numbers with fractions: V8 keeps 8 bytes for each, in its own heap.
-globalThis.lhbBenchBallast = Array.from({ length: ballastMb / 8 }, () => new Array(1_000_000).fill(0).map(Math.random));
+globalThis.lhbBenchBallast = Array.from({ length: ballastMb / 8 }, () =>
+  Array.from({ length: 1_000_000 }, Math.random),
+);
 const before = onCpu();
 
 process.on('exit', () => {

@@ -27,8 +27,9 @@ export async function startup(root) {
     }
   }
   const base = median(times.get('node -e 0'));
-  return [...times].map(([what, values]) => {
-    progress(`start-up, ${what}: ${median(values).toFixed(1)} ms`);
-    return { what, ms: median(values), ratio: median(values) / base };
+  return commands.map(([what]) => {
+    const ms = Number(median(times.get(what)));
+    progress(`start-up, ${String(what)}: ${ms.toFixed(1)} ms`);
+    return { what, ms, ratio: ms / base };
   });
 }
