@@ -128,6 +128,7 @@ async function fillMore(one: Case, built: boolean, fill: (free: number) => void,
       await one.recovers(built);
     } catch (error) {
       faults.push(`with ${free} left: ${error instanceof Error ? error.message : String(error)}`);
+      process.stdout.write(`\n${faults.at(-1)}\n`);
     }
     if (whole < 2 && faults.length < 10) continue;
     if (faults.length > 0) throw new Error(faults.join('\n'));

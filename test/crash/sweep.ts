@@ -90,7 +90,8 @@ export class Sweep {
   readonly #earlier: Pick<Sweep, 'values' | 'salt'>[] = [];
 
   write(rig: Rig): void {
-    rig.write('job.sh', JOB);
+    // Once: bash reads a script as it goes, and jobs of a build that was killed may still be at it.
+    if (!rig.exists('job.sh')) rig.write('job.sh', JOB);
     rig.write('lhb.yaml', `lhb: 1\nlink: ${this.link}\n${WORKFLOW}`);
     const lists = RULES.map((rule) => [rule, this.values[rule].map((v, n) => ({ n, v }))]);
     rig.write('config.yaml', `${JSON.stringify({ ...Object.fromEntries(lists), salt: this.salt })}\n`);
