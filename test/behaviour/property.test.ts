@@ -36,7 +36,8 @@ class Case {
   write(): void {
     this.rig.write('lhb.yaml', workflowText(this.model));
     this.rig.write('config.yaml', `${JSON.stringify(this.model.config, undefined, 1)}\n`);
-    this.rig.write('step.sh', STEP);
+    // Once: shells read a script as they go, and jobs of a killed build may still be at it.
+    if (!this.rig.exists('step.sh')) this.rig.write('step.sh', STEP);
     for (const [path, text] of Object.entries(this.model.files)) this.rig.write(path, text);
   }
 
