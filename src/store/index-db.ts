@@ -18,7 +18,7 @@ import { attemptLine, currentLine, fieldsOf, removedLine, traceLine } from './lo
 import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
 import type { TraceLog } from './trace-log.ts';
 import type { Attempt, Trace } from './trace.ts';
-import { isFullDisk, writeFailed, writeHint } from './write-failed.ts';
+import { codeOf, hasSpace, isFullDisk, NoSpace, writeFailed, writeHint } from './write-failed.ts';
 
 /** What is cheap to know of a trace. */
 export type TraceHead = {
@@ -47,6 +47,9 @@ export type IndexOptions = {
 
 type Waiting = { readonly writes: () => void; readonly resolve: () => void; readonly reject: (cause: unknown) => void };
 
+/** What a commit may take besides what is in the log: pages that are split, digests of files. */
+const COMMIT_BYTES = 256 * 1024;
+
 export class IndexDb {
   /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
   #tables: Tables | undefined;
@@ -54,6 +57,8 @@ export class IndexDb {
   readonly #options: IndexOptions;
 
   #inTransaction = false;
+  /** Set once lmdb has failed to write: it may bring the process down where it is asked again, or closed. */
+  #failed: DiagnosticError | undefined;
   #waiting: Waiting[] = [];
   /** What the transaction adds to the log. */
   #lines: string[] = [];
@@ -395,6 +400,7 @@ export class IndexDb {
         return decodeFile(key, this.#tables && bytesOf(this.#tables.files, key));
       },
       putFiles: (records) => {
+        if (this.#failed !== undefined) return; // told already; digests can be made again
         this.transaction(() => {
           const { files } = this.#writable();
           for (const [path, record] of records) {
@@ -418,7 +424,7 @@ export class IndexDb {
   /**
    * Runs synchronous writes as one transaction: all or nothing. Inside another it joins that one. Reads inside see the
    * writes. What belongs into the log is appended to it before the transaction is committed.
-   * Throws a DiagnosticError where the disk is full or fails.
+   * Throws a DiagnosticError where the disk is full or fails, and each time after that.
    */
   transaction(writes: () => void): void {
     const { root } = this.#writable();
@@ -427,28 +433,37 @@ export class IndexDb {
       writes();
       return;
     }
+    if (this.#failed !== undefined) throw this.#failed;
     this.#inTransaction = true;
     try {
       root.transactionSync(() => {
         writes();
+        this.#checkSpace();
         this.#writeLog();
         step('transaction:before');
       });
       step('transaction:after');
     } catch (cause) {
-      // LMDB reports a full disk as EIO (5).
-      const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-      if (code !== 5 && code !== 28) throw cause;
-      throw new DiagnosticError([
+      const code = codeOf(cause);
+      if (code !== 'EIO' && code !== 'ENOSPC') throw cause;
+      const failed = new DiagnosticError([
         error('store/write-failed', `the index ${this.#dir} cannot be written: the disk is full, or it fails`, {
           hint: writeHint(join(this.#dir, 'data.mdb'), 'ENOSPC'),
         }),
       ]);
+      if (!(cause instanceof NoSpace)) this.#failed = failed;
+      throw failed;
     } finally {
       this.#inTransaction = false;
       this.#lines = [];
       this.#logged.clear();
     }
+  }
+
+  /** lmdb 3.5.6 writes over the end of a buffer when the disk fills up under it: so it is not asked when that is near. */
+  #checkSpace(): void {
+    const bytes = this.#lines.reduce((sum, line) => sum + line.length, 0);
+    if (!hasSpace(this.#dir, COMMIT_BYTES + 8 * bytes)) throw new NoSpace();
   }
 
   #writeLog(): void {
@@ -491,6 +506,12 @@ export class IndexDb {
   /** Waits until all is on disk, and frees the index. It is used no more after. */
   async close(): Promise<void> {
     this.#writeWaiting();
+    if (this.#failed !== undefined) {
+      // Not closed: the next who opens it reads all of it first.
+      this.#tables = undefined;
+      this.#options.log?.close();
+      return;
+    }
     if (this.#tables && !this.#options.readOnly) this.#writeRecovered();
     const tables = this.#tables;
     this.#tables = undefined;

@@ -96,6 +96,21 @@ export function isFull(path: string): boolean {
   }
 }
 
+/** Are so many bytes free on the disk of a folder? True where it does not tell. */
+export function hasSpace(folder: string, bytes: number): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize >= bytes;
+  } catch {
+    return true;
+  }
+}
+
+/** Less space is left than what is about to be written may take. */
+export class NoSpace extends Error {
+  readonly code = 'ENOSPC';
+}
+
 /** What to do about it. */
 export function writeHint(path: string, code: string | undefined): string {
   const folder = dirname(path);
