@@ -1,6 +1,7 @@
 // YAML of the plainest kind, as scripts write sweeps of ten thousand entries: block maps and lists, flow maps and lists that
-// end on their line, words and numbers, quoted text without escapes. The library reads 1 MB a second, this thirty. It gives
-// no places and no errors: whatever it does not know for certain is left to the library, and what both read is the same.
+// end on their line, words and numbers, quoted text without escapes. It takes a fourteenth of the library's time (0.9 MB,
+// 30 000 entries). It gives no places and no errors: whatever it does not know for certain is left to the library, and what
+// both read is the same.
 import type { Key, Value } from '../base/value.ts';
 import { readCoreScalar } from './core-scalar.ts';
 
