@@ -62,7 +62,8 @@ function create(layout: StoreLayout): Result<FormatState> {
 }
 
 /** Is the folder one of lhb's, whatever its file `format` says? A folder of the user's own may have a file of that name. */
-const isStore = (layout: StoreLayout): boolean => existsSync(layout.blobs) && existsSync(layout.index);
+const isStore = (layout: StoreLayout): boolean =>
+  existsSync(layout.blobs) && (existsSync(layout.index) || existsSync(layout.traces));
 
 /** Its version is taken for this one's: an older index shows itself by its tables. */
 function repair(layout: StoreLayout, why: string): Result<FormatState> {

@@ -268,7 +268,9 @@ class Rounds {
     const { runs } = this.#log;
     const helpers = [...pids].map((pid) => runs.findLast((run) => run.helper === pid));
     const jobs = [...pids].map((pid) => runs.findLast((run) => run.pid === pid));
-    return [...helpers, ...jobs].filter((run) => run !== undefined);
+    // A job that was forked a moment before its helper died has found init as its parent: nobody writes its marker.
+    const orphaned = runs.filter((run) => run.helper === 1);
+    return [...helpers, ...jobs, ...orphaned].filter((run) => run !== undefined);
   }
 
   /** One more query right after a kill: it works, whatever the state. */

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -141,7 +151,13 @@ test('a store is made once, and refused when it is newer or no store', () => {
     writeFileSync(layout.format, 'lhb store 1\n');
     assert.equal(openFormat(layout, readOnly), { ok: true, value: { state: 'older', version: 1 } });
     for (const text of ['', 'lhb store 0\n', 'garbage', 'lhb store 1e9\n']) {
+      // A folder of the user's own may have a file of that name; what has an index beside it is a store.
+      rmSync(layout.index, { recursive: true, force: true });
       writeFileSync(layout.format, text);
+      const refused = openFormat(layout, readOnly);
+      assert.is(refused.ok ? '' : refused.error[0]?.code, 'store/unreadable', text);
+      assert.is(readFileSync(layout.format, 'utf8'), text);
+      mkdirSync(layout.index);
       const repaired = openFormat(layout, readOnly);
       assert.is(repaired.ok ? repaired.value.state : '', 'repaired', text);
     }
