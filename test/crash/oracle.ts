@@ -48,6 +48,14 @@ export class Oracle {
     return ++this.#build;
   }
 
+  /** Outputs were removed: what was not on record yet can be taken from nowhere, and runs again. */
+  outputsGone(jobs: readonly Expected[]): void {
+    const gone = new Set(jobs.map((job) => job.action));
+    for (const run of this.#log.runs) {
+      if (gone.has(run.action) && !this.#onRecord.has(run.action)) run.excuse ??= 'dropped';
+    }
+  }
+
   /**
    * A job, or its helper, was killed: it runs again, unless its marker says by then that it ended well.
    * @param id the job's id

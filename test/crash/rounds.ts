@@ -3,7 +3,7 @@
 // A round is one SIGKILL, and what it needs: of the driver, of its process group, of everything at once (as a machine's
 // OOM killer or `kill -9 -1` does), of one job, of one helper shell, at a named step, or of the helper between a job's last
 // act and its exit marker. LHB_CRASH_SEED gives the seed; a fault prints it with all that was done, and the folder is kept.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -14,7 +14,7 @@ import { Rig, type Started } from '../support/rig.ts';
 import { JobLog, type Run } from './job-log.ts';
 import { Oracle } from './oracle.ts';
 import { killIn, processesIn, runsIn } from './processes.ts';
-import { allSteps, StepCoverage } from './steps.ts';
+import { StepCoverage, stepsOfBuilds } from './steps.ts';
 import { Sweep, type Expected } from './sweep.ts';
 
 const KINDS = ['driver', 'group', 'everything', 'job', 'helper', 'step', 'last act'] as const;
@@ -50,7 +50,7 @@ class Rounds {
     step: 0,
     'last act': 0,
   };
-  readonly coverage = new StepCoverage(join(this.rig.base, 'steps'), allSteps());
+  readonly coverage = new StepCoverage(join(this.rig.base, 'steps'), stepsOfBuilds());
   readonly oracle: Oracle;
   readonly #random = new Random(SEED);
   readonly #sweep = new Sweep();
@@ -91,6 +91,8 @@ class Rounds {
     const random = this.#random;
     const at = kind === 'step' ? this.coverage.next(random, (name) => this.#isLikely(name)) : undefined;
     if (at?.startsWith('rebuild:')) rig.remove('.lhb/index');
+    const failing = at?.startsWith('attempt:') ?? false;
+    if (failing) writeFileSync(join(rig.base, 'fail'), '');
     if (this.#complete || random.chance(0.3)) {
       this.#note(`edit ${this.#sweep.edit(random)}`);
       if (at?.startsWith('restore:') || random.chance(0.1)) this.#removeSome();
@@ -104,9 +106,11 @@ class Rounds {
     const build = this.#start(at);
     const done = await this.#kill(kind, build);
     const ended = await build.done;
+    for (const name of ['fail', 'fail.done']) rmSync(join(rig.base, name), { force: true });
     const told = parseTold(ended.stdout);
     this.#note(`  ${done.what}; exit ${ended.code}; told ${told.length} built`);
-    const wellEnded = kind === 'job' || kind === 'helper' || kind === 'last act' ? [0, 1] : [0, 137];
+    const wellEnded =
+      kind === 'job' || kind === 'helper' || kind === 'last act' ? [0, 1] : failing ? [0, 1, 137] : [0, 137];
     checkEnd(ended, wellEnded);
     this.#complete = ended.code === 0;
     oracle.checkRuns();
@@ -134,9 +138,8 @@ class Rounds {
     return true;
   }
 
-  /** Steps of failures, of lost indexes and of restored outputs need something that went wrong before. */
+  /** Steps of killed builds and of lost indexes need something that went wrong before. */
   #isLikely(name: string): boolean {
-    if (name.startsWith('attempt:') && this.#random.chance(0.8)) return false;
     if (/^(strays|launches:kept)/.test(name)) return existsSync(this.rig.path('.lhb/launches'));
     if (name.startsWith('rebuild:')) return this.rig.exists('.lhb/index');
     return true;
@@ -144,9 +147,11 @@ class Rounds {
 
   /** Outputs that someone removed come back from the store. */
   #removeSome(): void {
-    const dirs = this.#sweep.expected().map((job) => job.dir);
+    const jobs = this.#sweep.expected();
+    const dirs = jobs.map((job) => job.dir);
     const gone = this.#random.some(dirs, 1).filter((dir) => this.rig.exists(dir));
     this.rig.remove(...gone);
+    this.oracle.outputsGone(jobs.filter((job) => gone.includes(job.dir)));
     this.#note(`removed ${gone.join(' ')}`);
   }
 

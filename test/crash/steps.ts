@@ -14,6 +14,10 @@ export function allSteps(): readonly string[] {
   return [...new Set(names)].sort();
 }
 
+/** Those by which builds come; test/behaviour/collect.test.ts kills gc at its own. */
+export const stepsOfBuilds = (): readonly string[] =>
+  allSteps().filter((name) => !name.startsWith('gc:') && name !== 'log:replaced');
+
 /** Chooses the step to kill at next: the one with the fewest kills and misses so far. */
 export class StepCoverage {
   /** The file that the preload writes to. */

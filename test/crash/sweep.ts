@@ -36,6 +36,7 @@ for file in "$@"; do
 done
 action="$rule $label $SALT ($read)"
 text="$rule $label ${'$'}{SALT%%.*} ($read)"
+if [ -e ../fail ] && mv ../fail ../fail.done 2> /dev/null; then exit 1; fi
 printf 'start %s %s %s %s\n' "$BASHPID" "$PPID" "$EPOCHREALTIME" "$action" >> ../jobs.log
 case $rule in
   t) mkdir -p "$dir/t/sub"; files="$dir/t/one $dir/t/sub/two" ;;
