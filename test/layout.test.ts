@@ -13,7 +13,7 @@ const ORDER = 'cli report schedule execute plan key graph workflow expr cache st
 const IMPORTERS: Readonly<Record<string, string>> = {
   blake3: 'src/hash/digest.ts',
   '@napi-rs/blake-hash': 'src/hash/digest.ts',
-  lmdb: 'src/store/index-db.ts',
+  lmdb: 'src/store/index-tables.ts',
   'proper-lockfile': 'src/store/lock.ts',
   yaml: 'src/workflow/read.ts',
   '@marcbachmann/cel-js': 'src/expr/cel.ts',

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { error, type Diagnostic } from '../base/diagnostic.ts';
+import { error, warning, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
@@ -20,8 +20,9 @@ import { Rebuilder } from '../plan/rebuilder.ts';
 import { Records } from '../plan/records.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { FileDigests } from '../store/file-digests.ts';
-import { IndexDb } from '../store/index-db.ts';
+import type { IndexDb } from '../store/index-db.ts';
 import { openFormat } from '../store/format.ts';
+import { openIndex } from '../store/open-index.ts';
 import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
 import { placeIndex } from '../store/place-index.ts';
 import { readHolder } from '../store/lock.ts';
@@ -29,6 +30,7 @@ import { loadWorkflow } from '../workflow/check.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
 import type { Workflow } from '../workflow/workflow.ts';
 import type { CommonOptions } from './invocation.ts';
+import { sayOnce } from './say-once.ts';
 
 const WORKFLOW_FILE = 'lhb.yaml';
 
@@ -116,8 +118,14 @@ function findWorkflow(options: CommonOptions): Result<string> {
  * Opens the store and expands the workflow.
  * @param write false for queries: nothing is made or changed, and no lock is waited for
  * @param expanded the workflow's expansion, where it was done just now
+ * @param whole reads all of the index first
  */
-export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansion): Result<Workspace> {
+export function openWorkspace(
+  loaded: Loaded,
+  write: boolean,
+  expanded?: Expansion,
+  whole = false,
+): Result<Workspace> {
   const { workflow, host, env, engine, here } = loaded;
   const { root } = workflow;
   const place = placeIndex(workflow.store, process.env);
@@ -126,9 +134,13 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   const work = workLayout(root);
   const format = openFormat(layout, !write);
   if (!format.ok) return format;
+  const { value: found } = format;
+  if (found.state === 'repaired') sayOnce(warning('store/format-lost', found.why));
+  // What a lost version was shows in the tables of the index.
+  const version = found.state === 'older' ? found.version : found.state === 'repaired' ? 1 : undefined;
   const tree = treeId(work.tree, write);
   if (write) mkdirSync(work.tmp, { recursive: true });
-  const index = IndexDb.open(layout.index, { readOnly: !write });
+  const index = openIndex({ layout, tree, write, version, whole, tell: sayOnce });
   if (!index.ok) return index;
   const db = index.value;
   const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
@@ -172,10 +184,11 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
 function treeId(file: string, write: boolean): string {
   try {
     const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof parsed === 'object' && parsed !== null && 'id' in parsed && typeof parsed.id === 'string')
-      return parsed.id;
+    const id = typeof parsed === 'object' && parsed !== null && 'id' in parsed ? parsed.id : undefined;
+    // It names a file in the store.
+    if (typeof id === 'string' && /^[0-9A-Za-z-]{1,64}$/.test(id)) return id;
   } catch {
-    // none yet, or damaged: a new one loses nothing but time
+    // None yet, or damaged: a new one loses nothing but time.
   }
   const id = randomUUID();
   if (write) {

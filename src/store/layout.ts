@@ -12,7 +12,9 @@ export type StoreLayout = {
   readonly format: string;
   readonly index: string;
   readonly blobs: string;
-  /** Blobs whose bytes were not what their name says, moved out of the way. */
+  /** Trace logs, one a work tree: what the index is made again from. */
+  readonly traces: string;
+  /** Blobs whose bytes were not what their name says, and other damage, moved out of the way. */
   readonly damaged: string;
   readonly tmp: string;
 };
@@ -23,6 +25,7 @@ export const storeLayout = (root: string, index: string = join(root, 'index')): 
   format: join(root, 'format'),
   index,
   blobs: join(root, 'blobs'),
+  traces: join(root, 'traces'),
   damaged: join(root, 'damaged'),
   tmp: join(root, 'tmp'),
 });

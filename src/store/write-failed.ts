@@ -1,0 +1,74 @@
+// What the system says when it cannot write or read any more, in the user's words.
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DiagnosticError, error } from '../base/diagnostic.ts';
+import { errno } from '../fs/errno.ts';
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space is left on its disk',
+  EDQUOT: 'your quota on its disk is used up',
+  EROFS: 'its disk can only be read',
+  EIO: 'its disk fails',
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EMFILE: 'too many files are open at once in lhb',
+  ENFILE: 'too many files are open at once on this machine',
+  ENOTDIR: 'a file stands where a folder should',
+  EISDIR: 'a folder stands where a file should',
+};
+
+/** LMDB gives the system's numbers. */
+const NUMBERS: Readonly<Record<number, string>> = { 5: 'EIO', 13: 'EACCES', 24: 'EMFILE', 28: 'ENOSPC', 30: 'EROFS', 122: 'EDQUOT' };
+
+/** The system's name of an error, of those of LMDB too. */
+export function codeOf(cause: unknown): string | undefined {
+  const named = errno(cause);
+  if (named !== undefined) return named;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return typeof code === 'number' ? NUMBERS[code] : undefined;
+}
+
+/** Errors of the machine, not of one file: whoever meets one should stop or give up the job, and say so. */
+export const isWriteFailure = (cause: unknown): boolean => WHY[codeOf(cause) ?? ''] !== undefined;
+
+/** Why something cannot be written, in words that follow a colon; undefined for what is no such system error. */
+export const whyNot = (cause: unknown): string | undefined => WHY[codeOf(cause) ?? ''];
+
+/**
+ * A system error while something of the store was written, as an error of the user's.
+ * @param what as 'the trace log'; @param path absolute
+ * @returns undefined for anything else that was thrown
+ */
+export function writeFailed(what: string, path: string, cause: unknown): DiagnosticError | undefined {
+  const why = whyNot(cause);
+  if (why === undefined) return undefined;
+  return new DiagnosticError([
+    error('store/write-failed', `${what} ${path} cannot be written: ${why}`, { hint: writeHint(path, codeOf(cause)) }),
+  ]);
+}
+
+/** What to do about it. */
+export function writeHint(path: string, code: string | undefined): string {
+  const folder = dirname(path);
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'EIO':
+      return `free some space on the disk of ${folder}${freeSpace(folder)}, and build again: what is on record stays valid`;
+    case 'EMFILE':
+      return 'allow more open files (`ulimit -n 1024`), or fewer jobs at once (-j), and build again';
+    case 'ENFILE':
+      return 'close other programs, or allow more open files on this machine';
+    default:
+      return `check the permissions of ${folder}`;
+  }
+}
+
+function freeSpace(folder: string): string {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return ` (${((bavail * bsize) / 1e6).toFixed(1)} MB are free)`;
+  } catch {
+    return '';
+  }
+}
