@@ -23,7 +23,7 @@ const JUDGE_AFTER_MS = 1500;
 export type Fetched = { readonly bytes: number } | 'missing' | 'bad' | 'failed' | 'slow';
 
 /** Brings in what the store lacks of a hit. */
-export async function fetchResult(hit: Hit, blobs: BlobStore): Promise<Fetched> {
+export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal): Promise<Fetched> {
   const { tier, record } = hit;
   const needed = new Map<string, SharedFile>();
   for (const file of record.files) {
@@ -31,6 +31,7 @@ export async function fetchResult(hit: Hit, blobs: BlobStore): Promise<Fetched> 
     if (!blobs.has(digest, exec, size)) needed.set(`${digest}${exec}`, file);
   }
   const toFetch = [...needed.values()].filter(({ inline }) => inline === undefined);
+  const all = [...needed.values()].reduce((sum, { blob }) => sum + blob.size, 0);
   const total = toFetch.reduce((sum, file) => sum + file.blob.size, 0);
   if (tier.reads.isSlowerThan(total, record.wallS)) return 'slow';
   if (total > 0 && total > (await freeBytes(blobs.layout.tmp))) {
@@ -39,6 +40,8 @@ export async function fetchResult(hit: Hit, blobs: BlobStore): Promise<Fetched> 
   }
   const began = tier.reads.now();
   const ending = new AbortController();
+  const end = (): void => ending.abort();
+  stop.addEventListener('abort', end);
   let got = 0;
   let slow = false;
   const timer = setInterval(() => {
@@ -68,13 +71,14 @@ export async function fetchResult(hit: Hit, blobs: BlobStore): Promise<Fetched> 
     if (ends.length === 0) ends.push(slow ? 'slow' : 'failed');
   } finally {
     clearInterval(timer);
+    stop.removeEventListener('abort', end);
   }
   if (ends.length === 0 && wrongKeyDigest(record.manifest, hit.wanted.declared, blobs)) ends.push('bad');
-  const [end = { bytes: total }] = ends;
+  const [how = { bytes: all }] = ends;
   const key = tier.keyFor(hit.wanted.actionKey);
-  if (end === 'bad') tier.ignore(key, 'the bytes of a file are not what the record says');
-  if (end === 'missing') tier.badRecords.add(key);
-  return end;
+  if (how === 'bad') tier.ignore(key, 'the bytes of a file are not what the record says');
+  if (how === 'missing') tier.badRecords.add(key);
+  return how;
 }
 
 async function fetchFile(

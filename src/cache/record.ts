@@ -213,9 +213,11 @@ export function undeclared(manifest: Manifest, declared: readonly Declared[]): s
   const shape = (o: Pick<Declared, 'name' | 'path' | 'tree'>): string => JSON.stringify([o.name, o.path, o.tree]);
   const wanted = new Set(declared.map(shape));
   for (const output_ of manifest) {
-    if (!wanted.delete(shape(output_))) return `it has an output '${output_.path}' that the rule does not declare`;
+    if (!wanted.has(shape(output_))) return `it has an output '${output_.path}' that the rule does not declare`;
   }
-  return wanted.size > 0 ? 'it lacks an output that the rule declares' : undefined;
+  // The order counts in the keys of jobs below.
+  const isWhole = manifest.length === declared.length && declared.every((d, i) => shape(d) === shape(manifest[i] ?? d));
+  return isWhole ? undefined : 'it does not have the outputs that the rule declares';
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@
 import type { ActionKey } from '../base/brand.ts';
 import { CacheGuard, Losses } from './guard.ts';
 import { decodeRecord, recordKey, undeclared, type SharedRecord } from './record.ts';
-import type { RecordKey, SharedCache } from './shared-cache.ts';
+import { CacheError, type RecordKey, type SharedCache } from './shared-cache.ts';
 import { openSealed, type KeyId } from './signature.ts';
 import type { Trust } from './trust.ts';
 import type { Declared } from '../store/manifest.ts';
@@ -60,9 +60,11 @@ export class Tier {
   }
 
   /** The result for a key, if the cache has one that is taken. */
-  async look(wanted: Wanted): Promise<Hit | undefined> {
+  async look(wanted: Wanted, signal?: AbortSignal): Promise<Hit | undefined> {
     const key = this.keyFor(wanted.actionKey);
-    const answer = await this.reads.ask((cache, transfer) => cache.getRecord(key, transfer), {}, 'record');
+    const answer = await this.reads
+      .ask((cache, transfer) => cache.getRecord(key, transfer), { ...(signal && { signal }) }, 'record')
+      .catch(whereEnded);
     if (answer === undefined) return undefined;
     if (answer.value === undefined) {
       this.missing.add(key);
@@ -97,4 +99,10 @@ export class Tier {
       ([why, count]) => `cache ${this.name}: ${count === 1 ? '1 record is' : `${count} records are`} ignored: ${why}`,
     );
   }
+}
+
+/** What was ended by the caller is a miss. */
+function whereEnded(problem: unknown): undefined {
+  if (problem instanceof CacheError && problem.kind === 'aborted') return undefined;
+  throw problem;
 }

@@ -2,7 +2,6 @@
 // before it that are written.
 import type { ActionKey } from '../base/brand.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { Trace } from '../store/trace.ts';
 import { fetchResult } from './fetch-result.ts';
 import type { RecordKey } from './shared-cache.ts';
 import { inParallel } from './shared-cache.ts';
@@ -13,17 +12,18 @@ import type { Uploads } from './uploads.ts';
 const LOOKUPS = 32;
 const FETCHES = 12;
 
+export type CacheGave = {
+  readonly name: string;
+  readonly jobs: number;
+  readonly bytes: number;
+  readonly saved_s: number;
+};
+
 export type CacheCounts = {
   /** Results that came from the local store. */
   readonly local: number;
-  readonly caches: readonly {
-    readonly name: string;
-    readonly jobs: number;
-    readonly bytes: number;
-    readonly uploaded: number;
-  }[];
-  /** Seconds that the jobs took which others had run. */
-  readonly saved_s: number;
+  /** Jobs that each cache spared, the bytes that came, and the seconds that these jobs took where they ran. */
+  readonly caches: readonly CacheGave[];
   readonly uploaded: number;
   /** Results that wait for the next build to be sent. */
   readonly waiting: number;
@@ -40,6 +40,7 @@ export type TiersParts = {
 export class SharedCaches {
   readonly #parts: TiersParts;
   readonly #used = new Map<Tier, RecordKey[]>();
+  readonly #ending = new AbortController();
   #local = 0;
   #fetching = 0;
   readonly #waiting: (() => void)[] = [];
@@ -51,11 +52,11 @@ export class SharedCaches {
   /** Which results the caches have: all are asked for the first, what it lacks of the next. */
   async find(wanted: readonly Wanted[]): Promise<Map<ActionKey, Hit>> {
     const hits = new Map<ActionKey, Hit>();
-    if (this.#parts.refresh) return hits;
+    if (this.#parts.refresh || this.#ending.signal.aborted) return hits;
     let left = wanted;
     for (const tier of this.#parts.tiers) {
       if (left.length === 0) break;
-      const found = await inParallel(left, LOOKUPS, (one) => tier.look(one));
+      const found = await inParallel(left, LOOKUPS, (one) => tier.look(one, this.#ending.signal));
       for (const hit of found) if (hit !== undefined) hits.set(hit.wanted.actionKey, hit);
       left = left.filter(({ actionKey }) => !hits.has(actionKey));
     }
@@ -66,7 +67,7 @@ export class SharedCaches {
   async fetch(hit: Hit): Promise<boolean> {
     await this.#turn();
     try {
-      const fetched = await fetchResult(hit, this.#parts.blobs);
+      const fetched = await fetchResult(hit, this.#parts.blobs, this.#ending.signal);
       if (typeof fetched === 'string') return false;
       const { tier, record } = hit;
       tier.counts.jobs++;
@@ -100,8 +101,13 @@ export class SharedCaches {
   }
 
   /** A job made this: it goes to the caches that are written, in the background. */
-  publish(trace: Trace): void {
-    this.#parts.uploads?.add(trace.actionKey);
+  publish(key: ActionKey): void {
+    this.#parts.uploads?.add(key);
+  }
+
+  /** Ends look-ups and downloads; what did not come is a miss. */
+  abort(): void {
+    this.#ending.abort();
   }
 
   /** Waits until all is sent, or `ending` is aborted: then what is left is sent by the next build. */
@@ -120,13 +126,12 @@ export class SharedCaches {
       name,
       jobs: counts.jobs,
       bytes: counts.bytes,
-      uploaded: counts.uploaded,
+      saved_s: counts.savedS,
     }));
     const sum = (of: (tier: Tier) => number): number => this.#parts.tiers.reduce((all, tier) => all + of(tier), 0);
     return {
       local: this.#local,
       caches,
-      saved_s: sum(({ counts }) => counts.savedS),
       uploaded: sum(({ counts }) => counts.uploaded),
       waiting: this.#parts.uploads?.waiting ?? 0,
     };

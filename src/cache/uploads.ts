@@ -28,6 +28,8 @@ export type UploadsParts = {
   /** The folder of notes, absolute. */
   readonly outbox: string;
   readonly mode: UploadMode;
+  /** False: what is for it waits for a build that is not offline. */
+  readonly isReached: (tier: Tier) => boolean;
   readonly refresh: boolean;
   readonly warn: (text: string) => void;
 };
@@ -61,23 +63,26 @@ export class Uploads {
 
   /** Takes up what earlier builds left. */
   resume(): void {
-    if (this.#parts.mode === 'spool') return;
-    for (const tier of this.#tiers) {
+    for (const tier of this.#tiers.filter((each) => this.#sendsTo(each))) {
       for (const name of notesIn(join(this.#parts.outbox, tier.name))) this.#enqueue({ tier, key: name as ActionKey });
     }
+  }
+
+  #sendsTo(tier: Tier): boolean {
+    return this.#parts.mode !== 'spool' && this.#parts.isReached(tier);
   }
 
   /** A result that was just made. */
   add(key: ActionKey): void {
     for (const tier of this.#tiers) {
       this.#note({ tier, key });
-      if (this.#parts.mode !== 'spool') this.#enqueue({ tier, key });
+      if (this.#sendsTo(tier)) this.#enqueue({ tier, key });
     }
   }
 
   /** A result of another cache, as it is. */
   copy(tier: Tier, hit: Hit): void {
-    if (this.#tiers.includes(tier)) this.#enqueue({ tier, key: hit.wanted.actionKey, hit });
+    if (this.#tiers.includes(tier) && this.#sendsTo(tier)) this.#enqueue({ tier, key: hit.wanted.actionKey, hit });
   }
 
   #notePath({ tier, key }: Task): string {

@@ -120,12 +120,7 @@ function findWorkflow(options: CommonOptions): Result<string> {
  * @param expanded the workflow's expansion, where it was done just now
  * @param whole reads all of the index first
  */
-export function openWorkspace(
-  loaded: Loaded,
-  write: boolean,
-  expanded?: Expansion,
-  whole = false,
-): Result<Workspace> {
+export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansion, whole = false): Result<Workspace> {
   const { workflow, host, env, engine, here } = loaded;
   const { root } = workflow;
   const place = placeIndex(workflow.store, process.env);

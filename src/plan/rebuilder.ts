@@ -62,7 +62,11 @@ export class Rebuilder {
       return { ...found, status: 'STALE', decision: 'run', reasons: below, trace: undefined };
     }
     const trace = records.trace(key.key);
-    if (trace === undefined) return { ...found, ...this.withoutTrace(job, key, current, attempt), trace };
+    if (trace === undefined) {
+      const without = this.withoutTrace(job, key, current, attempt);
+      const shared = records.sharedTrace(key.key);
+      return { ...found, ...without, ...(shared && { decision: 'restore' }), trace: shared };
+    }
     return { ...found, ...this.withTrace(job, key, trace, current, whole), trace };
   }
 
@@ -112,7 +116,7 @@ export class Rebuilder {
       reasons.push(...disk.paths.map((path) => reason('edited', path)));
     const status = missing ? 'MISSING' : 'STALE';
     const gone = this.records.evicted(job, trace.manifest);
-    if (gone.length === 0) return { status, decision: 'restore', reasons };
+    if (gone.length === 0 || this.records.sharedTrace(key.key)) return { status, decision: 'restore', reasons };
     return { status, decision: 'run', reasons: [...reasons, ...gone.map((path) => reason('evicted', path))] };
   }
 

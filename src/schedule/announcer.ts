@@ -1,4 +1,5 @@
 // Says what happens in a build, as events.
+import type { CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { Job } from '../graph/job.ts';
 import type { BuildEvent, Counts, JobRef } from './event.ts';
@@ -33,9 +34,9 @@ export class Announcer {
     this.emit({ event: 'build-started', jobs, slots, time: this.begun });
   }
 
-  buildFinished(counts: Counts): void {
+  buildFinished(counts: Counts, cache?: CacheCounts): void {
     const time = now();
-    this.emit({ event: 'build-finished', counts, duration_s: time - this.begun, time });
+    this.emit({ event: 'build-finished', counts, ...(cache && { cache }), duration_s: time - this.begun, time });
   }
 
   started(job: Job, attempt: number, reasons: readonly string[], expectedS: number | undefined): void {
@@ -81,6 +82,10 @@ export class Announcer {
 
   warn(text: string): void {
     this.emit({ event: 'message', level: 'warning', text, time: now() });
+  }
+
+  note(text: string): void {
+    this.emit({ event: 'message', level: 'info', text, time: now() });
   }
 }
 

@@ -78,7 +78,11 @@ function evenOut(index: IndexDb, layout: StoreLayout, log: TraceLog, tell: (warn
   else if (size === undefined || size < (known ?? 0)) {
     const added = completeLog(index, layout, log);
     if (moved === undefined && added === 0) return;
-    const what = moved ? `was no file, which lies in ${moved} now, and` : size === undefined ? 'was lost and' : 'was cut short and';
+    const what = moved
+      ? `was no file, which lies in ${moved} now, and`
+      : size === undefined
+        ? 'was lost and'
+        : 'was cut short and';
     const results = added === 1 ? '1 result' : `${added} results`;
     tell(warning('store/log-lost', `the trace log ${log.path} ${what} was written anew: ${results} from the index`));
   }

@@ -52,12 +52,7 @@ export function rebuildIndex(layout: StoreLayout): Result<number> {
  * @param removed what earlier logs say was removed, and when
  * @returns how many traces were taken
  */
-export function replayLog(
-  index: IndexDb,
-  log: TraceLog,
-  from: number,
-  removed = new Map<ActionKey, number>(),
-): number {
+export function replayLog(index: IndexDb, log: TraceLog, from: number, removed = new Map<ActionKey, number>()): number {
   const { tree } = log;
   let taken = 0;
   let read = from;
@@ -98,7 +93,7 @@ export function replayLog(
         index.restoreNewer(record.actionKey, line);
     }
   };
-  for (let done = false; !done; ) {
+  for (let done = false; !done;) {
     index.withoutLog(() => {
       for (let count = 0; count < BATCH; count++) {
         const next = lines.next();

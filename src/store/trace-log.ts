@@ -65,7 +65,7 @@ export class TraceLog {
       const fd = (this.#fd ??= this.#open());
       const text = Buffer.from(`${this.#torn ? '\n' : ''}${lines.join('\n')}\n`);
       try {
-        for (let at = 0; at < text.length; ) at += writeSync(fd, text, at);
+        for (let at = 0; at < text.length;) at += writeSync(fd, text, at);
       } catch (cause) {
         // A part of it may stand there; if it cannot be taken back the next batch begins on a new line.
         this.#torn = unless(['EIO', 'EPERM', 'ENOSPC'], () => (ftruncateSync(fd, this.#size), false)) ?? true;
@@ -138,7 +138,7 @@ function* inParts(lines: readonly string[]): Generator<string> {
 
 function writeWhole(fd: number, text: string): number {
   const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
   return bytes.length;
 }
 
@@ -161,7 +161,7 @@ export function* readLog(log: Pick<TraceLog, 'path'>, from = 0): Generator<LogLi
   if (fd === undefined) return;
   try {
     let rest: Buffer = Buffer.alloc(0);
-    for (let at = from; ; ) {
+    for (let at = from; ;) {
       const chunk = Buffer.allocUnsafe(CHUNK);
       const count = unless(['EISDIR'], () => readSync(fd, chunk, 0, CHUNK, at)) ?? 0;
       if (count === 0) return;

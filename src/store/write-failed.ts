@@ -18,7 +18,14 @@ const WHY: Readonly<Record<string, string>> = {
 };
 
 /** LMDB gives the system's numbers. */
-const NUMBERS: Readonly<Record<number, string>> = { 5: 'EIO', 13: 'EACCES', 24: 'EMFILE', 28: 'ENOSPC', 30: 'EROFS', 122: 'EDQUOT' };
+const NUMBERS: Readonly<Record<number, string>> = {
+  5: 'EIO',
+  13: 'EACCES',
+  24: 'EMFILE',
+  28: 'ENOSPC',
+  30: 'EROFS',
+  122: 'EDQUOT',
+};
 
 /** The system's name of an error, of those of LMDB too. */
 export function codeOf(cause: unknown): string | undefined {

@@ -17,6 +17,8 @@ import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
 import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
+import { seekShared } from '../../schedule/seek-shared.ts';
+import { SharedResults, sharedTrace } from '../../schedule/shared-results.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -24,6 +26,7 @@ import type { BuildOptions, CommonOptions } from '../invocation.ts';
 import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
+import { cachesFor } from '../cache-settings.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
@@ -55,7 +58,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok
-      ? dryRun(reading.value, selection.value, request, screen)
+      ? await dryRun(reading.value, selection.value, request, screen)
       : failed(screen, selection.error);
     await reading.value.close();
     return code;
@@ -73,12 +76,32 @@ function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   return errors.some((d) => d.code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
 }
 
-function dryRun(workspace: Workspace, selection: Selection, request: BuildRequest, screen: Screen): ExitCode {
+async function dryRun(
+  workspace: Workspace,
+  selection: Selection,
+  request: BuildRequest,
+  screen: Screen,
+): Promise<ExitCode> {
   if (request.build.dag) {
     printGraph(screen, workspace.graph, new Set(selection.jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
-  printPlan(screen, makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected));
+  const { rebuilder, records, scopes } = workspace;
+  const planNow = (): Plan => makePlan(selection.jobs, rebuilder, selection.forced, selection.selected);
+  const caches = await cachesFor(workspace, request.build.caches, false, (text) => screen.note(`warning: ${text}`));
+  if (!caches.ok) return failed(screen, caches.error);
+  if (caches.value === undefined) {
+    printPlan(screen, planNow());
+    return EXIT.ok;
+  }
+  const shared = new SharedResults({ caches: caches.value, records, scopes });
+  const { plan } = await seekShared(planNow, shared, (asked, hit) => {
+    records.noteShared(sharedTrace(asked, hit, scopes));
+    return true;
+  });
+  for (const problem of caches.value.problems()) screen.note(`warning: ${problem}`);
+  caches.value.close();
+  printPlan(screen, plan);
   return EXIT.ok;
 }
 
@@ -179,9 +202,12 @@ async function runBuild(
     warn,
   };
   const { records, keys, scopes, host, rebuilder } = workspace;
+  const caches = await cachesFor(workspace, options.caches, true, warn);
+  if (!caches.ok) return failed(screen, caches.error);
+  const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
   const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
   const scheduler = new Scheduler(
-    { plan, rebuilder, runner, allotments, root, emit: (event) => reporter.handle(event) },
+    { plan, rebuilder, runner, allotments, shared, root, emit: (event) => reporter.handle(event) },
     {
       slots,
       keepGoing: options.keepGoing,
@@ -193,13 +219,15 @@ async function runBuild(
     },
   );
   try {
-    const { counts, changed } = await scheduler.run();
-    const interrupted = signals.exitCode();
-    if (interrupted !== undefined) return interrupted;
+    const { counts, changed, interrupted } = await scheduler.run();
+    const signalled = signals.exitCode();
+    // One that came while uploads were waited for ended these alone.
+    if (interrupted && signalled !== undefined) return signalled;
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
     await executor.close();
+    caches.value?.close();
     reporter.close();
   }
 }
