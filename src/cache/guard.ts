@@ -79,7 +79,7 @@ export class CacheGuard {
       firstByteMs: Math.min(LIMITS.firstByteMs, left),
       idleMs: Math.min(LIMITS.idleMs, left),
     };
-    const late = whole && AbortSignal.timeout(Math.min(RECORD_MS, left));
+    const late = whole && AbortSignal.timeout(Math.ceil(Math.min(RECORD_MS, left)));
     const signal = more.signal && late ? AbortSignal.any([more.signal, late]) : (more.signal ?? late);
     try {
       const answer = await work(this.cache, { limits, ...more, ...(signal && { signal }) });
