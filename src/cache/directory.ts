@@ -59,10 +59,16 @@ export class DirectoryCache implements SharedCache {
   readonly #made = new Set<string>();
   #checked = false;
 
-  /** @param root the folder, absolute */
-  constructor(spec: CacheSpec, root: string) {
+  readonly #linking: boolean;
+
+  /**
+   * @param root the folder, absolute
+   * @param linking of a folder that is only passed on: blobs may be hard links to those of the store
+   */
+  constructor(spec: CacheSpec, root: string, linking = false) {
     this.spec = spec;
     this.root = root;
+    this.#linking = linking;
   }
 
   recordPath(key: RecordKey): string {
@@ -158,6 +164,14 @@ export class DirectoryCache implements SharedCache {
       await this.#check();
       const final = this.blobPath(blob);
       if (!replace && (await sizeOf(final)) === blob.size) return;
+      if (this.#linking) {
+        await this.#folder(dirname(final));
+        const linked = await link(file, final).then(
+          () => true,
+          () => false,
+        );
+        if (linked) return;
+      }
       const temporary = await this.#write(async (target) => {
         const source = await open(file, 'r');
         try {

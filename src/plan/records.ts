@@ -55,6 +55,11 @@ export class Records {
     this.elsewhere.set(trace.actionKey, trace);
   }
 
+  /** Plans count with the local store alone again. */
+  forgetShared(): void {
+    this.elsewhere.clear();
+  }
+
   /** What the work tree holds of a job on record. */
   current(id: JobId): Trace | undefined {
     const key = this.parts.index.current(this.parts.tree, id);
