@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { error } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import type { Maker } from '../cache/publish.ts';
 import type { CacheSpec } from '../cache/shared-cache.ts';
 import type { Tier } from '../cache/tier.ts';
 import { chooseCaches } from './cache-settings.ts';
@@ -38,7 +39,7 @@ export function openConfigured(
 ): Result<
   Configured & {
     readonly tiers: readonly Tier[];
-    readonly maker: { readonly lhb: string; readonly key: { readonly id: string } | undefined };
+    readonly maker: Maker;
   }
 > {
   const configured = configuredCaches(common, name);

@@ -17,7 +17,7 @@ import { version } from '../version.ts';
 export const exportResults = (common: CommonOptions, words: readonly Word[], screen: Screen): Promise<ExitCode> =>
   withWorkspace(common, screen, false, async (workspace) => {
     const target = words.at(-1);
-    if (target === undefined || !/\.tar$/.test(target.text)) {
+    if (target === undefined || !target.text.endsWith('.tar')) {
       const hint = 'lhb export [SELECTOR…] FILE.tar';
       return fail(screen, [error('cli/usage', 'the last word must be the file, NAME.tar', { at: target?.at, hint })]);
     }
