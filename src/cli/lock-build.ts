@@ -4,11 +4,12 @@ import { err, ok, type Result } from '../base/result.ts';
 import { errno } from '../fs/errno.ts';
 import { acquireLock, type Lock, type LockHolder } from '../store/lock.ts';
 import type { WorkLayout } from '../store/layout.ts';
+import { isLimit, systemText } from '../store/write-failed.ts';
 import { formatTime } from '../report/format.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import type { Screen } from './screen.ts';
 
-const CANNOT_WRITE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
+const CANNOT_WRITE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EIO', 'ENOTDIR', 'EEXIST']);
 
 /** @param wait wait for the other build instead of giving up; @param interrupt ends the waiting */
 export async function lockForBuild(
@@ -30,6 +31,10 @@ export async function lockForBuild(
   } catch (problem) {
     const code = errno(problem);
     if (code === undefined || !CANNOT_WRITE.has(code)) throw problem;
+    if (isLimit(problem)) {
+      screen.diagnostics([error('store/write-failed', systemText(problem as Error))]);
+      return err(EXIT.jobFailed);
+    }
     const message = `the work tree's folder ${work.dir} cannot be written (${code})`;
     screen.diagnostics([
       error('store/write-failed', message, { hint: 'check its permissions and the space on its disk' }),

@@ -1,10 +1,11 @@
 // Parse, dispatch, print, exit code. A broken invariant ends here, as a bug of lhb.
-import { DiagnosticError } from '../base/diagnostic.ts';
+import { DiagnosticError, error, type Diagnostic } from '../base/diagnostic.ts';
 import { unreachable } from '../base/invariant.ts';
-import { EXIT, type ExitCode } from './exit-code.ts';
+import { EXIT, exitOf, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { earlyOptions, parseArgv } from './options.ts';
 import { Screen } from './screen.ts';
+import { isLimit, systemText } from '../store/write-failed.ts';
 
 /** Runs one command line; never rejects. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
@@ -21,7 +22,12 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   } catch (problem) {
     if (problem instanceof DiagnosticError) {
       screen.diagnostics(problem.diagnostics);
-      return EXIT.usage;
+      return exitOf(problem.diagnostics);
+    }
+    const limit = systemLimit(problem);
+    if (limit !== undefined) {
+      screen.diagnostics([limit]);
+      return EXIT.jobFailed;
     }
     const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
     process.stderr.write(
@@ -29,6 +35,12 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     );
     return EXIT.bug;
   }
+}
+
+/** A disk that is full and the like, wherever it was met. */
+function systemLimit(problem: unknown): Diagnostic | undefined {
+  if (!(problem instanceof Error) || !isLimit(problem)) return undefined;
+  return error('store/write-failed', systemText(problem));
 }
 
 /** Each command loads only what it needs. */

@@ -252,7 +252,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'verify',
     help: 'check every blob and record of the store, and repair it where possible',
     positionals: 'none',
-    groups: [],
+    groups: [
+      {
+        title: 'Options',
+        options: [{ long: 'repair', value: 'none', help: 'said or not, what can be given back is given back' }],
+      },
+    ],
     examples: [['lhb verify', 'exit code 4 while damage is left']],
   },
   {

@@ -7,6 +7,8 @@ import { err, ok, type Result } from '../base/result.ts';
 import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
+import { unless } from '../fs/errno.ts';
+import type { FileSystem } from '../fs/mounts.ts';
 import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
 import type { JobGraph } from '../graph/graph.ts';
 import { WorkspaceHost } from '../graph/host.ts';
@@ -129,6 +131,7 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   const work = workLayout(root);
   const format = openFormat(layout, !write);
   if (!format.ok) return format;
+  if (place.value.movedOff) sayMoved(layout, place.value.movedOff, write);
   const { value: found } = format;
   if (found.state === 'repaired') sayOnce(warning('store/format-lost', found.why));
   // What a lost version was shows in the tables of the index.
@@ -173,6 +176,16 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
     selectOne: (selector) => selectJob(context, selector),
     close,
   });
+}
+
+/** Says, once a store, that its index lies elsewhere. */
+function sayMoved(layout: StoreLayout, from: FileSystem, write: boolean): void {
+  const mark = join(layout.root, 'index.moved');
+  const said = unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => readFileSync(mark, 'utf8'));
+  if (said?.trim() === layout.index) return;
+  const message = `the store ${layout.root} lies on a network file system (${from.type}), where its index is not safe: it lies in ${layout.index}`;
+  sayOnce(warning('store/index-moved', message, { hint: 'LHB_INDEX_DIR names another folder on a local disk' }));
+  if (write) unless(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'], () => writeAtomic(mark, `${layout.index}\n`));
 }
 
 /** The work tree's id in the index: random, in a file that moves with the tree. */

@@ -6,9 +6,10 @@
 //
 // A blob's mtime is cut to a whole second. Any write to it, through whichever hard link, sets a time that is hardly ever
 // one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
-import { chmodSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
+import { step } from '../base/step.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
 import { shareBytes, tryHardLink, tryReflink, type LinkMode } from '../fs/link.ts';
@@ -18,7 +19,6 @@ import {
   isWholeSecond,
   sameSignature,
   signatureOf,
-  statOf,
   type StatSignature,
 } from '../fs/stat-signature.ts';
 import { moveInto } from '../fs/move.ts';
@@ -100,7 +100,7 @@ export class BlobStore {
   async #alreadyShared(path: string, before: Stats): Promise<Stored | undefined> {
     const { digest, size } = await hashFileAsync(path);
     const exec = isExecutable(before);
-    const blob = statOf(blobPath(this.layout, digest, exec));
+    const blob = fileAt(blobPath(this.layout, digest, exec));
     if (!blob || blob.ino !== before.ino || blob.dev !== before.dev) return undefined;
     const after = statSync(path);
     if (!sameSignature(signatureOf(before), signatureOf(after))) return undefined;
@@ -128,7 +128,9 @@ export class BlobStore {
       if (!reflink) shareBytes(path, temporary, 'copy');
       chmodSync(temporary, 0o600);
       const { digest, size } = await hashFileAsync(temporary);
-      if ((await this.check(digest, exec)) !== 'ok') this.#name(temporary, digest, exec, stats.mtimeMs);
+      const standing = await this.check(digest, exec);
+      if (standing === 'damaged') this.quarantine(digest, exec);
+      if (standing !== 'ok') this.#name(temporary, digest, exec, stats.mtimeMs);
       return { digest, size, exec, relinked: false };
     } finally {
       rmSync(temporary, { force: true });
@@ -141,7 +143,9 @@ export class BlobStore {
     const blob = blobPath(this.layout, digest, exec);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
+        step('blob:before-link');
         if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
+        step('blob:named');
         return { digest, size, exec, relinked: false };
       } catch (error) {
         if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
@@ -176,6 +180,7 @@ export class BlobStore {
     chmodSync(temporary, exec ? 0o555 : 0o444);
     if (this.#durable) flush(temporary);
     const blob = blobPath(this.layout, digest, exec);
+    step('blob:before-link');
     try {
       renameSync(temporary, this.#folderFor(blob));
     } catch (error) {
@@ -183,6 +188,7 @@ export class BlobStore {
       renameSync(temporary, this.#folderFor(blob));
     }
     if (this.#durable) flush(folderOf(blob));
+    step('blob:named');
   }
 
   /**
@@ -200,6 +206,27 @@ export class BlobStore {
     }
   }
 
+  /**
+   * Writes a blob from a file that may have its bytes, in the place of a damaged one.
+   * @returns false, and nothing is changed, where the file cannot be read or has other bytes
+   */
+  async give(digest: Digest, exec: boolean, from: string): Promise<boolean> {
+    try {
+      if ((await hashFileAsync(from)).digest !== digest) return false;
+    } catch {
+      return false;
+    }
+    const temporary = this.#temporary();
+    try {
+      shareBytes(from, temporary, 'copy');
+      chmodSync(temporary, 0o600);
+      if ((await this.check(digest, exec)) === 'damaged') this.quarantine(digest, exec);
+      return (await this.adopt(temporary, exec, digest)) !== undefined;
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  }
+
   /** Where the blob lies, or would. */
   path(digest: Digest, exec: boolean): string {
     return blobPath(this.layout, digest, exec);
@@ -211,23 +238,26 @@ export class BlobStore {
    */
   has(digest: Digest, exec: boolean, size: number): boolean {
     const path = blobPath(this.layout, digest, exec);
-    const stats = statOf(path);
+    const stats = fileAt(path);
     if (!stats || stats.size !== size) return false;
     return isWholeSecond(stats.mtimeMs) || hashFile(path).digest === digest;
   }
 
   /** The number of its bytes on disk; undefined where the blob is missing. */
   size(digest: Digest, exec: boolean): number | undefined {
-    return statOf(blobPath(this.layout, digest, exec))?.size;
+    return fileAt(blobPath(this.layout, digest, exec))?.size;
   }
 
   /** Reads all bytes of a blob. Changes nothing. */
   async check(digest: Digest, exec: boolean): Promise<BlobState> {
+    const path = blobPath(this.layout, digest, exec);
     try {
-      return (await hashFileAsync(blobPath(this.layout, digest, exec))).digest === digest ? 'ok' : 'damaged';
+      // A link's bytes are someone else's, whatever they are now.
+      if (!lstatSync(path).isFile()) return 'damaged';
+      return (await hashFileAsync(path)).digest === digest ? 'ok' : 'damaged';
     } catch (error) {
       const code = errno(error);
-      if (code === 'ENOENT') return 'missing';
+      if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
       if (code === 'EISDIR' || code === 'EIO') return 'damaged';
       throw error;
     }
@@ -240,6 +270,10 @@ export class BlobStore {
   stage(digest: Digest, exec: boolean): { readonly temporary: string } | 'missing' | 'damaged' {
     const temporary = this.temporaryInWork();
     try {
+      if (!lstatSync(blobPath(this.layout, digest, exec)).isFile()) {
+        this.quarantine(digest, exec);
+        return 'damaged';
+      }
       const shared = shareBytes(blobPath(this.layout, digest, exec), temporary, this.#link);
       const { mtimeMs } = statSync(temporary);
       if (hashFile(temporary).digest !== digest) {
@@ -257,7 +291,7 @@ export class BlobStore {
       return { temporary };
     } catch (error) {
       rmSync(temporary, { force: true });
-      if (errno(error) === 'ENOENT') return 'missing';
+      if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return 'missing';
       throw error;
     }
   }
@@ -270,11 +304,20 @@ export class BlobStore {
     return 'ok';
   }
 
+  /** Is anything there under the blob's name? */
+  exists(digest: Digest, exec: boolean): boolean {
+    return unless(['ENOTDIR'], () => lstatSync(this.path(digest, exec), { throwIfNoEntry: false })) !== undefined;
+  }
+
   /** Moves a damaged blob to damaged/, where it can be looked at. */
   quarantine(digest: Digest, exec: boolean): void {
+    this.moveAway(blobPath(this.layout, digest, exec), `${digest}${exec ? 'x' : ''}`);
+  }
+
+  /** Moves what does not belong among the blobs to damaged/. */
+  moveAway(path: string, name: string = basename(path)): void {
     mkdirSync(this.layout.damaged, { recursive: true });
-    const target = join(this.layout.damaged, `${digest}${exec ? 'x' : ''}${temporaryName()}`);
-    unless(['ENOENT'], () => renameSync(blobPath(this.layout, digest, exec), target));
+    unless(['ENOENT'], () => renameSync(path, join(this.layout.damaged, `${name}${temporaryName()}`)));
   }
 
   remove(digest: Digest, exec: boolean): void {
@@ -308,6 +351,12 @@ export class BlobStore {
     this.#made.add(folder);
     return path;
   }
+}
+
+/** Stats of a regular file; undefined where there is none, or a link or a folder in its place. */
+function fileAt(path: string): Stats | undefined {
+  const stats = unless(['ENOTDIR'], () => lstatSync(path, { throwIfNoEntry: false }));
+  return stats?.isFile() ? stats : undefined;
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));

@@ -9,6 +9,7 @@ import type { FileDigests } from './file-digests.ts';
 import { withoutFields } from './ignore-fields.ts';
 import { keyDigestOf, type Declared, type Entry, type Manifest, type Output } from './manifest.ts';
 import { walkOutput, type Found } from './output-walk.ts';
+import { systemText } from './write-failed.ts';
 
 export type OutputProblem =
   /** Paths from the workflow's folder. */
@@ -82,7 +83,7 @@ export async function captureOutputs(
     return ok({ manifest, warnings });
   } catch (error) {
     if (error instanceof UnstableFileError) return err({ kind: 'invalid', message: error.message });
-    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: error.message });
+    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: systemText(error) });
     throw error;
   }
 }

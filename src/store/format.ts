@@ -9,7 +9,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { temporaryName, writeAtomic } from '../fs/atomic-write.ts';
 import { errno } from '../fs/errno.ts';
 import type { StoreLayout } from './layout.ts';
-import { whyNot, writeHint } from './write-failed.ts';
+import { writeFailed } from './write-failed.ts';
 
 export const FORMAT_VERSION = 2;
 
@@ -55,7 +55,7 @@ function create(layout: StoreLayout): Result<FormatState> {
     writeVersion(layout, FORMAT_VERSION);
     return ok({ state: 'current' });
   } catch (cause) {
-    return err([notMade(layout, cause)]);
+    return err(notMade(layout, cause));
   }
 }
 
@@ -69,7 +69,7 @@ function repair(layout: StoreLayout, why: string): Result<FormatState> {
     writeVersion(layout, 1);
     return ok({ state: 'repaired', why: `the file ${layout.format} ${why}; it was written anew` });
   } catch (cause) {
-    return err([notMade(layout, cause)]);
+    return err(notMade(layout, cause));
   }
 }
 
@@ -77,10 +77,11 @@ function repair(layout: StoreLayout, why: string): Result<FormatState> {
 export const writeVersion = (layout: StoreLayout, version: number): void =>
   writeAtomic(layout.format, `lhb store ${version}\n`);
 
-const notMade = (layout: StoreLayout, cause: unknown): Diagnostic =>
-  error('store/write-failed', `the store ${layout.root} cannot be made: ${whyNot(cause) ?? String(cause)}`, {
-    hint: writeHint(layout.format, errno(cause)),
-  });
+function notMade(layout: StoreLayout, cause: unknown): Diagnostic[] {
+  const failed = writeFailed('the store', layout.root, cause);
+  if (failed === undefined) throw cause;
+  return [...failed.diagnostics];
+}
 
 const unreadable = (layout: StoreLayout, cause: unknown): Diagnostic =>
   error('store/unreadable', `the store ${layout.root} cannot be read (${errno(cause) ?? 'unknown error'})`, {

@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, type Result } from '../base/result.ts';
+import { step } from '../base/step.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
 import { lifeOf, parseHolder, selfAsHolder, type LockHolder } from './holder.ts';
@@ -83,11 +84,13 @@ export async function acquireLock(
       onCompromised: (cause) => options.onLost?.(cause),
     });
     writeAtomic(work.lockInfo, `${JSON.stringify(selfAsHolder(options.build, options.command))}\n`);
+    step('lock:taken');
     return {
       release: async () => {
         if (readInfo(work)?.build === options.build) rmSync(work.lockInfo, { force: true });
         // It may be lost by now.
         await unlock().catch(() => {});
+        step('lock:released');
       },
     };
   }

@@ -75,6 +75,7 @@ function evenOut(index: IndexDb, layout: StoreLayout, log: TraceLog, tell: (warn
   const size = log.size();
   const known = index.logged(log.tree);
   if (size !== undefined && size > (known ?? 0)) replayLog(index, log, known ?? 0);
+  else if (size === undefined && known === undefined && isNew(index, log.tree)) index.setLogged(log.tree, log.create([]));
   else if (size === undefined || size < (known ?? 0)) {
     const added = completeLog(index, layout, log);
     if (moved === undefined && added === 0) return;
@@ -87,6 +88,9 @@ function evenOut(index: IndexDb, layout: StoreLayout, log: TraceLog, tell: (warn
     tell(warning('store/log-lost', `the trace log ${log.path} ${what} was written anew: ${results} from the index`));
   }
 }
+
+/** Nothing is on record of the work tree: then the logs of others have what the index has. */
+const isNew = (index: IndexDb, tree: string): boolean => index.allCurrent(tree).next().done === true;
 
 /** Moves a damaged index to damaged/. @returns where it lies now; undefined where someone else moved it */
 function moveAway(layout: StoreLayout): string | undefined {

@@ -115,16 +115,8 @@ export function replayLog(index: IndexDb, log: TraceLog, from: number, removed =
  * @returns how many results were added. Throws a DiagnosticError where the disk is full
  */
 export function completeLog(index: IndexDb, layout: StoreLayout, log: TraceLog): number {
-  const sums = lastSums(layout);
-  const missing: { readonly line: string; readonly recordedAt: number }[] = [];
-  for (const { actionKey, trace, newer } of index.allTraces()) {
-    const line = index.lineOf(actionKey);
-    if (line === undefined || (!trace && !newer) || unseal(line) === undefined) continue;
-    if (sums.get(actionKey) === line.toString('latin1', 0, SEAL)) continue;
-    missing.push({ line: line.toString(), recordedAt: trace?.recordedAt ?? 0 });
-  }
-  missing.sort((a, b) => a.recordedAt - b.recordedAt);
-  const lines = missing.map(({ line }) => line);
+  const missing = missingLines(index, layout);
+  const lines = [...missing];
   const size = log.size();
   if (size === undefined || lines.length > 0) {
     // What the tree holds comes last, for the last line of a job says it.
@@ -134,6 +126,20 @@ export function completeLog(index: IndexDb, layout: StoreLayout, log: TraceLog):
   if (size === undefined) index.setLogged(log.tree, log.create(lines));
   else index.setLogged(log.tree, lines.length > 0 ? log.append(lines) : size);
   return missing.length;
+}
+
+/** The lines of results that are in the index and in no log, the oldest first. */
+export function missingLines(index: IndexDb, layout: StoreLayout): string[] {
+  const sums = lastSums(layout);
+  const missing: { readonly line: string; readonly recordedAt: number }[] = [];
+  for (const { actionKey, trace, newer } of index.allTraces()) {
+    const line = index.lineOf(actionKey);
+    if (line === undefined || (!trace && !newer) || unseal(line) === undefined) continue;
+    if (sums.get(actionKey) === line.toString('latin1', 0, SEAL)) continue;
+    missing.push({ line: line.toString(), recordedAt: trace?.recordedAt ?? 0 });
+  }
+  missing.sort((a, b) => a.recordedAt - b.recordedAt);
+  return missing.map(({ line }) => line);
 }
 
 /** The check sum of the last line of each trace in any log. */

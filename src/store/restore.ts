@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
+import { step } from '../base/step.ts';
 import { temporaryBeside } from '../fs/atomic-write.ts';
 import { errno } from '../fs/errno.ts';
 import { moveInto } from '../fs/move.ts';
@@ -20,6 +21,7 @@ import { isRacy, isWholeSecond, signatureOf, statOf } from '../fs/stat-signature
 import type { BlobStore } from './blob-store.ts';
 import type { FileDigests } from './file-digests.ts';
 import type { Declared, Entry, Manifest, Output } from './manifest.ts';
+import { systemText } from './write-failed.ts';
 
 export type RestoreProblem =
   /** Blobs are missing or were damaged (and are moved away now): paths of their files, from the workflow's folder. */
@@ -58,6 +60,7 @@ export function restoreOutputs(
       }
     }
     if (evicted.length > 0) return err({ kind: 'evicted', paths: evicted });
+    step('restore:staged');
     // Trees first: a file that is declared by itself may lie in a tree of the same job.
     for (const output of [...manifest].sort((a, b) => Number(b.tree) - Number(a.tree))) {
       const absolute = join(root, dir, output.path);
@@ -68,9 +71,10 @@ export function restoreOutputs(
         if (entry.type === 'file') learn(root, join(dir, output.path, entry.path), entry, digests);
       }
     }
+    step('restore:placed');
     return ok(undefined);
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: error.message });
+    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: systemText(error) });
     throw error;
   } finally {
     for (const temporary of staged.values()) rmSync(temporary, { force: true });

@@ -1,7 +1,7 @@
 // What the system says when it cannot write or read any more, in the user's words.
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DiagnosticError, error } from '../base/diagnostic.ts';
+import { DiagnosticError, error, type Diagnostic } from '../base/diagnostic.ts';
 import { errno } from '../fs/errno.ts';
 
 const WHY: Readonly<Record<string, string>> = {
@@ -9,8 +9,8 @@ const WHY: Readonly<Record<string, string>> = {
   EDQUOT: 'your quota on its disk is used up',
   EROFS: 'its disk can only be read',
   EIO: 'its disk fails',
-  EACCES: 'you may not write there',
-  EPERM: 'you may not write there',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
   EMFILE: 'too many files are open at once in lhb',
   ENFILE: 'too many files are open at once on this machine',
   ENOTDIR: 'a file stands where a folder should',
@@ -49,10 +49,29 @@ export const whyNot = (cause: unknown): string | undefined => WHY[codeOf(cause) 
 export function writeFailed(what: string, path: string, cause: unknown): DiagnosticError | undefined {
   const why = whyNot(cause);
   if (why === undefined) return undefined;
-  return new DiagnosticError([
-    error('store/write-failed', `${what} ${path} cannot be written: ${why}`, { hint: writeHint(path, codeOf(cause)) }),
-  ]);
+  return new DiagnosticError([refused(what, path, cause, why)]);
 }
+
+const refused = (what: string, path: string, cause: unknown, why: string): Diagnostic => {
+  const hint = writeHint(path, codeOf(cause));
+  return isLimit(cause)
+    ? error('store/write-failed', `${what} ${path} cannot be written: ${why}`, { hint })
+    : error('store/unreadable', `${what} ${path} cannot be opened: ${why}`, { hint });
+};
+
+/** A system error in one sentence: with what to do, where the machine is at its limits, else in the system's words. */
+export function systemText(cause: Error): string {
+  const code = codeOf(cause);
+  const path = 'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
+  if (code === undefined || !LIMITS.has(code)) return cause.message;
+  const what = path === '' ? 'a file' : path;
+  return `${what} cannot be written: ${whyNot(cause)}; ${writeHint(path, code)}`;
+}
+
+/** The machine is at its limits: no disk, no file, no quota is left. */
+export const isLimit = (cause: unknown): boolean => LIMITS.has(codeOf(cause) ?? '');
+
+const LIMITS = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']);
 
 /** What to do about it. */
 export function writeHint(path: string, code: string | undefined): string {

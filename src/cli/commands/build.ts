@@ -21,7 +21,7 @@ import { seekShared } from '../../schedule/seek-shared.ts';
 import { SharedResults, sharedTrace } from '../../schedule/shared-results.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
 import { workLayout } from '../../store/layout.ts';
-import { EXIT, type ExitCode } from '../exit-code.ts';
+import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
 import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
@@ -73,7 +73,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
 
 function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   screen.diagnostics(errors);
-  return errors.some((d) => d.code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
+  return exitOf(errors);
 }
 
 async function dryRun(
