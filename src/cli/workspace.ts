@@ -27,12 +27,12 @@ import { openFormat } from '../store/format.ts';
 import { openIndex } from '../store/open-index.ts';
 import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
 import { placeIndex } from '../store/place-index.ts';
-import { readHolder } from '../store/lock.ts';
 import { loadWorkflow } from '../workflow/check.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
 import type { Workflow } from '../workflow/workflow.ts';
 import type { CommonOptions } from './invocation.ts';
 import { sayOnce } from './say-once.ts';
+import { launchesSeen } from './killed-build.ts';
 
 const WORKFLOW_FILE = 'lhb.yaml';
 
@@ -142,10 +142,11 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   if (!index.ok) return index;
   const db = index.value;
   const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
-  const files = new FileDigests(root, db.fileTable(tree), write);
-  // Who writes holds the lock: the build that runs is its own.
-  const runningBuild = write ? undefined : readHolder(work)?.build;
-  const records = new Records({ root, index: db, blobs, files, tree, runningBuild });
+  const { wasDown, ...launches } = launchesSeen(work, write);
+  // Then every file is read again.
+  if (wasDown && write) db.forgetFiles(tree);
+  const files = new FileDigests(root, wasDown && !write ? undefined : db.fileTable(tree), write);
+  const records = new Records({ root, index: db, blobs, files, tree, ...launches });
   loaded.made.before = (path) => records.madeBefore(path);
   const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
   if (!expansion.ok) {

@@ -10,6 +10,7 @@ import { compareOutputs, type DiskState } from '../store/compare.ts';
 import type { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
+import { walkOutput } from '../store/output-walk.ts';
 import { removeOutputs, restoreOutputs } from '../store/restore.ts';
 import type { Attempt, Origin, Trace } from '../store/trace.ts';
 
@@ -23,7 +24,14 @@ export type RecordsParts = {
   readonly tree: string;
   /** The other build that runs now in this work tree, if any. */
   readonly runningBuild: string | undefined;
+  /** Jobs that run though their build was killed; none for the build that takes them over. */
+  readonly runningJobs: ReadonlySet<string>;
+  /** The last attempt of a job as a build that was killed noted it, which its record may lack. */
+  readonly noted: (id: JobId) => Attempt | undefined;
 };
+
+/** How far the times of two files, written one after the other, may be off. */
+const SKEW_S = 1;
 
 /** A temp output is missed only where a job needs it. */
 const isTemp = (job: Job, path: string): boolean =>
@@ -73,7 +81,12 @@ export class Records {
 
   /** The last attempt without a result under a key, or without one under any. */
   attempt(id: JobId, key?: ActionKey): Attempt | undefined {
-    return this.parts.index.attempt(this.parts.tree, id, key);
+    const { index, tree } = this.parts;
+    const recorded = index.attempt(tree, id, key);
+    const noted = this.parts.noted(id);
+    if (noted === undefined || (key !== undefined && noted.actionKey !== key)) return recorded;
+    const known = Math.max(recorded?.startedAt ?? 0, index.getTrace(noted.actionKey)?.recordedAt ?? 0);
+    return noted.startedAt > known ? noted : recorded;
   }
 
   /** Does the attempt belong to the build that runs now? */
@@ -81,8 +94,9 @@ export class Records {
     return this.parts.runningBuild !== undefined && attempt.build === this.parts.runningBuild;
   }
 
-  /** Does another build of this work tree run the job now, under whatever key? */
+  /** Does the job run now, under whatever key, though this build did not start it? */
   isRunningElsewhere(id: JobId): boolean {
+    if (this.parts.runningJobs.has(id)) return true;
     if (this.parts.runningBuild === undefined) return false;
     const attempt = this.attempt(id);
     return attempt?.state === 'begun' && this.isRunning(attempt);
@@ -111,6 +125,24 @@ export class Records {
 
   removeOutputs(job: Job): void {
     removeOutputs(this.parts.root, job.dir, declared(job));
+  }
+
+  /**
+   * Output files that were written to after a moment (seconds since the epoch): for a job that ended unseen, by someone
+   * else. What the store shares has a whole second as its mtime, cut down from the real one.
+   */
+  writtenAfter(job: Job, moment: number): string[] {
+    const after = (moment + SKEW_S) * 1000;
+    const { root } = this.parts;
+    return declared(job).flatMap((output) => {
+      const walk = walkOutput(root, job.dir, output);
+      const files = walk.kind === 'found' ? walk.found : [];
+      return files.flatMap((file) => {
+        if (file.type !== 'file' || file.followed) return [];
+        const { mtimeMs } = file.stats;
+        return mtimeMs > after && mtimeMs % 1000 !== 0 ? [join(job.dir, output.path, file.path)] : [];
+      });
+    });
   }
 
   /** Takes the outputs on disk into the store. */

@@ -13,7 +13,8 @@ export function* listBlobs(layout: StoreLayout): Generator<Blob> {
     if (!/^[0-9a-f]{2}$/.test(folder)) continue;
     for (const name of namesIn(join(layout.blobs, folder))) {
       const [, rest, x] = /^([0-9a-f]{62})(x?)$/.exec(name) ?? [];
-      const stats = rest === undefined ? undefined : lstatSync(join(layout.blobs, folder, name), { throwIfNoEntry: false });
+      const stats =
+        rest === undefined ? undefined : lstatSync(join(layout.blobs, folder, name), { throwIfNoEntry: false });
       if (stats) yield { digest: `${folder}${rest}` as Digest, size: stats.size, exec: x === 'x' };
     }
   }

@@ -373,6 +373,15 @@ export class IndexDb {
     };
   }
 
+  /** Forgets the digests of all files of a work tree, so that each is read again. */
+  forgetFiles(tree: string): void {
+    this.transaction(() => {
+      const { files } = this.#writable();
+      const keys = [...files.getKeys({ start: `${tree} `, end: `${tree}!` })];
+      for (const key of keys) void files.remove(key);
+    });
+  }
+
   /**
    * Runs synchronous writes as one transaction: all or nothing. Inside another it joins that one. Reads inside see the
    * writes. What belongs into the log is appended to it before the transaction is committed.

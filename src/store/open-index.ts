@@ -75,7 +75,8 @@ function evenOut(index: IndexDb, layout: StoreLayout, log: TraceLog, tell: (warn
   const size = log.size();
   const known = index.logged(log.tree);
   if (size !== undefined && size > (known ?? 0)) replayLog(index, log, known ?? 0);
-  else if (size === undefined && known === undefined && isNew(index, log.tree)) index.setLogged(log.tree, log.create([]));
+  else if (size === undefined && known === undefined && isNew(index, log.tree))
+    index.setLogged(log.tree, log.create([]));
   else if (size === undefined || size < (known ?? 0)) {
     const added = completeLog(index, layout, log);
     if (moved === undefined && added === 0) return;

@@ -62,7 +62,8 @@ const refused = (what: string, path: string, cause: unknown, why: string): Diagn
 /** A system error in one sentence: with what to do, where the machine is at its limits, else in the system's words. */
 export function systemText(cause: Error): string {
   const code = codeOf(cause);
-  const path = 'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
+  const path =
+    'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
   if (code === undefined || !LIMITS.has(code)) return cause.message;
   const what = path === '' ? 'a file' : path;
   return `${what} cannot be written: ${whyNot(cause)}; ${writeHint(path, code)}`;

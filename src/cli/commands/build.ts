@@ -2,11 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { step } from '../../base/step.ts';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { GpuPool } from '../../execute/gpus.ts';
-import { endLeftovers } from '../../execute/leftovers.ts';
 import { LocalExecutor } from '../../execute/local.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
@@ -24,9 +23,10 @@ import { workLayout } from '../../store/layout.ts';
 import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
 import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
+import { inherit, orphansOf } from '../killed-build.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
-import { cachesFor } from '../cache-settings.ts';
+import { cachesFor, chooseCaches } from '../cache-settings.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
@@ -51,6 +51,8 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   addWorkflowFiles(loaded.value, watched);
   screen.diagnostics(loaded.value.workflow.warnings);
   const dry = request.build.dryRun || request.build.dag;
+  const specs = chooseCaches(loaded.value.workflow, request.build.caches.choice, process.env);
+  if (!specs.ok) return failed(screen, specs.error);
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
   const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
@@ -172,6 +174,7 @@ async function runBuild(
   const { build: options, common } = request;
   const root = workspace.workflow.root;
   const slots = options.jobs ?? availableParallelism();
+  const orphans = await orphansOf(workspace);
   const prepared = await prepare(workspace, selection, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, toRun, warnings } = prepared.value;
@@ -189,25 +192,38 @@ async function runBuild(
     reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 });
   if (screen.json) for (const { message } of warnings) warn(message);
   if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
+  const caches = await cachesFor(workspace, options.caches, true, warn);
+  if (!caches.ok) {
+    reporter.close();
+    return failed(screen, caches.error);
+  }
+  // What a killed build left behind: its processes first, then what they wrote to.
+  const inherited = await inherit(workspace, orphans, prepared.value, selection, warn);
+  for (const folder of [workLayout(root).tmp, workspace.layout.tmp]) clearTemporary(folder);
+  const { adopted, held, launches } = inherited;
   // No more helpers than could ever be busy.
-  const work = workLayout(root);
-  const helpersFile = join(work.dir, 'helpers');
-  // What a build that was killed left behind: its processes first, then what they wrote to.
-  await endLeftovers(helpersFile);
-  for (const folder of [work.tmp, workspace.layout.tmp]) clearTemporary(folder);
-  const executor = new LocalExecutor({ slots: Math.min(slots, toRun.length, 64), cwd: root, helpersFile });
+  const helpers = Math.max(0, Math.min(slots, toRun.length - adopted.size, 64));
+  const executor = new LocalExecutor({ slots: helpers, cwd: root, launches });
   const words = {
     outcome: describeOutcome,
     reason: reasonText,
     warn,
   };
   const { records, keys, scopes, host, rebuilder } = workspace;
-  const caches = await cachesFor(workspace, options.caches, true, warn);
-  if (!caches.ok) return failed(screen, caches.error);
   const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
   const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
   const scheduler = new Scheduler(
-    { plan, rebuilder, runner, allotments, shared, root, emit: (event) => reporter.handle(event) },
+    {
+      plan,
+      rebuilder,
+      runner,
+      allotments,
+      shared,
+      root,
+      emit: (event) => reporter.handle(event),
+      orphans: adopted,
+      held,
+    },
     {
       slots,
       keepGoing: options.keepGoing,
@@ -228,6 +244,9 @@ async function runBuild(
   } finally {
     await executor.close();
     caches.value?.close();
+    step('build:end');
+    inherited.close();
+    step('launches:closed');
     reporter.close();
   }
 }

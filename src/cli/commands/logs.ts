@@ -8,6 +8,7 @@ import type { CommonOptions, Word } from '../invocation.ts';
 import { fail, findKnown, withWorkspace } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import { readHolder } from '../../store/lock.ts';
+import { runningLaunches } from '../../execute/orphans.ts';
 import { workLayout } from '../../store/layout.ts';
 
 export async function logs(
@@ -30,7 +31,9 @@ export async function logs(
     file = join(root, log) + (options.attempt === undefined ? '' : `.${options.attempt}`);
     const attempt = workspace.records.attempt(jobId);
     const build = attempt?.state === 'begun' ? attempt.build : undefined;
-    isRunning = () => build !== undefined && readHolder(workLayout(root))?.build === build;
+    const work = workLayout(root);
+    const runsOn = (): boolean => runningLaunches(work).some(({ launch }) => launch.jobId === jobId);
+    isRunning = () => (build !== undefined && readHolder(work)?.build === build) || runsOn();
     return EXIT.ok;
   });
   if (code !== EXIT.ok) return code;

@@ -19,14 +19,20 @@ const DAMAGE_LEFT = 'a damaged result is never restored: `lhb build` makes it ag
 /** Checks, and where anything is wrong checks once more under the lock, repairing what can be given back. */
 export async function verify(common: CommonOptions, screen: Screen): Promise<ExitCode> {
   let found: VerifyReport | undefined;
-  const code = await withWorkspace(common, screen, false, async (workspace) => {
-    const report = await check(workspace, false);
-    const holder = readHolder(workLayout(workspace.workflow.root));
-    const isSound = report.findings.length === 0 && report.evicted === 0;
-    if (isSound || holder !== undefined) return print(screen, report, holder !== undefined);
-    found = report;
-    return EXIT.ok;
-  }, true);
+  const code = await withWorkspace(
+    common,
+    screen,
+    false,
+    async (workspace) => {
+      const report = await check(workspace, false);
+      const holder = readHolder(workLayout(workspace.workflow.root));
+      const isSound = report.findings.length === 0 && report.evicted === 0;
+      if (isSound || holder !== undefined) return print(screen, report, holder !== undefined);
+      found = report;
+      return EXIT.ok;
+    },
+    true,
+  );
   if (found === undefined) return code;
   return await underLock(common, screen, async (workspace) => print(screen, await check(workspace, true), false));
 }
