@@ -106,7 +106,8 @@ export async function inParallel<T, R>(
   width: number,
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
-  const answers = new Array<R>(items.length);
+  const answers: R[] = [];
+  answers.length = items.length;
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < items.length) {

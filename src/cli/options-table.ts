@@ -262,7 +262,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'cache',
-    help: 'the shared caches: status, doctor, ls, stats, push, pull, verify, …',
+    help: 'shared caches: status, doctor, ls, push, pull, verify, gc, …',
     positionals: 'words+',
     groups: [
       CACHES,
@@ -282,8 +282,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       ['lhb cache init dir:/proj/lab/lhb-cache --group lab', 'a folder for a team'],
       ['lhb cache status', 'which caches there are, and how they are'],
-      ['lhb cache doctor', 'tries all that a build does, and says what to mend'],
-      ['lhb cache ls lab; lhb cache stats lab', 'what a cache has'],
+      ['lhb cache doctor', 'tries what builds do, and says what to mend'],
+      ['lhb cache ls lab', 'what a cache has'],
       ['lhb cache push lab; lhb cache pull lab train', 'send, or fetch, results without a build'],
       ['lhb cache push ssh://host/proj/cache', 'the same over ssh, with rsync'],
       ['lhb cache verify lab; lhb cache repair lab', 'check all that is there; replace what is bad'],
