@@ -147,7 +147,7 @@ export class DirectoryCache implements SharedCache {
     return this.#guarded({ ...transfer, limits: { ...transfer.limits, firstByteMs: Infinity } }, async () => {
       const done = await this.#reading(async () => {
         if (blob.size <= COPY_AT_ONCE) {
-          if ((await stat(path)).size !== blob.size) return false;
+          if ((await stat(path)).size !== blob.size) throw wrongSize();
           await copyFile(path, file, constants.COPYFILE_FICLONE);
           await chmod(file, 0o600);
           transfer.onBytes?.(blob.size);
@@ -323,10 +323,12 @@ export async function makeSharedFolder(path: string, root: string): Promise<void
   await chmod(path, mode).catch(() => {});
 }
 
+const wrongSize = (): CacheError => new CacheError('bytes', 'a blob has another size than its record says');
+
 async function copyPieces(from: string, to: string, size: number, transfer: Transfer): Promise<boolean> {
   const source = await open(from, 'r');
   try {
-    if ((await source.stat()).size !== size) return false;
+    if ((await source.stat()).size !== size) throw wrongSize();
     const target = await open(to, 'w', 0o600);
     try {
       await copyHandle(source, target, size, transfer);

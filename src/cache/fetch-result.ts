@@ -10,7 +10,7 @@ import type { BlobStore } from '../store/blob-store.ts';
 import { withoutFields } from '../store/ignore-fields.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import type { SharedFile } from './record.ts';
-import { CacheError, inParallel } from './shared-cache.ts';
+import { CacheError, inParallel, manyListeners } from './shared-cache.ts';
 import type { Hit } from './tier.ts';
 
 /** Blobs of one result at the same time. */
@@ -39,7 +39,7 @@ export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal)
     return 'failed';
   }
   const began = tier.reads.now();
-  const ending = new AbortController();
+  const ending = manyListeners();
   const end = (): void => ending.abort();
   stop.addEventListener('abort', end);
   let got = 0;
@@ -95,9 +95,15 @@ async function fetchFile(
     const answer = await tier.reads
       .ask((cache, limits) => cache.fetchBlob(blob, file, limits), transfer)
       .catch((problem: unknown) => {
-        if (!blob.parts) rmSync(file, { force: true });
-        throw problem;
+        const isWrong = problem instanceof CacheError && problem.kind === 'bytes';
+        if (!blob.parts || isWrong) rmSync(file, { force: true });
+        if (!isWrong) throw problem;
+        return 'bytes' as const;
       });
+    if (answer === 'bytes') {
+      tier.badBlobs.add(blob.b3);
+      return 'bad';
+    }
     if (answer?.value !== true) {
       if (!blob.parts) rmSync(file, { force: true });
       return answer === undefined ? 'failed' : 'missing';

@@ -62,7 +62,7 @@ export class CacheGuard {
   }
 
   /**
-   * Asks the cache for something; undefined where it failed or is not asked for now. 'aborted' is thrown on.
+   * Asks the cache for something; undefined where it failed or is not asked for now. 'aborted' and 'bytes' are thrown on.
    * @param whole for small answers: the most that all of it may take
    */
   async ask<T>(
@@ -92,7 +92,7 @@ export class CacheGuard {
       if (!(problem instanceof CacheError)) throw problem;
       const tooLate = problem.kind === 'aborted' && late?.aborted === true && more.signal?.aborted !== true;
       const failure = tooLate ? new CacheError('timeout', 'a record did not come within 10 s') : problem;
-      if (failure.kind === 'aborted') throw failure;
+      if (failure.kind === 'aborted' || failure.kind === 'bytes') throw failure;
       this.#failed(failure, now);
       return undefined;
     }

@@ -89,8 +89,10 @@ export class HttpCache implements SharedCache {
     let start = 0;
     for (const piece of piecesOf(blob)) {
       // Pieces of an upload that was cut off are there already.
-      if (replace || !(await this.#has(piece, transfer))) {
-        await this.#put(`cas/${piece.sha}`, { file, start, size: piece.size }, piece.sha, replace, transfer);
+      const there = await this.#state(piece, transfer);
+      if (replace || there !== 'whole') {
+        const body = { file, start, size: piece.size };
+        await this.#put(`cas/${piece.sha}`, body, piece.sha, replace || there === 'other', transfer);
       }
       start += piece.size;
     }
@@ -135,12 +137,19 @@ export class HttpCache implements SharedCache {
     const measure = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         size += chunk.length;
-        if (size > piece.size)
-          return done(new CacheError('answer', `${request.url.host} sent more than was announced`));
+        if (size > piece.size) return done(new CacheError('bytes', `${request.url.host} sent more than was announced`));
         transfer.onBytes?.(chunk.length);
         done(null, chunk);
       },
     });
+    const length = response.headers['content-length'];
+    if (length !== undefined && Number(length) !== piece.size - offset) {
+      response.destroy();
+      throw new CacheError(
+        'bytes',
+        `${request.url.host} has ${length} bytes where ${piece.size - offset} were announced`,
+      );
+    }
     const encoding = response.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
       response.destroy();
@@ -172,10 +181,15 @@ export class HttpCache implements SharedCache {
   }
 
   async #has(piece: Pick<Piece, 'sha' | 'size'>, transfer: Transfer): Promise<boolean> {
+    return (await this.#state(piece, transfer)) === 'whole';
+  }
+
+  /** 'other': something of another size has its name. */
+  async #state(piece: Pick<Piece, 'sha' | 'size'>, transfer: Transfer): Promise<'whole' | 'other' | 'none'> {
     const request = this.#request('HEAD', `cas/${piece.sha}`);
     const { status, response } = await again(() => this.#client.fetch(request, 0, transfer).then(served(request)));
-    if (status === 200) return Number(response.headers['content-length']) === piece.size;
-    if (status === 404 || status === 410) return false;
+    if (status === 200) return Number(response.headers['content-length']) === piece.size ? 'whole' : 'other';
+    if (status === 404 || status === 410) return 'none';
     throw statusFailure(status, request, response.headers.location);
   }
 

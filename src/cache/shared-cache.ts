@@ -1,5 +1,6 @@
 // What every kind of shared cache can do, and how it fails. Nothing here trusts what comes out of a cache: records are
 // checked by record.ts and trust.ts, bytes by their BLAKE3 when they enter the store.
+import { setMaxListeners } from 'node:events';
 import type { Brand, Digest } from '../base/brand.ts';
 
 /** 64 hex digits: where a cache keeps the record of an action, under a namespace. */
@@ -81,6 +82,8 @@ export type FailureKind =
   | 'server'
   /** An answer that makes no sense: a redirect, a wrong length, no JSON. */
   | 'answer'
+  /** It is there, with other bytes than it should have: that is the entry's fault, not the server's. */
+  | 'bytes'
   /** No space left there. */
   | 'full'
   /** It would take longer than running the job. */
@@ -117,4 +120,11 @@ export async function inParallel<T, R>(
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
   return answers;
+}
+
+/** Ends many transfers at once; Node warns of more than ten listeners. */
+export function manyListeners(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }

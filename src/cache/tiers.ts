@@ -4,7 +4,7 @@ import type { ActionKey } from '../base/brand.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { fetchResult } from './fetch-result.ts';
 import type { RecordKey } from './shared-cache.ts';
-import { inParallel } from './shared-cache.ts';
+import { inParallel, manyListeners } from './shared-cache.ts';
 import type { Hit, Tier, Wanted } from './tier.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -40,7 +40,7 @@ export type TiersParts = {
 export class SharedCaches {
   readonly #parts: TiersParts;
   readonly #used = new Map<Tier, RecordKey[]>();
-  readonly #ending = new AbortController();
+  readonly #ending = manyListeners();
   #local = 0;
   #fetching = 0;
   readonly #waiting: (() => void)[] = [];

@@ -8,7 +8,7 @@ import { unless } from '../fs/errno.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Trace } from '../store/trace.ts';
 import { packParcel, publish, publishSealed, type Maker, type Parcel, type Published } from './publish.ts';
-import { CacheError } from './shared-cache.ts';
+import { CacheError, manyListeners } from './shared-cache.ts';
 import type { Hit, Tier } from './tier.ts';
 
 /** `wait`: as `background`, and not given up for being slow; `spool`: only noted. */
@@ -40,7 +40,7 @@ export class Uploads {
   readonly #parts: UploadsParts;
   readonly #tiers: readonly Tier[];
   readonly #queue: Task[] = [];
-  readonly #ending = new AbortController();
+  readonly #ending = manyListeners();
   readonly #differing: string[] = [];
   #running = 0;
   #sent = 0;
