@@ -67,7 +67,10 @@ export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal)
     });
   } catch (problem) {
     if (!(problem instanceof CacheError)) throw problem;
-    if (slow) tier.reads.lose(began);
+    if (slow) {
+      tier.reads.lose(began);
+      tier.reads.warn('results come more slowly than they are made: such jobs are run');
+    }
     if (ends.length === 0) ends.push(slow ? 'slow' : 'failed');
   } finally {
     clearInterval(timer);

@@ -119,6 +119,12 @@ export class HttpClient {
     transfer: Transfer,
   ): Promise<{ status: number; body: Buffer; response: http.IncomingMessage }> {
     const response = await this.send(request, transfer);
+    const encoding = response.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      // Nothing is unpacked, so nothing small can grow large here.
+      response.destroy();
+      throw new CacheError('answer', `${request.url.host} sent ${encoding} where raw bytes were asked for`);
+    }
     const chunks: Buffer[] = [];
     let size = 0;
     try {

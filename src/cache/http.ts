@@ -44,7 +44,7 @@ export class HttpCache implements SharedCache {
   }
 
   async getRecord(key: RecordKey, transfer: Transfer): Promise<Uint8Array | undefined> {
-    const found = await this.#get(`ac/${key}`, 2 * MAX_RECORD, transfer, { accept: 'application/json' });
+    const found = await this.#get(`ac/${key}`, MAX_RECORD, transfer, { accept: 'application/json' });
     if (found === undefined) return undefined;
     const { raw, record } = readActionResult(found);
     if (raw !== undefined) return raw;

@@ -54,11 +54,11 @@ export function kindsWorkflow(
   `;
 }
 
-/** Builds in a second work tree; it must run exactly these jobs (by ran.log) and end with 0. */
+/** Builds in a second work tree; it must run exactly these jobs (by ran.log; undefined: any) and end with 0. */
 export async function buildIn(
   rig: Rig,
   dir: string,
-  ran: readonly string[],
+  ran: readonly string[] | undefined,
   options: StartOptions = {},
   ...args: string[]
 ): Promise<Ended> {
@@ -67,7 +67,7 @@ export async function buildIn(
   const ended = await rig.lhbWith({ ...options, cwd: dir }, 'build', ...args);
   assert.is(ended.code, 0, ended.stdout + ended.stderr);
   const lines = existsSync(log) ? readFileSync(log, 'utf8').slice(before).split('\n').slice(0, -1).sort() : [];
-  assert.equal(lines, [...ran].sort(), `which jobs ran\n${ended.stderr}`);
+  if (ran) assert.equal(lines, [...ran].sort(), `which jobs ran\n${ended.stderr}`);
   return ended;
 }
 
