@@ -188,7 +188,7 @@ export async function publishSealed(
     const there = await whatIsThere(tier, record);
     if (there === 'other') return { kind: 'differs' };
     if (there === 'failed' || (there !== 'same' && attempt === 2)) return { kind: 'failed' };
-    if (there === 'same') break;
+    if (there === 'same') return { kind: 'stored', bytes, fresh: false };
     replace = true;
   }
   step('cache:record-published');

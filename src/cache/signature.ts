@@ -86,14 +86,22 @@ export function openSealed(bytes: Uint8Array): Sealed | undefined {
   } catch {
     return undefined;
   }
-  if (typeof seal !== 'object' || seal === null || !('b3' in seal) || seal.b3 !== hashText(line)) return undefined;
-  const keyId = 'keyid' in seal && typeof seal.keyid === 'string' ? seal.keyid : undefined;
-  const signature = 'sig' in seal && typeof seal.sig === 'string' ? Buffer.from(seal.sig, 'base64') : undefined;
-  // A signature that lost its key's name is damage, not an unsigned record.
-  if ((keyId === undefined) !== (signature === undefined)) return undefined;
+  if (typeof seal !== 'object' || seal === null) return undefined;
+  const { keyid: keyId, sig } = seal as { keyid?: unknown; sig?: unknown };
+  const raw = typeof sig === 'string' ? Buffer.from(sig, 'base64') : undefined;
+  const isSigned = typeof keyId === 'string' && raw !== undefined;
+  // Written again it must be the same text: whatever else stands there is damage, not an unsigned record.
+  if (
+    canonicalJson({
+      b3: hashText(line),
+      ...(isSigned && { alg: 'ed25519', keyid: keyId, sig: raw.toString('base64') }),
+    }) !== second
+  )
+    return undefined;
+  const signature = isSigned ? raw : undefined;
   return {
     line,
-    keyId,
+    keyId: isSigned ? keyId : undefined,
     signedBy: (key) =>
       signature !== undefined && key.id === keyId && verify(null, Buffer.from(CONTEXT + line), key.key, signature),
   };

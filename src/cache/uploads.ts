@@ -46,7 +46,9 @@ export class Uploads {
   #sent = 0;
   #idle: () => void = () => {};
   #parcel: { readonly key: ActionKey; readonly value: Promise<Parcel | undefined> } | undefined;
+  /** Notes whose results are not sent yet, and all that were ever queued. */
   readonly #left = new Set<string>();
+  readonly #queued = new Set<string>();
 
   constructor(parts: UploadsParts) {
     this.#parts = parts;
@@ -103,7 +105,11 @@ export class Uploads {
   }
 
   #enqueue(task: Task): void {
-    this.#left.add(this.#notePath(task));
+    const path = this.#notePath(task);
+    // A note of an earlier build may be of a result that is on its way already.
+    if (this.#queued.has(path)) return;
+    this.#queued.add(path);
+    this.#left.add(path);
     this.#queue.push(task);
     this.#startNext();
   }

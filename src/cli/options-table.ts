@@ -275,6 +275,7 @@ export const COMMANDS: readonly CommandSpec[] = [
           { long: 'yes', short: 'y', value: 'none', help: 'gc: drop it (without, only said)' },
           { long: 'rebuild', value: 'word', meta: 'SELECTOR', help: 'verify: run this job again and compare' },
           { long: 'user', value: 'none', help: 'trust, revoke: for this user, not for the workflow' },
+          { long: 'cache-refresh', value: 'none', help: 'push: replace what is there' },
           { long: 'dry-run', short: 'n', value: 'none', help: 'push, pull, repair: say what would be done' },
         ],
       },
