@@ -35,6 +35,8 @@ export type TiersParts = {
   readonly uploads: Uploads | undefined;
   /** Take no results, and put new ones in the place of those that are there. */
   readonly refresh: boolean;
+  /** Give no download up for being slow: it was asked for, and there is no job to run instead. */
+  readonly patient?: boolean;
 };
 
 export class SharedCaches {
@@ -67,7 +69,7 @@ export class SharedCaches {
   async fetch(hit: Hit): Promise<boolean> {
     await this.#turn();
     try {
-      const fetched = await fetchResult(hit, this.#parts.blobs, this.#ending.signal);
+      const fetched = await fetchResult(hit, this.#parts.blobs, this.#ending.signal, this.#parts.patient ?? false);
       if (typeof fetched === 'string') return false;
       const { tier, record } = hit;
       tier.counts.jobs++;

@@ -19,7 +19,7 @@ export async function bringIn(
   screen: Screen,
 ): Promise<Result<CacheCounts | undefined>> {
   const warn = (text: string): void => screen.note(`warning: ${text}`);
-  const caches = await cachesFor(workspace, { ...options, upload: 'none' }, true, warn);
+  const caches = await cachesFor(workspace, { ...options, upload: 'none' }, true, warn, true);
   if (!caches.ok) return caches;
   if (caches.value === undefined) return ok(undefined);
   return ok(await bringInFrom(workspace, jobs, caches.value, warn));

@@ -183,10 +183,11 @@ export async function cachesFor(
   options: CacheOptions,
   write: boolean,
   warn: (text: string) => void,
+  patient = false,
 ): Promise<Result<SharedCaches | undefined>> {
   const specs = chooseCaches(workspace.workflow, options.choice, process.env);
   if (!specs.ok) return specs;
   if (specs.value.length === 0) return ok(undefined);
   const { openCaches } = await import('./open-caches.ts');
-  return openCaches(workspace, specs.value, options, write, warn);
+  return openCaches(workspace, specs.value, options, write, warn, patient);
 }

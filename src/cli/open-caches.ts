@@ -42,6 +42,7 @@ export function openCaches(
   options: CacheOptions,
   write: boolean,
   warn: (text: string) => void,
+  patient = false,
 ): Result<SharedCaches> {
   const { root } = workspace.workflow;
   const opened = openTiers(specs, root, warn);
@@ -69,6 +70,7 @@ export function openCaches(
       blobs: workspace.blobs,
       uploads: uploads || undefined,
       refresh: options.refresh,
+      patient,
     }),
   );
 }

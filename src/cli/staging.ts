@@ -54,7 +54,7 @@ export async function stage(tier: Tier, traces: readonly Trace[], workspace: Wor
 
 /** A staged folder as the only cache to read from. */
 export const readingOnly = (tier: Tier, workspace: Workspace): SharedCaches =>
-  new SharedCaches({ tiers: [tier], blobs: workspace.blobs, uploads: undefined, refresh: false });
+  new SharedCaches({ tiers: [tier], blobs: workspace.blobs, uploads: undefined, refresh: false, patient: true });
 
 /** Runs a program; a diagnostic with its last words where it fails or is not there. */
 export function runProgram(program: string, args: readonly string[], stdin?: string): Promise<Diagnostic | undefined> {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { signV4 } from '../../src/cache/sigv4.ts';
 import type { Ended, Rig, StartOptions } from './rig.ts';
@@ -129,7 +130,12 @@ export async function s3Request(
 
 /** A bucket as a cache. */
 export async function bucketCache(account: S3Account, bucket: string): Promise<TestCache> {
-  const made = await s3Request(account, 'PUT', `/${bucket}`);
+  let made = await s3Request(account, 'PUT', `/${bucket}`);
+  // Swift answers 503 while its parts are still starting, or the machine is busy.
+  for (let i = 0; made.status === 503 && i < 20; i++) {
+    await delay(500);
+    made = await s3Request(account, 'PUT', `/${bucket}`);
+  }
   assert.ok(made.ok || made.status === 409, `bucket: ${made.status}`);
   const entry = (name: string): string => `/${bucket}/pre/${name}`;
   return {
