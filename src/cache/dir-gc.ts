@@ -1,11 +1,11 @@
 // Cleans up a `dir:` cache. Its roots are all its records, never one project's view. Records go first, by rename into
 // gc/trash/, then blobs that no record names and that are older than a week (a writer puts blobs before their record), then
 // what has lain in the trash for a day. «Now» is the time of a file just made there: clocks of machines differ.
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hostname } from 'node:os';
 import { unless } from '../fs/errno.ts';
-import type { DirectoryCache } from './directory.ts';
+import { makeSharedFolder, type DirectoryCache } from './directory.ts';
 import { decodeRecord, type SharedRecord } from './record.ts';
 import { openSealed } from './signature.ts';
 
@@ -39,7 +39,7 @@ type Item = {
 export async function collectDirectory(cache: DirectoryCache, wish: GcWish): Promise<GcReport | string> {
   const { root } = cache;
   const trash = join(root, 'gc', 'trash');
-  mkdirSync(trash, { recursive: true });
+  await makeSharedFolder(trash, root);
   const lock = join(root, 'gc', 'lock');
   const now = takeLock(lock);
   if (typeof now === 'string') return now;

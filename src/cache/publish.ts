@@ -27,8 +27,15 @@ export type Parcel = {
   readonly paths: ReadonlyMap<string, string>;
 };
 
-/** Reads what a result's record needs; undefined where the store has not all its bytes, or damaged ones. */
-export async function packParcel(trace: Trace, blobs: BlobStore): Promise<Parcel | undefined> {
+/**
+ * Reads what a result's record needs; undefined where the store has not all its bytes, or damaged ones.
+ * @param onBytes follows the reading
+ */
+export async function packParcel(
+  trace: Trace,
+  blobs: BlobStore,
+  onBytes?: (count: number) => void,
+): Promise<Parcel | undefined> {
   const entries = [...filesOf(trace.manifest)].map(({ entry }) => entry);
   const inlined = inlineChoice(entries.map((entry) => entry.size));
   const known = new Map<Digest, BlobRef>();
@@ -43,7 +50,7 @@ export async function packParcel(trace: Trace, blobs: BlobStore): Promise<Parcel
       files.push({ entry, blob: { size: entry.size, b3: entry.digest, sha: '' }, inline });
       continue;
     }
-    const blob = known.get(entry.digest) ?? (await digestsOf(path, entry.size));
+    const blob = known.get(entry.digest) ?? (await digestsOf(path, entry.size, onBytes));
     if (blob.b3 !== entry.digest) return undefined;
     known.set(entry.digest, blob);
     paths.set(blob.b3, path);
@@ -53,9 +60,9 @@ export async function packParcel(trace: Trace, blobs: BlobStore): Promise<Parcel
 }
 
 /** BLAKE3 and SHA-256 of a file and of its parts, in one reading. */
-async function digestsOf(path: string, size: number): Promise<BlobRef> {
+async function digestsOf(path: string, size: number, onBytes?: (count: number) => void): Promise<BlobRef> {
   const partSize = size > PARTS_FROM ? PART_SIZE : size;
-  const whole = new Hasher();
+  const whole = size > partSize ? new Hasher() : undefined;
   const parts: Piece[] = [];
   const file = await open(path, 'r');
   try {
@@ -69,8 +76,11 @@ async function digestsOf(path: string, size: number): Promise<BlobRef> {
         const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
         if (bytesRead === 0) break;
         const chunk = buffer.subarray(0, bytesRead);
-        for (const hasher of [sha, b3, whole]) hasher.update(chunk);
+        sha.update(chunk);
+        b3.update(chunk);
+        whole?.update(chunk);
         at += bytesRead;
+        onBytes?.(bytesRead);
       }
       parts.push({ size: at - start, b3: b3.digest(), sha: sha.digest('hex') });
       if (at < end) break;
@@ -78,9 +88,9 @@ async function digestsOf(path: string, size: number): Promise<BlobRef> {
   } finally {
     await file.close();
   }
-  const b3 = whole.digest();
   const [only] = parts;
-  return parts.length === 1 && only !== undefined ? only : { size, b3, sha: '', parts };
+  if (whole === undefined && only !== undefined) return only;
+  return { size, b3: (whole ?? new Hasher()).digest(), sha: '', parts };
 }
 
 /** Who publishes, and the key that vouches for it. */

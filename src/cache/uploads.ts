@@ -16,7 +16,7 @@ export type UploadMode = 'background' | 'wait' | 'spool' | 'none';
 
 const WIDTH = 4;
 const PROGRESS_MS = 500;
-/** Uploads that hold up the end of a build may go on this long, or as long as bytes flow at a rate worth it (ms, bytes/s). */
+/** Uploads that hold up the end of a build go on while in so many ms bytes flow at so many a second. */
 const GRACE_MS = 10_000;
 const WORTH_RATE = 64 * 1024;
 
@@ -44,6 +44,8 @@ export class Uploads {
   readonly #differing: string[] = [];
   #running = 0;
   #sent = 0;
+  /** Bytes read and sent: while they grow something goes on. */
+  #moved = 0;
   #idle: () => void = () => {};
   #parcel: { readonly key: ActionKey; readonly value: Promise<Parcel | undefined> } | undefined;
   /** Notes whose results are not sent yet, and all that were ever queued. */
@@ -141,6 +143,7 @@ export class Uploads {
       signal: this.#ending.signal,
       onBytes: (count: number): void => {
         this.#sent += count;
+        this.#moved += count;
         tier.counts.sentBytes += count;
       },
     };
@@ -164,7 +167,10 @@ export class Uploads {
   /** Several caches get the same parcel one after the other. */
   #pack(trace: Trace): Promise<Parcel | undefined> {
     if (this.#parcel?.key !== trace.actionKey) {
-      this.#parcel = { key: trace.actionKey, value: packParcel(trace, this.#parts.blobs) };
+      this.#parcel = {
+        key: trace.actionKey,
+        value: packParcel(trace, this.#parts.blobs, (count) => (this.#moved += count)),
+      };
     }
     return this.#parcel.value;
   }
@@ -182,18 +188,21 @@ export class Uploads {
     const end = (): void => this.#ending.abort();
     stop.addEventListener('abort', end);
     if (stop.aborted) end();
-    const began = performance.now();
-    const before = this.#sent;
+    let since = performance.now();
+    let before = this.#moved;
     while (this.#running > 0) {
       await Promise.race([
         new Promise<void>((resolve) => (this.#idle = resolve)),
         delay(PROGRESS_MS, undefined, { ref: false }),
       ]);
       if (this.#running === 0) break;
-      const spent = performance.now() - began;
       onProgress(this.#queue.length + this.#running, this.#sent);
-      const isSlow = spent > GRACE_MS && ((this.#sent - before) / spent) * 1000 < WORTH_RATE;
+      const spent = performance.now() - since;
+      if (spent < GRACE_MS) continue;
+      const isSlow = ((this.#moved - before) / spent) * 1000 < WORTH_RATE;
       if (isSlow && this.#parts.mode !== 'wait') end();
+      since = performance.now();
+      before = this.#moved;
     }
     stop.removeEventListener('abort', end);
   }

@@ -188,6 +188,7 @@ export const pull = (request: CacheRequest, screen: Screen): Promise<ExitCode> =
       blobs: workspace.blobs,
       uploads: undefined,
       refresh: false,
+      patient: true,
     });
     return bringOrSay(workspace, jobs, caches, request, screen);
   });
