@@ -8,6 +8,7 @@ import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
 import { unless } from '../fs/errno.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import type { FileSystem } from '../fs/mounts.ts';
 import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
 import type { JobGraph } from '../graph/graph.ts';
@@ -137,7 +138,7 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   // What a lost version was shows in the tables of the index.
   const version = found.state === 'older' ? found.version : found.state === 'repaired' ? 1 : undefined;
   const tree = treeId(work.tree, write);
-  if (write) mkdirSync(work.tmp, { recursive: true });
+  if (write) makeFolder(work.tmp, work.dir);
   const index = openIndex({ layout, tree, write, version, whole, tell: sayOnce });
   if (!index.ok) return index;
   const db = index.value;

@@ -1,17 +1,19 @@
 // Everything that a job finds when it starts: its folders, files, command and environment.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
 import { jobEnvironment } from '../execute/environment.ts';
 import type { Command, Launch } from '../execute/executor.ts';
 import { defaultShell } from '../execute/shell.ts';
 import { evaluateText } from '../expr/template.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import { jobCommand, type JobCommand } from '../graph/command.ts';
 import type { WorkspaceHost } from '../graph/host.ts';
 import type { Job } from '../graph/job.ts';
 import { jobFileText, plainConfig } from '../graph/plain.ts';
 import type { Scopes } from '../graph/scope.ts';
 import type { Records } from '../plan/records.ts';
+import { STORE_DIR } from '../store/layout.ts';
 import { configText } from '../workflow/config-yaml.ts';
 import { plainResources, type Allotment, type Allotments } from './allotment.ts';
 
@@ -64,10 +66,10 @@ function makeFolders({ root, records }: PrepareParts, job: Job, ...others: strin
   records.removeOutputs(job);
   for (const output of job.outputs) {
     const path = join(root, job.pathOf(output));
-    mkdirSync(output.tree ? path : dirname(path), { recursive: true });
+    makeFolder(output.tree ? path : dirname(path));
   }
-  if (job.outputs.length === 0 && job.rule.dir) mkdirSync(join(root, job.dir), { recursive: true });
-  for (const folder of others) mkdirSync(folder, { recursive: true });
+  if (job.outputs.length === 0 && job.rule.dir) makeFolder(join(root, job.dir));
+  for (const folder of others) makeFolder(folder, join(root, STORE_DIR));
 }
 
 function writeJobFiles(

@@ -6,8 +6,8 @@
 //
 // A blob's mtime is cut to a whole second. Any write to it, through whichever hard link, sets a time that is hardly ever
 // one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
-import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
-import { basename, join } from 'node:path';
+import { chmodSync, lstatSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
@@ -21,6 +21,7 @@ import {
   signatureOf,
   type StatSignature,
 } from '../fs/stat-signature.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
 import { hashFile, hashFileAsync } from '../hash/digest.ts';
 import { listBlobs, type Blob } from './blob-list.ts';
@@ -316,7 +317,7 @@ export class BlobStore {
 
   /** Moves what does not belong among the blobs to damaged/. */
   moveAway(path: string, name: string = basename(path)): void {
-    mkdirSync(this.layout.damaged, { recursive: true });
+    makeFolder(this.layout.damaged, this.layout.root);
     unless(['ENOENT'], () => renameSync(path, join(this.layout.damaged, `${name}${temporaryName()}`)));
   }
 
@@ -339,7 +340,7 @@ export class BlobStore {
   }
 
   #inFolder(folder: string): string {
-    if (!this.#made.has(folder)) mkdirSync(folder, { recursive: true });
+    if (!this.#made.has(folder)) makeFolder(folder, dirname(folder));
     this.#made.add(folder);
     return temporaryName();
   }
@@ -347,7 +348,7 @@ export class BlobStore {
   /** `path`, its folder made. */
   #folderFor(path: string): string {
     const folder = folderOf(path);
-    if (!this.#made.has(folder)) mkdirSync(folder, { recursive: true });
+    if (!this.#made.has(folder)) makeFolder(folder, this.layout.root);
     this.#made.add(folder);
     return path;
   }

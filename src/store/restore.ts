@@ -15,6 +15,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { step } from '../base/step.ts';
 import { temporaryBeside } from '../fs/atomic-write.ts';
 import { errno } from '../fs/errno.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
 import { isInside, parseRelPath } from '../fs/rel-path.ts';
 import { isRacy, isWholeSecond, signatureOf, statOf } from '../fs/stat-signature.ts';
@@ -64,7 +65,7 @@ export function restoreOutputs(
     // Trees first: a file that is declared by itself may lie in a tree of the same job.
     for (const output of [...manifest].sort((a, b) => Number(b.tree) - Number(a.tree))) {
       const absolute = join(root, dir, output.path);
-      makeFolder(root, dirname(absolute));
+      makeFolder(dirname(absolute));
       if (output.tree) placeTree(absolute, output, staged, blobs);
       else placeFile(absolute, output, staged);
       for (const entry of output.entries) {
@@ -153,18 +154,6 @@ function placeTree(absolute: string, output: Output, staged: Map<FileEntry, stri
     renameSync(aside, absolute);
   } finally {
     rmSync(aside, { recursive: true, force: true });
-  }
-}
-
-function makeFolder(root: string, folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    if (errno(error) !== 'EEXIST' && errno(error) !== 'ENOTDIR') throw error;
-    const shown = folder.slice(root.length + 1);
-    throw Object.assign(new Error(`${shown}, which must be a folder, is or lies in something else`), {
-      code: errno(error),
-    });
   }
 }
 

@@ -66,6 +66,8 @@ export function systemText(cause: Error): string {
     'dest' in cause && typeof cause.dest === 'string' ? cause.dest : 'path' in cause ? String(cause.path) : '';
   if (code === undefined || !LIMITS.has(code)) return cause.message;
   const what = path === '' ? 'a file' : path;
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return `${what} cannot be opened: ${whyNot(cause)}; ${writeHint(path, code)}`;
   return `${what} cannot be written: ${whyNot(cause)}; ${writeHint(path, code)}`;
 }
 
