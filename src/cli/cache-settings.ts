@@ -43,8 +43,12 @@ export function chooseCaches(
   const fromEnv = env['LHB_CACHE'];
   const text = choice?.text ?? fromEnv;
   const problems: Diagnostic[] = [];
-  const all = entries.flatMap((entry) => specOf(entry, workflow, env, problems));
-  if (text === undefined) return problems.length > 0 ? err(problems) : ok(all);
+  const specsOf = (some: readonly CacheEntry[]): CacheSpec[] =>
+    some.flatMap((entry) => specOf(entry, workflow, env, problems));
+  if (text === undefined) {
+    const all = specsOf(entries);
+    return problems.length > 0 ? err(problems) : ok(all);
+  }
   const at = choice?.at;
   const source = choice ? '--cache' : 'LHB_CACHE';
   const chosen = text
@@ -55,7 +59,7 @@ export function chooseCaches(
   const specs: CacheSpec[] = [];
   for (const item of chosen) {
     const named = chosenFolder(item, specs.length, at) ?? chosenName(item, at);
-    const spec = 'url' in named ? named : all.find(({ name }) => name === named.name);
+    const [spec] = 'url' in named ? [named] : specsOf(entries.filter(({ name }) => name === named.name));
     if (spec === undefined) {
       const names = entries.map(({ name }) => name);
       const known = names.length > 0 ? `the caches are ${names.join(', ')}` : 'no caches are configured: see `caches:`';

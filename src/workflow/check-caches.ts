@@ -38,8 +38,11 @@ export function readCaches(node: Node | undefined, folder: string, problems: Dia
       continue;
     }
     const kind = url === undefined ? undefined : kindOf(url);
-    if (kind?.ok === false)
-      problems.push(error('cache/config', `the url of cache '${name}': ${kind.error}`, { at: urlNode?.at }));
+    if (kind?.ok === false) {
+      // A line with a password in it is not shown.
+      const place = url?.includes('@') ? {} : { at: urlNode?.at };
+      problems.push(error('cache/config', `the url of cache '${name}': ${kind.error}`, place));
+    }
     entries.push({
       name,
       url,
