@@ -257,8 +257,9 @@ export class DirectoryCache implements SharedCache {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       if (!Number.isFinite(limits.firstByteMs)) return;
-      const error = new CacheError('timeout', `${this.root} did not answer within ${limits.firstByteMs / 1000} s`);
-      timer = setTimeout(() => reject(error), limits.firstByteMs);
+      timer = setTimeout(() => {
+        reject(new CacheError('timeout', `${this.root} did not answer within ${limits.firstByteMs / 1000} s`));
+      }, limits.firstByteMs);
     });
     try {
       return await Promise.race([work(), late]);

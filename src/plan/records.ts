@@ -195,16 +195,16 @@ export class Records {
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  restore(job: Job, trace: Trace, origin: Origin): boolean {
+  async restore(job: Job, trace: Trace, origin: Origin): Promise<boolean> {
     if (!this.bringBack(job, trace.manifest)) return false;
     const { index } = this.parts;
-    if (trace.origin !== origin && trace.origin === 'built') {
-      this.last = undefined;
-      index.transaction(() => {
+    await index.soon(() => {
+      if (trace.origin !== origin && trace.origin === 'built') {
+        this.last = undefined;
         index.putTrace({ ...trace, origin });
-      });
-    }
-    this.setCurrent(job, trace);
+      }
+      this.setCurrent(job, trace);
+    });
     return true;
   }
 

@@ -306,7 +306,7 @@ export class JobRunner {
 
   /** Brings a result's outputs back; false where bytes are missing, which makes the record a miss. */
   restore(job: Job, trace: Trace): Promise<boolean> {
-    return Promise.resolve(this.parts.records.restore(job, trace, 'restored'));
+    return this.parts.records.restore(job, trace, 'restored');
   }
 
   /** Brings back outputs that are not on disk, as temp ones, without a word on record. */

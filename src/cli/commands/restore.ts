@@ -32,7 +32,7 @@ export const restore = ({ common, selectors, caches }: RestoreRequest, screen: S
       if (!brought.ok) return fail(screen, brought.error);
       const problems: Diagnostic[] = [];
       const restored = [
-        ...restoreJobs(workspace, jobs, problems),
+        ...(await restoreJobs(workspace, jobs, problems)),
         ...earlier.flatMap((trace) => restoreEarlier(workspace, trace, screen, problems)),
       ];
       if (problems.length > 0) screen.diagnostics(problems);
@@ -66,7 +66,11 @@ function select(workspace: Workspace, selectors: readonly Word[]): Result<Wanted
   return errors.length > 0 ? err(errors) : ok({ jobs, earlier });
 }
 
-function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems: Diagnostic[]): string[] {
+async function restoreJobs(
+  workspace: Workspace,
+  selected: ReadonlySet<Job>,
+  problems: Diagnostic[],
+): Promise<string[]> {
   const needed = withUpstream(selected);
   const plan = makePlan(
     workspace.graph.jobs.filter((job) => needed.has(job)),
@@ -87,7 +91,7 @@ function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems:
           hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
         }),
       );
-    } else if (workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
+    } else if (await workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
     else problems.push(evicted(`${job.rule.name} ${job.id}`, `\`lhb build ${job.id}\` makes them again`));
   }
   return restored;
