@@ -22,7 +22,7 @@ export type OptionSpec = {
 
 export type OptionGroup = { readonly title: string; readonly options: readonly OptionSpec[] };
 
-export type Positionals = 'none' | 'selectors' | 'selectors+' | 'selector' | 'topic';
+export type Positionals = 'none' | 'selectors' | 'selectors+' | 'selector' | 'topic' | 'words+';
 
 export type CommandSpec = {
   readonly name: string;
@@ -110,10 +110,26 @@ const HOW: OptionGroup = {
     { long: 'wait', value: 'none', help: "wait for another build's lock" },
     { long: 'watch', value: 'none', help: 'build again whenever a file that counts changes' },
     { long: 'executor', value: 'word', meta: 'local', help: 'what runs the jobs' },
-    { long: 'cache', value: 'word', meta: 'off', help: 'use no shared cache' },
     { long: 'profile', value: 'word', later: true },
     { long: 'cluster-config', value: 'word', later: true },
     { long: 'detach', value: 'none', later: true },
+  ],
+};
+
+const CACHES: OptionGroup = {
+  title: 'Shared caches',
+  options: [
+    { long: 'cache', value: 'word', meta: 'NAME[:r|:rw],…', help: 'these caches alone, in this order; off: none' },
+    { long: 'no-cache', value: 'none', help: 'the same as --cache off' },
+    { long: 'offline', value: 'none', help: 'ask nothing over the network; what is to be uploaded waits' },
+  ],
+};
+
+const UPLOADS: OptionGroup = {
+  title: 'What goes there',
+  options: [
+    { long: 'cache-refresh', value: 'none', help: 'take no results, and replace those that are there' },
+    { long: 'upload', value: 'word', meta: 'WHEN', help: 'background (default), wait, spool (later) or none' },
   ],
 };
 
@@ -122,7 +138,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'build',
     help: 'bring the selected jobs and what they need up to date',
     positionals: 'selectors',
-    groups: [SHOW, WHAT, HOW, SUMMARY_FLAGS],
+    groups: [SHOW, WHAT, HOW, CACHES, UPLOADS, SUMMARY_FLAGS],
     examples: [
       ['lhb build -j 4', 'everything, four jobs at once'],
       ["lhb build 'runs/targets/*/meta.json'", 'the jobs that make these outputs'],
@@ -136,7 +152,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'plan',
     help: 'what build would do, and why (the same as build -n)',
     positionals: 'selectors',
-    groups: [WHAT, HOW],
+    groups: [WHAT, HOW, CACHES, UPLOADS],
     examples: [['lhb plan --config lr=0.1', 'what one setting would change']],
   },
   {
@@ -165,6 +181,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       SHOW,
       WHAT,
       HOW,
+      CACHES,
+      UPLOADS,
     ],
     examples: [
       ['lhb forcerun tgt_3f9a -n', 'how many jobs that would be'],
@@ -231,9 +249,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'restore',
-    help: 'bring outputs back from the store',
+    help: 'bring outputs back from the store or a shared cache',
     positionals: 'selectors+',
-    groups: [],
+    groups: [CACHES],
     examples: [["lhb restore 'figures/*'", 'outputs that were deleted or edited']],
   },
   {
@@ -295,6 +313,53 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['lhb clean', 'which files would go'],
       ['lhb clean --yes', 'remove them; the store keeps their bytes'],
     ],
+  },
+  {
+    name: 'cache',
+    help: 'shared caches: status, doctor, ls, push, pull, verify, gc, …',
+    positionals: 'words+',
+    groups: [
+      CACHES,
+      {
+        title: 'Options',
+        options: [
+          { long: 'group', value: 'word', meta: 'GROUP', help: 'init: the group that shares the folder' },
+          { long: 'max-size', value: 'word', meta: 'SIZE', help: 'gc: keep so much, as 200G' },
+          { long: 'max-age', value: 'word', meta: 'DAYS', help: 'gc: drop what nobody used for so long, as 30d' },
+          { long: 'yes', short: 'y', value: 'none', help: 'gc: drop it (without, only said)' },
+          { long: 'rebuild', value: 'word', meta: 'SELECTOR', help: 'verify: run this job again and compare' },
+          { long: 'user', value: 'none', help: 'trust, revoke: for this user, not for the workflow' },
+          { long: 'cache-refresh', value: 'none', help: 'push: replace what is there' },
+          { long: 'dry-run', short: 'n', value: 'none', help: 'push, pull, repair: say what would be done' },
+        ],
+      },
+    ],
+    examples: [
+      ['lhb cache init dir:/proj/lab/lhb-cache --group lab', 'a folder for a team'],
+      ['lhb cache status', 'which caches there are, and how they are'],
+      ['lhb cache doctor', 'tries what builds do, and says what to mend'],
+      ['lhb cache ls lab', 'what a cache has'],
+      ['lhb cache push lab; lhb cache pull lab train', 'send, or fetch, results without a build'],
+      ['lhb cache push ssh://host/proj/cache', 'the same over ssh, with rsync'],
+      ['lhb cache verify lab; lhb cache repair lab', 'check all that is there; replace what is bad'],
+      ['lhb cache gc lab --max-size 200G --yes', 'clean a folder up'],
+      ['lhb cache keygen', 'a key that signs what you upload'],
+      ['lhb cache trust alice.pub; lhb cache revoke 12ab…', 'whose results are taken'],
+    ],
+  },
+  {
+    name: 'export',
+    help: 'results as a file: lhb export [SELECTOR…] FILE.tar',
+    positionals: 'words+',
+    groups: [],
+    examples: [['lhb export train results.tar', 'the results of a rule']],
+  },
+  {
+    name: 'import',
+    help: 'take in results that export wrote',
+    positionals: 'words+',
+    groups: [],
+    examples: [['lhb import results.tar', 'the next build restores them']],
   },
   { name: 'jobs', help: 'what is running', positionals: 'none', groups: [], examples: [] },
   { name: 'lint', help: 'warnings about the workflow', positionals: 'none', groups: [], examples: [] },

@@ -1,6 +1,8 @@
 // The main loop of a build: decides order and number. Staleness is the rebuilder's; running a job is the runner's.
 import { invariant } from '../base/invariant.ts';
 import type { Job } from '../graph/job.ts';
+import type { Hit } from '../cache/tier.ts';
+import { hasNews, type CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { ManifestOf } from '../key/key-parts.ts';
@@ -17,6 +19,7 @@ import { expectedDurations, type Expected } from './expected.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
+import { isShared, type Asked, type SharedResults } from './shared-results.ts';
 import { hasTemp, TempOutputs } from './temp-outputs.ts';
 
 export type ScheduleOptions = {
@@ -40,6 +43,8 @@ export type ScheduleParts = {
   readonly rebuilder: Rebuilder;
   readonly runner: JobRunner;
   readonly allotments: Allotments;
+  /** Undefined: no shared caches. */
+  readonly shared?: SharedResults | undefined;
   readonly root: string;
   readonly emit: (event: BuildEvent) => void;
   /** What an earlier build started, and this one takes over. */
@@ -56,6 +61,8 @@ export type BuildResult = {
   readonly changed: readonly Job[];
   /** What the work tree holds of each job that is done well; undefined for one that was built: it is on record. */
   readonly results: ReadonlyMap<Job, TraceCore | undefined>;
+  /** Was it interrupted before all was done? */
+  readonly interrupted: boolean;
 };
 
 type Followed = ReturnType<JobRunner['launch']>;
@@ -64,6 +71,9 @@ type Followed = ReturnType<JobRunner['launch']>;
 const TURN_MS = 40;
 /** How long slots stay empty while the order of what is ready is being found (ms). */
 const PATIENCE_MS = 1000;
+/** When the end of a build that waits for uploads first says so, and how often (ms). */
+const FIRST_PROGRESS_MS = 2000;
+const PROGRESS_MS = 10_000;
 
 export class Scheduler {
   private readonly parts: ScheduleParts;
@@ -78,6 +88,8 @@ export class Scheduler {
   private readonly moved = new Set<Job>();
   private readonly waitingFor = new Map<Job, number>();
   private readonly ready: Job[] = [];
+  /** Jobs that would run, if no shared cache has their results. */
+  private asking: { readonly job: Job; readonly judgement: Judgement }[] = [];
   private readonly running = new Map<Job, { cancel: () => void }>();
   private readonly acted = new Set<Job>();
   /** Why a job runs, as it was found when its upstream was done. */
@@ -122,8 +134,9 @@ export class Scheduler {
     await this.loop();
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     const counts = this.count();
-    announce.buildFinished(counts);
-    return { counts, changed: this.rerunMadeOther, results: this.results };
+    const interrupted = this.options.interrupt.aborted;
+    announce.buildFinished(counts, await this.finishSharing());
+    return { counts, changed: this.rerunMadeOther, results: this.results, interrupted };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -150,6 +163,7 @@ export class Scheduler {
         await new Promise((resolve) => setImmediate(resolve));
         turnEnds = Date.now() + TURN_MS;
       }
+      this.askCaches();
       this.startWhatFits();
       if (this.broken !== undefined) throw this.broken.problem;
       if (this.ready.length > 0) continue;
@@ -179,8 +193,58 @@ export class Scheduler {
         return this.restore(job, judgement);
       case 'run':
         if (this.stopping) return;
-        return this.enqueue(job, 1);
+        if (this.parts.shared === undefined || !isShared(job)) return this.enqueue(job, 1);
+        this.asking.push({ job, judgement });
     }
+  }
+
+  /** Asks the shared caches for all that is ready, at once; what they do not have is run. */
+  private askCaches(): void {
+    const { shared } = this.parts;
+    if (shared === undefined || this.asking.length === 0) return;
+    const { asking } = this;
+    this.asking = [];
+    this.inBackground(async () => {
+      const asked = asking.flatMap(({ job, judgement: { key } }) => (key ? [{ job, key }] : []));
+      const hits = await shared.find(asked);
+      if (this.stopping) return;
+      for (const { job, judgement } of asking) {
+        const hit = hits.get(job);
+        if (hit === undefined || judgement.key === undefined) this.enqueue(job, 1);
+        else this.takeShared({ job, key: judgement.key }, hit, shared);
+      }
+    });
+  }
+
+  private takeShared(asked: Asked, hit: Hit, shared: SharedResults): void {
+    const { job } = asked;
+    this.inBackground(async () => {
+      const begun = Date.now();
+      const trace = await shared.take(asked, hit);
+      if (trace === undefined || !(await this.parts.runner.restore(job, trace))) {
+        if (!this.stopping) this.enqueue(job, 1);
+        return;
+      }
+      this.acted.add(job);
+      this.results.set(job, trace);
+      this.settle(job, 'restored', trace.manifest);
+      this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
+    });
+  }
+
+  /** Waits for uploads, and tells what the caches gave. */
+  private async finishSharing(): Promise<CacheCounts | undefined> {
+    const { shared } = this.parts;
+    if (shared === undefined) return undefined;
+    let told = Date.now() - PROGRESS_MS + FIRST_PROGRESS_MS;
+    const { counts, problems } = await shared.finish(this.options.interrupt, (jobs, bytes) => {
+      if (Date.now() < told + PROGRESS_MS) return;
+      told = Date.now();
+      const sent = `${(bytes / 1e6).toFixed(1)} MB sent`;
+      this.announce.note(`uploading: ${jobs} left, ${sent}; Ctrl-C leaves the rest to the next build`);
+    });
+    for (const problem of problems) this.announce.warn(problem);
+    return hasNews(counts) ? counts : undefined;
   }
 
   private fresh(job: Job, judgement: Judgement): void {
@@ -205,6 +269,7 @@ export class Scheduler {
       }
       this.acted.add(job);
       this.results.set(job, trace);
+      this.parts.shared?.countLocal();
       this.settle(job, 'restored', trace.manifest);
       this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
@@ -326,6 +391,7 @@ export class Scheduler {
     const unchanged = before !== undefined && sameForKeys(before, manifest);
     this.results.set(job, undefined);
     this.settle(job, 'built', manifest);
+    this.parts.shared?.made(job, actionKey);
     this.announce.finished(job, 'built', durationS, {
       maxRssMb,
       unchanged,
@@ -433,6 +499,7 @@ export class Scheduler {
       this.announce.warn(`interrupted: ${what} ended; the next build runs what is missing`);
     }
     for (const { cancel } of this.running.values()) cancel();
+    this.parts.shared?.abort();
     this.wake();
   }
 

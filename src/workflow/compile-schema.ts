@@ -20,6 +20,10 @@ const ajv = new Ajv({
   code: { source: true, esm: false },
 });
 ajv.addSchema(schema);
-const code = standalone.default(ajv, { workflow: schema.$id, include: `${schema.$id}#/definitions/includeFile` });
+const code = standalone.default(ajv, {
+  workflow: schema.$id,
+  include: `${schema.$id}#/definitions/includeFile`,
+  user: `${schema.$id}#/definitions/userFile`,
+});
 const digest = createHash('sha256').update(text).digest('hex');
 writeFileSync(packageFile(VALIDATORS), `${code}\nexports.schemaDigest = () => '${digest}';\n`);

@@ -17,6 +17,8 @@ import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
 import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
+import { seekShared } from '../../schedule/seek-shared.ts';
+import { SharedResults, sharedTrace } from '../../schedule/shared-results.ts';
 import { Scheduler, type BuildResult } from '../../schedule/scheduler.ts';
 import { untilCollected } from '../../store/collecting.ts';
 import { workLayout } from '../../store/layout.ts';
@@ -26,6 +28,7 @@ import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
 import { inherit, orphansOf } from '../killed-build.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
+import { cachesFor, chooseCaches } from '../cache-settings.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { noteResults } from '../note-results.ts';
 import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
@@ -57,6 +60,8 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   addWorkflowFiles(loaded.value, watched);
   screen.diagnostics(loaded.value.workflow.warnings);
   const dry = request.build.dryRun || request.build.dag;
+  const specs = chooseCaches(loaded.value.workflow, request.build.caches.choice, process.env);
+  if (!specs.ok) return failed(screen, specs.error);
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
   const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
@@ -64,7 +69,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok
-      ? dryRun(reading.value, selection.value, request, screen)
+      ? await dryRun(reading.value, selection.value, request, screen)
       : failed(screen, selection.error);
     await reading.value.close();
     return code;
@@ -84,12 +89,32 @@ function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   return exitOf(errors);
 }
 
-function dryRun(workspace: Workspace, selection: Selection, request: BuildRequest, screen: Screen): ExitCode {
+async function dryRun(
+  workspace: Workspace,
+  selection: Selection,
+  request: BuildRequest,
+  screen: Screen,
+): Promise<ExitCode> {
   if (request.build.dag) {
     printGraph(screen, workspace.graph, new Set(selection.jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
-  printPlan(screen, makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected));
+  const { rebuilder, records, scopes } = workspace;
+  const planNow = (): Plan => makePlan(selection.jobs, rebuilder, selection.forced, selection.selected);
+  const caches = await cachesFor(workspace, request.build.caches, false, (text) => screen.note(`warning: ${text}`));
+  if (!caches.ok) return failed(screen, caches.error);
+  if (caches.value === undefined) {
+    printPlan(screen, planNow());
+    return EXIT.ok;
+  }
+  const shared = new SharedResults({ caches: caches.value, records, scopes });
+  const { plan } = await seekShared(planNow, shared, (asked, hit) => {
+    records.noteShared(sharedTrace(asked, hit, scopes));
+    return true;
+  });
+  for (const problem of caches.value.problems()) screen.note(`warning: ${problem}`);
+  caches.value.close();
+  printPlan(screen, plan);
   return EXIT.ok;
 }
 
@@ -219,6 +244,11 @@ async function runBuild(
     reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 });
   if (screen.json) for (const { message } of warnings) warn(message);
   if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
+  const caches = await cachesFor(workspace, options.caches, true, warn);
+  if (!caches.ok) {
+    reporter.close();
+    return failed(screen, caches.error);
+  }
   // What a killed build left behind: its processes first, then what they wrote to.
   const inherited = await inherit(workspace, orphans, prepared.value, selection, warn);
   for (const folder of [workLayout(root).tmp, workspace.layout.tmp]) clearTemporary(folder);
@@ -232,9 +262,20 @@ async function runBuild(
     warn,
   };
   const { records, keys, scopes, host, rebuilder } = workspace;
+  const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
   const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
   const scheduler = new Scheduler(
-    { plan, rebuilder, runner, allotments, root, emit: (event) => reporter.handle(event), orphans: adopted, held },
+    {
+      plan,
+      rebuilder,
+      runner,
+      allotments,
+      shared,
+      root,
+      emit: (event) => reporter.handle(event),
+      orphans: adopted,
+      held,
+    },
     {
       slots,
       keepGoing: options.keepGoing,
@@ -249,15 +290,17 @@ async function runBuild(
   );
   try {
     const result = await scheduler.run();
-    const { counts, changed } = result;
+    const { counts, changed, interrupted } = result;
     if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
-    const interrupted = signals.exitCode();
-    if (interrupted !== undefined) return interrupted;
+    const signalled = signals.exitCode();
+    // One that came while uploads were waited for ended these alone.
+    if (interrupted && signalled !== undefined) return signalled;
     onEnd(result);
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
     await executor.close();
+    caches.value?.close();
     step('build:end');
     inherited.close();
     step('launches:closed');
