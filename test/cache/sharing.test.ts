@@ -10,6 +10,7 @@ import {
   chmodSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MemoryServer } from '../support/memory-server.ts';
@@ -100,7 +101,10 @@ rigTest('-n asks the caches, summary does not; show and summary say where a resu
     Array(3).fill(['lab', null]),
   );
   const events = (await rig.lhbWith({ cwd: second }, 'build', '--json')).stdout.trim().split('\n');
-  assert.not('cache' in (JSON.parse(events.at(-1) ?? '{}') as object), 'caches gave nothing, so nothing is said of them');
+  assert.not(
+    'cache' in (JSON.parse(events.at(-1) ?? '{}') as object),
+    'caches gave nothing, so nothing is said of them',
+  );
   const another = rig.copy('another');
   const gave = (await rig.lhbWith({ cwd: another }, 'build', '--json')).stdout.trim().split('\n');
   const { cache: told } = JSON.parse(gave.at(-1) ?? '') as { cache: { caches: { name: string; jobs: number }[] } };
@@ -182,6 +186,16 @@ rigTest('uploads: none, noted for later, offline, interrupted', async (rig) => {
   server.misbehave = () => 'answer';
   assert.match((await rig.ok('cache', 'push')).stderr, /lab: 3 uploaded/);
   assert.is(notes(), 0);
+});
+
+rigTest('a build that has nothing to run sends what waits', async (rig) => {
+  rig.workflow(kindsWorkflow(await folderCache(rig)));
+  await buildIn(rig, rig.dir, ALL, {}, '--upload=spool');
+  // By then a snapshot alone can tell that all is fresh.
+  await delay(1100);
+  for (let round = 0; round < 3; round++) await rig.ok('build', '--upload=spool');
+  assert.match((await rig.ok('build')).stderr, /3 uploaded/);
+  assert.not.match((await rig.ok('build')).stderr, /cache:/);
 });
 
 rigTest('signed results: who is trusted, who is not, who is not any more', async (rig) => {
