@@ -7,7 +7,7 @@ import type { Job } from '../graph/job.ts';
 import { SourceDigests } from '../key/source-digests.ts';
 import { sameWords, seenAsThen } from '../plan/evidence.ts';
 import { choosePart, concernedPart, numbersOf, type Part } from '../plan/part.ts';
-import type { Judgement } from '../plan/rebuilder.ts';
+import { freshOnRecord, type Judgement } from '../plan/rebuilder.ts';
 import { jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
 import { patchSnapshot } from '../plan/snapshot-patch.ts';
 import { STATE, type Snapshot } from '../plan/snapshot.ts';
@@ -110,10 +110,9 @@ function standing(
   const found = new Map<Job, Judgement>();
   for (const [job, number] of numbers) {
     if (concerned.jobs.has(number)) continue;
-    const trace = records.current(job.id);
-    if (trace === undefined) return undefined;
-    const rest = { key: undefined, attempt: undefined, reasons: [] };
-    found.set(job, { job, status: 'FRESH', decision: 'none', trace, current: trace, ...rest });
+    const judgement = freshOnRecord(records, job);
+    if (judgement === undefined) return undefined;
+    found.set(job, judgement);
   }
   return found;
 }

@@ -29,6 +29,7 @@ import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { noteResults } from '../note-results.ts';
 import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
+import { knownFresh } from '../known-fresh.ts';
 import { openPart, type PartWorkspace } from '../part-workspace.ts';
 import type { Standing } from '../quick-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
@@ -41,14 +42,23 @@ export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 
 /** @param standing how the work tree stands to the snapshot of the last build, where that counts */
 export async function build(request: BuildRequest, screen: Screen, standing?: Standing): Promise<ExitCode> {
+  if (request.build.dryRun) return buildOnce(request, screen, new Set(), standing);
   const code = standing && (await part(request, screen, standing));
   if (code !== undefined) return code;
-  if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set());
+  if (!request.build.watch) return buildOnce(request, screen, new Set());
   return buildAgain((watched) => buildOnce(request, screen, watched), screen);
 }
 
-/** @param watched takes the files and folders whose change calls for another build */
-async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<string>): Promise<ExitCode> {
+/**
+ * @param watched takes the files and folders whose change calls for another build
+ * @param standing as for `build`; for a dry run
+ */
+async function buildOnce(
+  request: BuildRequest,
+  screen: Screen,
+  watched: Set<string>,
+  standing?: Standing,
+): Promise<ExitCode> {
   const loaded = loadWorkspace(request.common);
   if (!loaded.ok) {
     for (const { at } of loaded.error) if (at !== undefined) watched.add(at.file.name);
@@ -64,7 +74,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok
-      ? dryRun(reading.value, selection.value, request, screen)
+      ? dryRun(reading.value, selection.value, request, screen, standing)
       : failed(screen, selection.error);
     await reading.value.close();
     return code;
@@ -84,12 +94,18 @@ function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   return exitOf(errors);
 }
 
-function dryRun(workspace: Workspace, selection: Selection, request: BuildRequest, screen: Screen): ExitCode {
+function dryRun(
+  workspace: Workspace,
+  { jobs, forced, selected }: Selection,
+  request: BuildRequest,
+  screen: Screen,
+  standing: Standing | undefined,
+): ExitCode {
   if (request.build.dag) {
-    printGraph(screen, workspace.graph, new Set(selection.jobs), { rules: false, format: 'dot' });
+    printGraph(screen, workspace.graph, new Set(jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
-  printPlan(screen, makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected));
+  printPlan(screen, makePlan(jobs, workspace.rebuilder, forced, selected, knownFresh(workspace, standing)));
   return EXIT.ok;
 }
 

@@ -11,6 +11,7 @@ import type { Step } from '../../plan/plan.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { fail, planOf, shownCommand, withWorkspace } from '../query.ts';
+import { standingOf } from '../quick-build.ts';
 import { rowsOf, type Screen } from '../screen.ts';
 
 export const summary = (
@@ -18,9 +19,10 @@ export const summary = (
   selectors: readonly Word[],
   detailed: boolean,
   screen: Screen,
-): Promise<ExitCode> =>
-  withWorkspace(common, screen, false, (workspace) => {
-    const planned = planOf(workspace, selectors);
+): Promise<ExitCode> => {
+  const standing = standingOf(common);
+  return withWorkspace(common, screen, false, (workspace) => {
+    const planned = planOf(workspace, selectors, standing);
     if (!planned.ok) return fail(screen, planned.error);
     const { plan, jobs } = planned.value;
     const steps = jobs.flatMap((job) => plan.steps.get(job) ?? []);
@@ -43,3 +45,4 @@ export const summary = (
     if (process.stdout.isTTY) screen.note(counts.join(', '));
     return EXIT.ok;
   });
+};
