@@ -42,10 +42,10 @@ export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 
 /** @param standing how the work tree stands to the snapshot of the last build, where that counts */
 export async function build(request: BuildRequest, screen: Screen, standing?: Standing): Promise<ExitCode> {
-  if (request.build.dryRun) return buildOnce(request, screen, new Set(), standing);
-  const code = standing && (await part(request, screen, standing));
+  const ofPart = request.build.dryRun ? planPart : part;
+  const code = standing && (await ofPart(request, screen, standing));
   if (code !== undefined) return code;
-  if (!request.build.watch) return buildOnce(request, screen, new Set());
+  if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set(), standing);
   return buildAgain((watched) => buildOnce(request, screen, watched), screen);
 }
 
@@ -147,11 +147,27 @@ function whole(request: BuildRequest, screen: Screen, read: Workspace): Promise<
   });
 }
 
+/** Says what would be done about what a change concerns; undefined, with nothing said, where that is not enough. */
+async function planPart({ common }: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
+  // They tell of every job.
+  if (screen.json || screen.verbose) return undefined;
+  const opened = await openPart(common, standing, false);
+  if (opened === undefined) return undefined;
+  const { workspace, selection, known, others } = opened;
+  try {
+    const plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected, known);
+    printPlan(screen, plan, others.count);
+    return EXIT.ok;
+  } finally {
+    await workspace.close();
+  }
+}
+
 /** Builds what a change concerns, without making the other jobs; undefined, with nothing done, where that cannot be. */
 function part(request: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
   const { root } = standing;
   return underBuildLock(root, request, screen, async (locked) => {
-    const opened = locked.waited ? undefined : await openPart(request.common, standing);
+    const opened = locked.waited ? undefined : await openPart(request.common, standing, true);
     return opened && toTheEnd(opened, request, screen, locked, opened.patched);
   });
 }
