@@ -13,7 +13,7 @@
 // Modes are set here whatever the umask says: folders 2775, files 0444, so that a group can share them. Nobody changes what
 // another owns; entries are copied out, never linked to.
 import { constants, existsSync, type Stats } from 'node:fs';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, close, mkdirSync, open as openFile, read } from 'node:fs';
 import {
   chmod,
   copyFile,
@@ -52,6 +52,8 @@ const COPY_CHUNK = 1024 * 1024;
 /** Files up to this size are copied by one call; larger ones piece by piece, so that they can be followed and ended. */
 const COPY_AT_ONCE = 8 * 1024 * 1024;
 const WIDTH = 16;
+/** Records are mostly smaller. */
+const RECORD_AT_ONCE = 16 * 1024;
 
 export class DirectoryCache implements SharedCache {
   readonly spec: CacheSpec;
@@ -83,16 +85,7 @@ export class DirectoryCache implements SharedCache {
     return this.#guarded(transfer, async () => {
       await this.#check();
       const path = this.recordPath(key);
-      return this.#reading(async () => {
-        const file = await open(path, 'r');
-        try {
-          // No file of a fast cache is worth a stat, but one of a terabyte must not be read whole.
-          if ((await file.stat()).size > MAX_RECORD) throw new CacheError('answer', `the record ${path} is too large`);
-          return await file.readFile();
-        } finally {
-          await file.close();
-        }
-      });
+      return this.#reading(() => readRecord(path));
     });
   }
 
@@ -322,6 +315,36 @@ export async function makeSharedFolder(path: string, root: string): Promise<void
   // Only the bits that the root gives: a cache for one user stays one.
   const mode = (await stat(root)).mode & 0o2777;
   await chmod(path, mode).catch(() => {});
+}
+
+const NEWLINE = 0x0a;
+const buffers: Buffer[] = [];
+
+/** Mostly with two calls: a detour through another thread costs more than reading a small file. */
+function readRecord(path: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    openFile(path, 'r', (failed, fd) => {
+      if (failed) return reject(failed);
+      const readOn = (buffer: Buffer, filled: number): void => {
+        read(fd, buffer, filled, buffer.length - filled, filled, (problem, count) => {
+          const size = filled + count;
+          // One of a terabyte must not be read whole.
+          const failure =
+            problem ?? (size > MAX_RECORD ? new CacheError('answer', `the record ${path} is too large`) : undefined);
+          // Whole records end so; others are known by a reading that gives nothing.
+          const isWhole = count === 0 || (size < buffer.length && buffer[size - 1] === NEWLINE);
+          if (!failure && !isWhole) {
+            return readOn(size < buffer.length ? buffer : Buffer.concat([buffer], size * 8), size);
+          }
+          close(fd);
+          if (failure) reject(failure);
+          else resolve(Buffer.from(buffer.subarray(0, size)));
+          if (buffer.length === RECORD_AT_ONCE) buffers.push(buffer);
+        });
+      };
+      readOn(buffers.pop() ?? Buffer.allocUnsafeSlow(RECORD_AT_ONCE), 0);
+    });
+  });
 }
 
 const wrongSize = (): CacheError => new CacheError('bytes', 'a blob has another size than its record says');

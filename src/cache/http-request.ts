@@ -118,6 +118,7 @@ export class HttpClient {
     most: number,
     transfer: Transfer,
   ): Promise<{ status: number; body: Buffer; response: http.IncomingMessage }> {
+    const began = performance.now();
     const response = await this.send(request, transfer);
     const encoding = response.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
@@ -125,6 +126,17 @@ export class HttpClient {
       response.destroy();
       throw new CacheError('answer', `${request.url.host} sent ${encoding} where raw bytes were asked for`);
     }
+    const { wholeMs } = transfer.limits;
+    const late =
+      wholeMs === undefined
+        ? undefined
+        : setTimeout(
+            () => {
+              const message = `${request.url.host} did not send all of a record within ${wholeMs / 1000} s`;
+              response.destroy(new CacheError('timeout', message));
+            },
+            Math.max(0, wholeMs - (performance.now() - began)),
+          );
     const chunks: Buffer[] = [];
     let size = 0;
     try {
@@ -135,6 +147,8 @@ export class HttpClient {
       }
     } catch (problem) {
       throw networkFailure(problem, request.url);
+    } finally {
+      clearTimeout(late);
     }
     checkLength(response, size, request);
     return { status: response.statusCode ?? 0, body: Buffer.concat(chunks), response };

@@ -27,7 +27,13 @@ export type CacheSpec = {
 };
 
 /** Limits of one request, in milliseconds. There is none on the whole: as long as bytes flow a transfer goes on. */
-export type Limits = { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number };
+export type Limits = {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+  /** For small answers: the most that all of it may take, however it trickles. */
+  readonly wholeMs?: number;
+};
 
 /** A transfer that is followed and may be ended. */
 export type Transfer = {

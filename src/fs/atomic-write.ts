@@ -6,15 +6,21 @@ import { dirname, join } from 'node:path';
 
 const PREFIX = '.lhb-';
 
+let ownNames: { readonly start: string; readonly end: string } | undefined;
+let namesGiven = 0;
+
 /**
- * A name that no other process on any host uses. Uniqueness comes from 96 random bits; pid and host are in it only so that
- * clearTemporary knows at once whether the writer still lives.
+ * A name that no other process on any host uses. Uniqueness comes from 96 random bits of this process and a count; pid and
+ * host are in it only so that clearTemporary knows at once whether the writer still lives.
  */
 export function temporaryName(): string {
-  const host = hostname()
-    .replaceAll(/[^A-Za-z0-9]/g, '')
-    .slice(0, 40);
-  return `${PREFIX}${randomBytes(12).toString('hex')}-${process.pid}-${host}`;
+  if (ownNames === undefined) {
+    const host = hostname()
+      .replaceAll(/[^A-Za-z0-9]/g, '')
+      .slice(0, 40);
+    ownNames = { start: `${PREFIX}${randomBytes(12).toString('hex')}`, end: `-${process.pid}-${host}` };
+  }
+  return `${ownNames.start}.${namesGiven++}${ownNames.end}`;
 }
 
 /** A temporary path in the folder of `path`. */

@@ -6,13 +6,28 @@
 //
 // A blob's mtime is cut to a whole second. Any write to it, through whichever hard link, sets a time that is hardly ever
 // one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
-import { chmodSync, lstatSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeSync,
+  type Stats,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
-import { tryHardLink, tryReflink, type LinkMode, type Shared } from '../fs/link.ts';
+import { isReflinkKnownToFail, tryHardLink, tryReflink, type LinkMode, type Shared } from '../fs/link.ts';
 import {
   isExecutable,
   isRacy,
@@ -23,7 +38,7 @@ import {
 } from '../fs/stat-signature.ts';
 import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
-import { hashFile, type FileDigest } from '../hash/digest.ts';
+import { hashBytes, hashFile, type FileDigest } from '../hash/digest.ts';
 import { copyAndHash, hashFileAsync } from '../hash/hash-file.ts';
 import { listBlobs, type Blob } from './blob-list.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
@@ -59,6 +74,9 @@ export class BlobStore {
   readonly #durable: boolean;
   readonly #workTmp: string;
   readonly #made = new Set<string>();
+  /** Inodes of blobs whose bytes this process verified and wrote a moment ago, by path. */
+  readonly #justWritten = new Map<string, number>();
+  #cannotReflink = false;
 
   constructor(layout: StoreLayout, options: BlobStoreOptions) {
     this.layout = layout;
@@ -180,7 +198,10 @@ export class BlobStore {
     utimesSync(temporary, second, second);
     chmodSync(temporary, exec ? 0o555 : 0o444);
     if (this.#durable) flush(temporary);
-    const blob = blobPath(this.layout, digest, exec);
+    this.#rename(temporary, blobPath(this.layout, digest, exec));
+  }
+
+  #rename(temporary: string, blob: string): void {
     step('blob:before-link');
     try {
       renameSync(temporary, this.#folderFor(blob));
@@ -193,17 +214,48 @@ export class BlobStore {
   }
 
   /**
+   * Takes in some bytes. They are not read again if the next that happens to the blob is that it is staged.
+   * @returns false, and the store is as it was, where they are others than `digest` says
+   */
+  putBytes(bytes: Uint8Array, digest: Digest, exec: boolean): boolean {
+    if (hashBytes(bytes) !== digest) return false;
+    const temporary = this.#temporary();
+    const blob = blobPath(this.layout, digest, exec);
+    let isNamed = false;
+    try {
+      const fd = openSync(temporary, 'wx', 0o600);
+      try {
+        for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+        const second = Math.floor(Date.now() / 1000);
+        futimesSync(fd, second, second);
+        fchmodSync(fd, exec ? 0o555 : 0o444);
+        if (this.#durable) fsyncSync(fd);
+        this.#justWritten.set(blob, fstatSync(fd).ino);
+      } finally {
+        closeSync(fd);
+      }
+      this.#rename(temporary, blob);
+      isNamed = true;
+    } finally {
+      if (!isNamed) rmSync(temporary, { force: true });
+    }
+    return true;
+  }
+
+  /**
    * Takes in a finished file that lies in the store's tmp/ (a download): verified, then renamed. The file is gone after.
    * @returns its digest and size; with `expected` and other bytes, undefined, and the store is as it was
    */
   async adopt(temporary: string, exec: boolean, expected?: Digest): Promise<Blob | undefined> {
+    let isNamed = false;
     try {
       const { digest, size } = await hashFileAsync(temporary);
       if (expected !== undefined && digest !== expected) return undefined;
       this.#name(temporary, digest, exec, Date.now());
+      isNamed = true;
       return { digest, size, exec };
     } finally {
-      rmSync(temporary, { force: true });
+      if (!isNamed) rmSync(temporary, { force: true });
     }
   }
 
@@ -271,6 +323,7 @@ export class BlobStore {
     const temporary = this.temporaryInWork();
     const blob = blobPath(this.layout, digest, exec);
     try {
+      if (this.#linkJustWritten(blob, temporary)) return { temporary };
       if (!lstatSync(blob).isFile()) {
         this.quarantine(digest, exec);
         return 'damaged';
@@ -295,6 +348,23 @@ export class BlobStore {
       if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return 'missing';
       throw error;
     }
+  }
+
+  /** Links to a blob that is still the file which this process wrote, mode, times and all. */
+  #linkJustWritten(blob: string, to: string): boolean {
+    const ino = this.#justWritten.get(blob);
+    if (ino === undefined || !this.#justWritten.delete(blob)) return false;
+    if (this.#link === 'copy' || this.#link === 'reflink') return false;
+    // Where files can be cloned that is better: an output can then be written to.
+    if (this.#link === 'auto' && !this.#cannotReflink) {
+      this.#cannotReflink = isReflinkKnownToFail(dirname(blob), this.#workTmp);
+      if (!this.#cannotReflink) return false;
+    }
+    if (!tryHardLink(blob, to)) return false;
+    const stats = lstatSync(to);
+    if (stats.isFile() && stats.ino === ino && isWholeSecond(stats.mtimeMs) && isReadOnly(stats)) return true;
+    rmSync(to);
+    return false;
   }
 
   /** Shares a blob's bytes with a new file, and hashes what that file has now. */
@@ -373,6 +443,8 @@ function fileAt(path: string): Stats | undefined {
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+
+const isReadOnly = (stats: Stats): boolean => (stats.mode & 0o222) === 0;
 
 /** Makes a blob read only again, through one of its links; where it is not ours it stays as it is. */
 function restoreMode(link: string, exec: boolean): void {

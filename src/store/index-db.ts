@@ -50,6 +50,9 @@ type Waiting = { readonly writes: () => void; readonly resolve: () => void; read
 /** What a commit may take besides what is in the log: pages that are split, digests of files. */
 const COMMIT_BYTES = 256 * 1024;
 
+/** A commit waits for the disk, and whoever makes files meanwhile waits with it. */
+const EVENTUALLY_MS = 500;
+
 export class IndexDb {
   /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
   #tables: Tables | undefined;
@@ -60,6 +63,8 @@ export class IndexDb {
   /** Set once lmdb has failed to write: it may bring the process down where it is asked again, or closed. */
   #failed: DiagnosticError | undefined;
   #waiting: Waiting[] = [];
+  #hurried: NodeJS.Immediate | undefined;
+  #unhurried: NodeJS.Timeout | undefined;
   /** What the transaction adds to the log. */
   #lines: string[] = [];
   /** The traces among these, by job. */
@@ -478,13 +483,23 @@ export class IndexDb {
    * the disk. Resolves when it is committed; rejects with what `transaction` throws.
    */
   soon(writes: () => void): Promise<void> {
+    const committed = this.eventually(writes);
+    this.#hurried ??= setImmediate(() => this.#writeWaiting());
+    return committed;
+  }
+
+  /** As `soon`, of what nobody waits for and what can be had again: with the next commit, or after EVENTUALLY_MS. */
+  eventually(writes: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ writes, resolve, reject });
-      if (this.#waiting.length === 1) setImmediate(() => this.#writeWaiting());
+      this.#unhurried ??= setTimeout(() => this.#writeWaiting(), EVENTUALLY_MS);
     });
   }
 
   #writeWaiting(): void {
+    clearImmediate(this.#hurried);
+    clearTimeout(this.#unhurried);
+    this.#hurried = this.#unhurried = undefined;
     const batch = this.#waiting;
     this.#waiting = [];
     if (batch.length === 0) return;

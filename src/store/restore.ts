@@ -126,8 +126,9 @@ function placeFile(absolute: string, output: Output, staged: Map<FileEntry, stri
   const entry = output.entries[0];
   const temporary = entry?.type === 'file' ? staged.get(entry) : undefined;
   if (entry?.type !== 'file' || temporary === undefined) return;
-  if (lstatSync(absolute, { throwIfNoEntry: false })?.isDirectory()) removeAll(absolute);
-  moveInto(temporary, absolute);
+  const there = lstatSync(absolute, { throwIfNoEntry: false });
+  if (there?.isDirectory()) removeAll(absolute);
+  moveInto(temporary, absolute, there === undefined);
   staged.delete(entry);
 }
 
@@ -143,7 +144,7 @@ function placeTree(absolute: string, output: Output, staged: Map<FileEntry, stri
       else {
         const temporary = staged.get(entry);
         if (temporary === undefined) continue;
-        moveInto(temporary, path);
+        moveInto(temporary, path, true);
         staged.delete(entry);
       }
     }

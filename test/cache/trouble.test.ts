@@ -107,7 +107,7 @@ const TROUBLES: readonly Trouble[] = [
       })();
       return undefined;
     },
-    says: /a record did not come within/,
+    says: /did not send all of a record within/,
   },
   {
     name: 'records without end',
