@@ -32,7 +32,7 @@ rules:
   a:
     for: { i: "\${{ range(0, ${jobs}) }}" }
     outputs: { o: [${Array.from({ length: files }, (_, n) => `o${n}.txt`).join(', ')}] }
-    run: "for f in \${{ outputs.o }}; do echo \${{ i }} > $f; done"
+    run: "for f in \${{ outputs.o }}; do echo \${{ i }} $f > $f; done"
 `;
 
 /**

@@ -127,36 +127,49 @@ export class HttpClient {
       throw new CacheError('answer', `${request.url.host} sent ${encoding} where raw bytes were asked for`);
     }
     const { wholeMs } = transfer.limits;
+    const message = `${request.url.host} did not send all of a record within ${(wholeMs ?? 0) / 1000} s`;
     const late =
-      wholeMs === undefined
-        ? undefined
-        : setTimeout(
-            () => {
-              const message = `${request.url.host} did not send all of a record within ${wholeMs / 1000} s`;
-              response.destroy(new CacheError('timeout', message));
-            },
-            Math.max(0, wholeMs - (performance.now() - began)),
-          );
-    const chunks: Buffer[] = [];
-    let size = 0;
+      wholeMs !== undefined &&
+      setTimeout(
+        () => response.destroy(new CacheError('timeout', message)),
+        Math.max(0, wholeMs - (performance.now() - began)),
+      );
     try {
-      for await (const chunk of response as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > most) throw new CacheError('answer', `${request.url.host} sent more than ${most} bytes`);
-        chunks.push(chunk);
-      }
-    } catch (problem) {
-      throw networkFailure(problem, request.url);
+      const body = await readBody(response, most, request.url);
+      checkLength(response, body.length, request);
+      return { status: response.statusCode ?? 0, body, response };
     } finally {
-      clearTimeout(late);
+      if (late) clearTimeout(late);
     }
-    checkLength(response, size, request);
-    return { status: response.statusCode ?? 0, body: Buffer.concat(chunks), response };
   }
 
   close(): void {
     this.#agent.destroy();
   }
+}
+
+/** By events: an async iteration costs more than the request. */
+function readBody(response: http.IncomingMessage, most: number, url: URL): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    response.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > most) response.destroy(new CacheError('answer', `${url.host} sent more than ${most} bytes`));
+      else chunks.push(chunk);
+    });
+    response.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    response.on('error', (problem) => {
+      try {
+        reject(networkFailure(problem, url));
+      } catch (bug) {
+        reject(bug);
+      }
+    });
+    response.on('close', () => {
+      if (!response.complete) reject(new CacheError('down', `${url.host} broke the connection`, true));
+    });
+  });
 }
 
 function checkLength(response: http.IncomingMessage, size: number, { method, url }: Request): void {

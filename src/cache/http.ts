@@ -11,6 +11,7 @@ import { Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient, networkFailure, statusFailure, WIDTH, type Body, type Request } from './http-request.ts';
 import { MAX_RECORD, piecesOf } from './record.ts';
+import { EMPTY_SHA256 } from './sigv4.ts';
 import {
   CacheError,
   inParallel,
@@ -222,7 +223,7 @@ export class HttpCache implements SharedCache {
     method: Request['method'],
     path: string,
     headers: Record<string, string> = {},
-    bodySha = shaOf(''),
+    bodySha = EMPTY_SHA256,
   ): Request {
     const request = { method, url: new URL(path, this.#base), headers };
     return { ...request, headers: { ...headers, ...this.#authorise(request, bodySha) } };

@@ -67,6 +67,7 @@ export type BlobStoreOptions = {
 export class UnstableFileError extends Error {}
 
 const ATTEMPTS = 3;
+const MOST_JUST_WRITTEN = 10_000;
 
 export class BlobStore {
   readonly layout: StoreLayout;
@@ -74,7 +75,7 @@ export class BlobStore {
   readonly #durable: boolean;
   readonly #workTmp: string;
   readonly #made = new Set<string>();
-  /** Inodes of blobs whose bytes this process verified and wrote a moment ago, by path. */
+  /** Inodes of blobs whose bytes this process verified and wrote, by path. */
   readonly #justWritten = new Map<string, number>();
   #cannotReflink = false;
 
@@ -214,7 +215,7 @@ export class BlobStore {
   }
 
   /**
-   * Takes in some bytes. They are not read again if the next that happens to the blob is that it is staged.
+   * Takes in some bytes. They need not be read again when they are staged.
    * @returns false, and the store is as it was, where they are others than `digest` says
    */
   putBytes(bytes: Uint8Array, digest: Digest, exec: boolean): boolean {
@@ -230,6 +231,7 @@ export class BlobStore {
         futimesSync(fd, second, second);
         fchmodSync(fd, exec ? 0o555 : 0o444);
         if (this.#durable) fsyncSync(fd);
+        if (this.#justWritten.size === MOST_JUST_WRITTEN) this.#justWritten.clear();
         this.#justWritten.set(blob, fstatSync(fd).ino);
       } finally {
         closeSync(fd);
@@ -353,28 +355,26 @@ export class BlobStore {
   /** Links to a blob that is still the file which this process wrote, mode, times and all. */
   #linkJustWritten(blob: string, to: string): boolean {
     const ino = this.#justWritten.get(blob);
-    if (ino === undefined || !this.#justWritten.delete(blob)) return false;
-    if (this.#link === 'copy' || this.#link === 'reflink') return false;
-    // Where files can be cloned that is better: an output can then be written to.
-    if (this.#link === 'auto' && !this.#cannotReflink) {
-      this.#cannotReflink = isReflinkKnownToFail(dirname(blob), this.#workTmp);
-      if (!this.#cannotReflink) return false;
-    }
-    if (!tryHardLink(blob, to)) return false;
+    if (ino === undefined || this.#mayReflink(blob)) return false;
+    if ((this.#link !== 'auto' && this.#link !== 'hardlink') || !tryHardLink(blob, to)) return false;
     const stats = lstatSync(to);
     if (stats.isFile() && stats.ino === ino && isWholeSecond(stats.mtimeMs) && isReadOnly(stats)) return true;
     rmSync(to);
     return false;
   }
 
+  /** As far as is known by now. Files that share their bytes so may be written to, so that is the better way. */
+  #mayReflink(blob: string): boolean {
+    if (this.#link !== 'auto' && this.#link !== 'reflink') return false;
+    this.#cannotReflink ||= isReflinkKnownToFail(dirname(blob), this.#workTmp);
+    return !this.#cannotReflink;
+  }
+
   /** Shares a blob's bytes with a new file, and hashes what that file has now. */
   async #bringOut(blob: string, to: string): Promise<{ readonly shared: Shared; readonly found: Digest }> {
     const digestOf = async (hashed: Promise<FileDigest>): Promise<Digest> => (await hashed).digest;
-    const [reflink, hardlink] = [
-      this.#link === 'auto' || this.#link === 'reflink',
-      this.#link === 'auto' || this.#link === 'hardlink',
-    ];
-    if (reflink && tryReflink(blob, to)) return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
+    const hardlink = this.#link === 'auto' || this.#link === 'hardlink';
+    if (this.#mayReflink(blob) && tryReflink(blob, to)) return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
     if (hardlink && tryHardLink(blob, to)) return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
     return { shared: 'copy', found: await digestOf(copyAndHash(blob, to)) };
   }
