@@ -374,7 +374,8 @@ export class BlobStore {
   async #bringOut(blob: string, to: string): Promise<{ readonly shared: Shared; readonly found: Digest }> {
     const digestOf = async (hashed: Promise<FileDigest>): Promise<Digest> => (await hashed).digest;
     const hardlink = this.#link === 'auto' || this.#link === 'hardlink';
-    if (this.#mayReflink(blob) && tryReflink(blob, to)) return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
+    if (this.#mayReflink(blob) && tryReflink(blob, to))
+      return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
     if (hardlink && tryHardLink(blob, to)) return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
     return { shared: 'copy', found: await digestOf(copyAndHash(blob, to)) };
   }

@@ -93,6 +93,25 @@ serverTest('nginx', 'nginx: a second cache that is nearer is filled from the one
   await buildIn(rig, third, [], { env: near.env });
 });
 
+serverTest('nginx', 'nginx: what it has cannot be listed, and that is said in one line', async (rig) => {
+  const cache = await nginxCache();
+  rig.workflow(kindsWorkflow(cache));
+  const folder = join(rig.base, 'folder');
+  await rig.ok('cache', 'init', `dir:${folder}`);
+  for (const command of ['ls', 'stats']) {
+    const alone = await rig.lhbWith({ env: cache.env }, 'cache', command);
+    assert.is(alone.code, 2);
+    assert.match(alone.stderr, /lab is an HTTP cache, which cannot list what it has\n.*`lhb cache verify lab`/);
+  }
+  // Beside others it is left out.
+  rig.edit('lhb.yaml', 'caches: [', `caches: [{ name: dir, url: "dir:${folder}", mode: rw }, `);
+  await buildIn(rig, rig.dir, ALL, { env: cache.env });
+  const both = await rig.lhbWith({ env: cache.env }, 'cache', 'ls');
+  assert.is(both.code, 0, both.stderr);
+  assert.match(both.stderr, /warning.*lab is an HTTP cache/);
+  assert.is(both.stdout.match(/^dir\t/gm)?.length, 3);
+});
+
 const cache_ = (cache: TestCache): Record<string, string> => ({ ...cache.env });
 
 test.run();
