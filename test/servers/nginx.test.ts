@@ -63,7 +63,7 @@ serverTest('nginx', 'nginx: 8 kB a second: large results are given up for a reru
   const cache = await nginxCache();
   const letters = ['a', 'b', 'c', 'd'];
   rig.workflow(kindsWorkflow(cache, letters));
-  const second = rig.copy('second');
+  const [second, without] = [rig.copy('second'), rig.copy('without')];
   const all = [...letters.map((letter) => `make ${letter}`), 'join'];
   await buildIn(rig, rig.dir, all, { env: cache.env });
   rig.write(
@@ -71,9 +71,12 @@ serverTest('nginx', 'nginx: 8 kB a second: large results are given up for a reru
     rig.read('lhb.yaml').replace(/127\.0\.0\.1:(\d+)/, (_, port) => `127.0.0.1:${Number(port) + 1}`),
   );
   const began = Date.now();
+  await buildIn(rig, without, all, { env: {} }, '--no-cache');
+  const middle = Date.now();
   await buildIn(rig, second, all.slice(0, -1), { env: {} });
-  const slow = (Date.now() - began) / 1000;
-  assert.ok(slow < 15, `${slow} s`);
+  const lost = (Date.now() - middle - (middle - began)) / 1000;
+  // Ten seconds are what is promised, the rest is for a busy machine.
+  assert.ok(lost < 16, `${lost} s`);
 });
 
 serverTest('nginx', 'nginx: a second cache that is nearer is filled from the one further out', async (rig) => {
