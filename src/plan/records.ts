@@ -38,6 +38,9 @@ export type RecordsParts = {
 /** How far the times of two files, written one after the other, may be off. */
 const SKEW_S = 1;
 
+/** How long what was restored waits to go on record: a commit waits for the disk, and who makes files meanwhile with it. */
+const RESTORED_WITHIN_MS = 500;
+
 /** A temp output is missed only where a job needs it. */
 const isTemp = (job: Job, path: string): boolean =>
   job.rule.temp || job.outputs.some((output) => output.inDir === path && output.spec.temp);
@@ -238,12 +241,14 @@ export class Records {
     );
   }
 
+  /** One that begins is in `.lhb/launches` already, so that its record can wait for another commit. */
   async putAttempt(attempt: Attempt): Promise<void> {
     const { index, tree } = this.parts;
-    await index.soon(() => {
+    const put = (): void => {
       this.attempted?.add(attempt.jobId);
       index.putAttempt(tree, attempt);
-    });
+    };
+    await (attempt.state === 'begun' ? index.later(put) : index.soon(put));
   }
 
   /**
@@ -255,13 +260,13 @@ export class Records {
     if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index } = this.parts;
     const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : unrecorded;
-    const recorded = index.eventually(() => {
+    const recorded = index.later(() => {
       if (whole !== undefined) {
         this.last = undefined;
         index.putTrace({ ...whole, origin });
       }
       this.putCurrent(job, trace);
-    });
+    }, RESTORED_WITHIN_MS);
     // A refusal is told by `settled`.
     recorded.catch(() => {});
     this.settling.push(recorded);

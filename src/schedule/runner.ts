@@ -115,8 +115,8 @@ export class JobRunner {
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
     const launch = prepareLaunch(parts, job, key.key, attempt, allotment);
     const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false };
-    const noted = this.note(begun, Date.now() / 1000);
-    return this.follow(begun, noted, parts.executor.start(launch));
+    this.note(begun, Date.now() / 1000);
+    return this.follow(begun, parts.executor.start(launch));
   }
 
   /**
@@ -139,7 +139,8 @@ export class JobRunner {
       return { cancel: () => {}, done: Promise.resolve(lost) };
     }
     const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: orphan.state === 'ended' };
-    return this.follow(begun, this.note(begun, startedAt), running);
+    this.note(begun, startedAt);
+    return this.follow(begun, running);
   }
 
   /** A limit that cannot be worked out is none: the job runs already. */
@@ -155,27 +156,21 @@ export class JobRunner {
   }
 
   /** Puts on record that an attempt has begun. */
-  private note({ job, key, attempt, allotment }: Begun, startedAt: number): Promise<void> {
+  private note({ job, key, attempt, allotment }: Begun, startedAt: number): void {
     const record = this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off');
     const noted = this.parts.records.putAttempt({ ...record, startedAt });
-    // Looked at when the job has ended; until then a refusal must not count as unhandled.
+    // A disk that refuses it refuses the result too, and there it is told.
     noted.catch(() => {});
-    return noted;
   }
 
   /** From the end of a job on: check, capture, commit. */
-  private follow(
-    begun: Begun,
-    noted: Promise<void>,
-    running: Running,
-  ): { cancel: () => void; done: Promise<AttemptEnd> } {
+  private follow(begun: Begun, running: Running): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { job, key, attempt, allotment } = begun;
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
       let { outcome } = completion;
       if (outcome.kind === 'success') {
         try {
-          await noted;
           const captured = await this.capture(begun, completion);
           if (captured.ok) return { ok: true, manifest: captured.value, actionKey: key.key, durationS, maxRssMb };
           outcome = captured.error;

@@ -47,11 +47,11 @@ export type IndexOptions = {
 
 type Waiting = { readonly writes: () => void; readonly resolve: () => void; readonly reject: (cause: unknown) => void };
 
+/** How long `later` waits for a commit to go with: one costs 0.3 ms, and more on a busy disk. */
+const LATER_MS = 10;
+
 /** What a commit may take besides what is in the log: pages that are split, digests of files. */
 const COMMIT_BYTES = 256 * 1024;
-
-/** A commit waits for the disk, and whoever makes files meanwhile waits with it. */
-const EVENTUALLY_MS = 500;
 
 export class IndexDb {
   /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
@@ -63,8 +63,10 @@ export class IndexDb {
   /** Set once lmdb has failed to write: it may bring the process down where it is asked again, or closed. */
   #failed: DiagnosticError | undefined;
   #waiting: Waiting[] = [];
-  #hurried: NodeJS.Immediate | undefined;
-  #unhurried: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** When the timer fires. */
+  #due = Infinity;
   /** What the transaction adds to the log. */
   #lines: string[] = [];
   /** The traces among these, by job. */
@@ -483,23 +485,33 @@ export class IndexDb {
    * the disk. Resolves when it is committed; rejects with what `transaction` throws.
    */
   soon(writes: () => void): Promise<void> {
-    const committed = this.eventually(writes);
-    this.#hurried ??= setImmediate(() => this.#writeWaiting());
+    const committed = this.#wait(writes);
+    this.#immediate ??= setImmediate(() => this.#writeWaiting());
     return committed;
   }
 
-  /** As `soon`, of what nobody waits for and what can be had again: with the next commit, or after EVENTUALLY_MS. */
-  eventually(writes: () => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ writes, resolve, reject });
-      this.#unhurried ??= setTimeout(() => this.#writeWaiting(), EVENTUALLY_MS);
-    });
+  /** As `soon`, with the next transaction that comes anyway, within some time: for what is not needed before. */
+  later(writes: () => void, withinMs = LATER_MS): Promise<void> {
+    const committed = this.#wait(writes);
+    const due = performance.now() + withinMs;
+    if (due < this.#due) {
+      clearTimeout(this.#timer);
+      this.#due = due;
+      this.#timer = setTimeout(() => this.#writeWaiting(), withinMs);
+    }
+    return committed;
+  }
+
+  #wait(writes: () => void): Promise<void> {
+    return new Promise((resolve, reject) => this.#waiting.push({ writes, resolve, reject }));
   }
 
   #writeWaiting(): void {
-    clearImmediate(this.#hurried);
-    clearTimeout(this.#unhurried);
-    this.#hurried = this.#unhurried = undefined;
+    clearImmediate(this.#immediate);
+    clearTimeout(this.#timer);
+    this.#immediate = undefined;
+    this.#timer = undefined;
+    this.#due = Infinity;
     const batch = this.#waiting;
     this.#waiting = [];
     if (batch.length === 0) return;
