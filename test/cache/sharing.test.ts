@@ -361,6 +361,14 @@ rigTest('export and import: results as a file', async (rig) => {
   assert.match(imported.stderr, /imported 3 results of 3/);
   await buildIn(rig, second, []);
   assert.equal(rig.tree('runs', second), rig.tree('runs'));
+  // What came from elsewhere is passed on, with the name of who made it; where nothing is, that is said.
+  const on = await rig.lhbWith({ cwd: second }, 'export', 'on.tar');
+  assert.match(on.stderr, /exported 3 results to on\.tar/);
+  const fifth = rig.copy('fifth');
+  assert.match((await rig.lhbWith({ cwd: fifth }, 'export', 'none.tar')).stderr, /there is no result to export/);
+  assert.not.ok(existsSync(join(fifth, 'none.tar')));
+  assert.is((await rig.lhbWith({ cwd: fifth }, 'import', join(second, 'on.tar'))).code, 0);
+  await buildIn(rig, fifth, []);
   // One rule alone; and a file that holds something else.
   assert.match((await rig.ok('export', 'make', 'some.tar')).stderr, /exported 2 results/);
   assert.is((await rig.lhbWith({ cwd: third }, 'import', rig.path('some.tar'))).code, 0);
