@@ -6,6 +6,9 @@ import { dirname, join } from 'node:path';
 
 const PREFIX = '.lhb-';
 
+const HOST = hostname()
+  .replaceAll(/[^A-Za-z0-9]/g, '')
+  .slice(0, 40);
 let ownNames: { readonly start: string; readonly end: string } | undefined;
 let namesGiven = 0;
 
@@ -14,12 +17,7 @@ let namesGiven = 0;
  * host are in it only so that clearTemporary knows at once whether the writer still lives.
  */
 export function temporaryName(): string {
-  if (ownNames === undefined) {
-    const host = hostname()
-      .replaceAll(/[^A-Za-z0-9]/g, '')
-      .slice(0, 40);
-    ownNames = { start: `${PREFIX}${randomBytes(12).toString('hex')}`, end: `-${process.pid}-${host}` };
-  }
+  ownNames ??= { start: `${PREFIX}${randomBytes(12).toString('hex')}`, end: `-${process.pid}-${HOST}` };
   return `${ownNames.start}.${namesGiven++}${ownNames.end}`;
 }
 
@@ -71,13 +69,12 @@ export function clearTemporary(folder: string): void {
   } catch {
     return;
   }
-  const host = temporaryName().split('-').slice(3).join('-');
   for (const name of names) {
     if (!name.startsWith(PREFIX)) continue;
     const [pid, ...rest] = name.slice(PREFIX.length).split('-').slice(1);
     const path = join(folder, name);
     try {
-      const abandoned = rest.join('-') === host ? !lives(Number(pid)) : statSync(path).mtimeMs < Date.now() - DAY_MS;
+      const abandoned = rest.join('-') === HOST ? !lives(Number(pid)) : statSync(path).mtimeMs < Date.now() - DAY_MS;
       if (abandoned) rmSync(path, { recursive: true, force: true });
     } catch {
       // Someone else cleared it.

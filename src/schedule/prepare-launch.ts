@@ -25,6 +25,8 @@ export type PrepareParts = {
   readonly scopes: Scopes;
   readonly host: WorkspaceHost;
   readonly allotments: Allotments;
+  /** A copy of lhb's own environment: to read `process.env` itself costs a job 0.1 ms. */
+  readonly inherited: Readonly<Record<string, string | undefined>>;
 };
 
 /**
@@ -57,7 +59,7 @@ export function prepareLaunch(
     resources: plainResources(allotment),
     command: executable(command),
     cwd: root,
-    env: environment(root, job, attempt, allotment, command),
+    env: environment(parts, job, attempt, allotment, command),
     log,
     logName: job.log,
     jobDir,
@@ -115,14 +117,14 @@ function keepEarlierLog(log: string): void {
 }
 
 function environment(
-  root: string,
+  { root, inherited }: PrepareParts,
   job: Job,
   attempt: number,
   allotment: Allotment,
   command: JobCommand,
 ): Record<string, string> {
   return jobEnvironment({
-    inherited: process.env,
+    inherited,
     keepEnv: job.rule.keepEnv,
     ruleEnv: command.env,
     lhbVars: {

@@ -56,6 +56,8 @@ type Begun = {
   readonly unseen: boolean;
 };
 
+const HOST = hostname();
+
 /** How much of a log an event shows. */
 const TAIL_LINES = 12;
 /** How many reasons a record keeps. */
@@ -291,7 +293,7 @@ export class JobRunner {
       state,
       reason,
       usage,
-      host: hostname(),
+      host: HOST,
       log: job.log,
       resources: plainResources(allotment),
       build: this.parts.build,

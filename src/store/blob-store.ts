@@ -9,6 +9,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -18,6 +19,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  unlinkSync,
   utimesSync,
   writeSync,
   type Stats,
@@ -180,16 +182,17 @@ export class BlobStore {
   /** Makes an output a link to a blob of the same bytes. False where there are too many links already. */
   #relink(blob: string, path: string): boolean {
     const temporary = this.temporaryInWork();
+    if (!tryHardLink(blob, temporary)) return false;
     try {
-      if (!tryHardLink(blob, temporary)) return false;
       step('output:relinking');
       renameSync(temporary, path);
+      // Where both were one file already, rename does nothing.
+      if (existsSync(temporary)) unlinkSync(temporary);
       return true;
     } catch (error) {
+      rmSync(temporary, { force: true });
       if (errno(error) === 'EXDEV') return false;
       throw error;
-    } finally {
-      rmSync(temporary, { force: true });
     }
   }
 

@@ -263,7 +263,18 @@ async function runBuild(
   };
   const { records, keys, scopes, host, rebuilder } = workspace;
   const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
-  const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
+  const runner = new JobRunner({
+    inherited: { ...process.env },
+    root,
+    records,
+    keys,
+    scopes,
+    host,
+    executor,
+    allotments,
+    words,
+    build: id,
+  });
   const scheduler = new Scheduler(
     {
       plan,
