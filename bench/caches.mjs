@@ -1,5 +1,6 @@
-// Measures restores from shared caches: `npm run bench:caches [JOBS]`, 1000 small jobs by default. Beside them stands what
-// `cp -r` of the same outputs takes. nginx is measured where it is installed. Medians of three.
+// Measures restores from shared caches: `npm run bench:caches [JOBS]`, 1000 small jobs by default, of one file and of ten.
+// Beside them stands what `cp -r` of the same outputs takes, and in brackets how many times that is. nginx is measured where
+// it is installed. Medians of three.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,39 +26,48 @@ function median(measure) {
   return times[1];
 }
 
-/** Fills a cache, and restores all from it into a new work tree; gives the time of a restore and that of `cp -r`. */
-function restores(name, url) {
-  const [first, second] = ['first', 'second'].map((tree) => join(base, `${name}-${tree}`));
-  for (const folder of [first, second]) {
-    mkdirSync(folder);
-    writeFileSync(
-      join(folder, 'lhb.yaml'),
-      `lhb: 1
+const YAML = (url, files) => `lhb: 1
 caches: [{ name: c, url: "${url}", mode: rw, trust: any }]
 rules:
-  a: { for: { i: "\${{ range(0, ${jobs}) }}" }, outputs: { o: o.txt }, run: "echo \${{ i }} > \${{ outputs.o }}" }
-`,
-    );
-  }
+  a:
+    for: { i: "\${{ range(0, ${jobs}) }}" }
+    outputs: { o: [${Array.from({ length: files }, (_, n) => `o${n}.txt`).join(', ')}] }
+    run: "for f in \${{ outputs.o }}; do echo \${{ i }} $f > $f; done"
+`;
+
+/**
+ * Fills a cache, and restores all from it into new work trees; tells the time of a restore and that of `cp -r`. Nothing is
+ * removed before the end: ext4 is slow to make files where others were just removed.
+ */
+function restores(name, url, files) {
+  const tree = (n) => {
+    const folder = join(base, `${name}-${files}-${n}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'lhb.yaml'), YAML(url, files));
+    return folder;
+  };
+  const first = tree('first');
   run([...LHB, 'build', '-q'], first);
-  const restored = median(() => {
-    for (const path of ['.lhb', 'runs']) rmSync(join(second, path), { recursive: true, force: true });
-    return run([...LHB, 'build', '-q'], second);
+  const alone = median(() => {
+    rmSync(join(first, 'runs'), { recursive: true });
+    return run([...LHB, 'build', '-q', '--cache', 'off'], first);
   });
-  const copied = median((n) => run(['cp', '-r', join(second, 'runs'), join(base, `${name}-copy${n}`)], base));
+  const restored = median((n) => run([...LHB, 'build', '-q'], tree(n)));
+  const copied = median((n) => run(['cp', '-r', 'runs', join(base, `${name}-${files}-copy${n}`)], first));
+  const times = (seconds) => `${seconds.toFixed(2)} s (${(seconds / copied).toFixed(1)})`;
   console.log(
-    `${name}: ${jobs} jobs restored in ${restored.toFixed(2)} s; cp -r ${copied.toFixed(2)} s; ${(restored / copied).toFixed(1)} times`,
+    `${name}: ${jobs} jobs of ${files} files: restored in ${times(restored)}; from the store alone in ${times(alone)}; cp -r ${copied.toFixed(2)} s`,
   );
 }
 
 try {
   run([...LHB, 'cache', 'init', `dir:${base}/cache`], base);
-  restores('folder', `dir:${base}/cache`);
+  for (const files of [1, 10]) restores('folder', `dir:${base}/cache`, files);
   if (['/usr/sbin/nginx', '/usr/bin/nginx'].some((path) => existsSync(path))) {
     const state = join(base, 'nginx');
     run(['bash', join(SERVERS, 'nginx-dav-up.sh'), state, '39180'], base);
     try {
-      restores('nginx', 'http://127.0.0.1:39180/bench');
+      for (const files of [1, 10]) restores('nginx', 'http://127.0.0.1:39180/bench', files);
     } finally {
       run(['bash', join(SERVERS, 'nginx-dav-down.sh'), state], base);
     }

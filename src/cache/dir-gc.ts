@@ -5,7 +5,8 @@ import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { hostname } from 'node:os';
 import { unless } from '../fs/errno.ts';
-import { makeSharedFolder, type DirectoryCache } from './directory.ts';
+import { type DirectoryCache } from './directory.ts';
+import { makeSharedFolder } from './dir-files.ts';
 import { decodeRecord, type SharedRecord } from './record.ts';
 import { openSealed } from './signature.ts';
 

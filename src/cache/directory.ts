@@ -12,27 +12,24 @@
 // may be lost and the call repeated: what counts is how many names the temporary file has afterwards.
 // Modes are set here whatever the umask says: folders 2775, files 0444, so that a group can share them. Nobody changes what
 // another owns; entries are copied out, never linked to.
-import { constants, existsSync, type Stats } from 'node:fs';
-import { appendFileSync, mkdirSync } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  type FileHandle,
-} from 'node:fs/promises';
+import { appendFileSync, constants, mkdirSync } from 'node:fs';
+import { chmod, copyFile, link, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { step } from '../base/step.ts';
 import { errno } from '../fs/errno.ts';
-import { MAX_RECORD } from './record.ts';
+import { failure } from './dir-failure.ts';
+import {
+  copyHandle,
+  copyPieces,
+  flushFolder,
+  makeSharedFolder,
+  names,
+  readRecord,
+  sizeOf,
+  wrongSize,
+} from './dir-files.ts';
 import {
   CacheError,
   inParallel,
@@ -48,7 +45,6 @@ import {
 export const DIR_FORMAT = 1;
 export const DIR_FILE = 'lhb-cache.json';
 
-const COPY_CHUNK = 1024 * 1024;
 /** Files up to this size are copied by one call; larger ones piece by piece, so that they can be followed and ended. */
 const COPY_AT_ONCE = 8 * 1024 * 1024;
 const WIDTH = 16;
@@ -83,16 +79,7 @@ export class DirectoryCache implements SharedCache {
     return this.#guarded(transfer, async () => {
       await this.#check();
       const path = this.recordPath(key);
-      return this.#reading(async () => {
-        const file = await open(path, 'r');
-        try {
-          // No file of a fast cache is worth a stat, but one of a terabyte must not be read whole.
-          if ((await file.stat()).size > MAX_RECORD) throw new CacheError('answer', `the record ${path} is too large`);
-          return await file.readFile();
-        } finally {
-          await file.close();
-        }
-      });
+      return this.#reading(() => readRecord(path));
     });
   }
 
@@ -308,97 +295,3 @@ const formatOf = (text: string): number | undefined => {
     return undefined;
   }
 };
-
-/** Makes a folder below `root` that the group may write to, and those above it; one that is there stays as it is. */
-export async function makeSharedFolder(path: string, root: string): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (problem) {
-    if (errno(problem) === 'EEXIST') return;
-    if (errno(problem) !== 'ENOENT' || path === root) throw problem;
-    await makeSharedFolder(dirname(path), root);
-    return makeSharedFolder(path, root);
-  }
-  // Only the bits that the root gives: a cache for one user stays one.
-  const mode = (await stat(root)).mode & 0o2777;
-  await chmod(path, mode).catch(() => {});
-}
-
-const wrongSize = (): CacheError => new CacheError('bytes', 'a blob has another size than its record says');
-
-async function copyPieces(from: string, to: string, size: number, transfer: Transfer): Promise<boolean> {
-  const source = await open(from, 'r');
-  try {
-    if ((await source.stat()).size !== size) throw wrongSize();
-    const target = await open(to, 'w', 0o600);
-    try {
-      await copyHandle(source, target, size, transfer);
-    } finally {
-      await target.close();
-    }
-    return true;
-  } finally {
-    await source.close();
-  }
-}
-
-async function copyHandle(from: FileHandle, to: FileHandle, size: number, transfer: Transfer): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(COPY_CHUNK, size));
-  for (let at = 0; at < size;) {
-    if (transfer.signal?.aborted) throw new CacheError('aborted', 'ended');
-    const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, size - at), at);
-    if (bytesRead === 0) throw new CacheError('answer', 'a file is shorter than it was');
-    await to.write(buffer, 0, bytesRead, at);
-    at += bytesRead;
-    transfer.onBytes?.(bytesRead);
-  }
-}
-
-const sizeOf = async (path: string): Promise<number | undefined> => {
-  const stats: Stats | undefined = await stat(path).catch(() => undefined);
-  return stats?.isFile() ? stats.size : undefined;
-};
-
-const names = (folder: string): Promise<string[]> =>
-  readdir(folder).then(
-    (all) => all.sort(),
-    () => [],
-  );
-
-async function flushFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } catch {
-    // Some network file systems have no flush for folders.
-  } finally {
-    await folder.close();
-  }
-}
-
-/** What a system error means for a cache. */
-export function failure(problem: unknown, root: string): CacheError {
-  if (problem instanceof CacheError) return problem;
-  const code = errno(problem);
-  if (code === undefined) throw problem;
-  switch (code) {
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS': {
-      const path = problem instanceof Error && 'path' in problem ? String(problem.path) : root;
-      return new CacheError('denied', `this user may not write or read ${path} (${code})`);
-    }
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new CacheError('full', code === 'ENOSPC' ? 'its disk is full' : 'the quota of its disk is used up');
-    case 'ENOENT':
-      return existsSync(root)
-        ? new CacheError('answer', `something in ${root} went away meanwhile`)
-        : new CacheError(
-            'down',
-            `there is no folder ${root}: is its file system mounted? \`lhb cache init\` makes a new one`,
-          );
-    default:
-      return new CacheError('down', `${root} cannot be used (${code})`);
-  }
-}

@@ -1,17 +1,19 @@
 // Brings the bytes of a result into the local store, each blob verified as it enters. A result comes whole or counts as a
 // miss; a download that takes longer than the job took is given up.
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { temporaryName } from '../fs/atomic-write.ts';
+import { errno } from '../fs/errno.ts';
 import { hashBytes } from '../hash/digest.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { withoutFields } from '../store/ignore-fields.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
+import { systemText } from '../store/write-failed.ts';
 import type { SharedFile } from './record.ts';
 import { CacheError, inParallel, manyListeners } from './shared-cache.ts';
-import type { Hit } from './tier.ts';
+import type { Hit, Tier } from './tier.ts';
 
 /** Blobs of one result at the same time. */
 const WIDTH = 8;
@@ -30,13 +32,52 @@ export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal,
     const { digest, exec, size } = file.entry;
     if (!blobs.has(digest, exec, size)) needed.set(`${digest}${exec}`, file);
   }
+  const inRecord = [...needed.values()].filter(({ inline }) => inline !== undefined);
   const toFetch = [...needed.values()].filter(({ inline }) => inline === undefined);
   const all = [...needed.values()].reduce((sum, { blob }) => sum + blob.size, 0);
+  // Most results are small, and all of them has come with the record.
+  const ends: Failed[] = putInline(hit, inRecord, blobs);
+  if (ends.length === 0 && toFetch.length > 0) ends.push(...(await fetchBlobs(hit, toFetch, blobs, stop, patient)));
+  if (ends.length === 0 && wrongKeyDigest(record.manifest, hit.wanted.declared, blobs)) ends.push('bad');
+  const [how = { bytes: all }] = ends;
+  const key = tier.keyFor(hit.wanted.actionKey);
+  if (how === 'bad') tier.ignore(key, 'the bytes of a file are not what the record says');
+  if (how === 'missing') tier.badRecords.add(key);
+  return how;
+}
+
+type Failed = Exclude<Fetched, { bytes: number }>;
+
+function putInline({ tier }: Hit, files: readonly SharedFile[], blobs: BlobStore): Failed[] {
+  try {
+    const isRight = files.every(({ entry, inline }) => inline && blobs.putBytes(inline, entry.digest, entry.exec));
+    return isRight ? [] : ['bad'];
+  } catch (problem) {
+    return [storeFailed(tier, problem)];
+  }
+}
+
+/** What the store here cannot take is a miss: the job that runs in its place tells of a full disk itself. */
+function storeFailed(tier: Tier, problem: unknown): 'failed' {
+  if (!(problem instanceof Error) || errno(problem) === undefined) throw problem;
+  tier.reads.warn(`what it has cannot be kept here: ${systemText(problem)}`);
+  return 'failed';
+}
+
+/** Fetches the files that have blobs of their own; why the result is a miss, if it is one. */
+async function fetchBlobs(
+  hit: Hit,
+  toFetch: readonly SharedFile[],
+  blobs: BlobStore,
+  stop: AbortSignal,
+  patient: boolean,
+): Promise<Failed[]> {
+  const { tier, record } = hit;
   const total = toFetch.reduce((sum, file) => sum + file.blob.size, 0);
-  if (!patient && tier.reads.isSlowerThan(total, record.wallS)) return 'slow';
+  if (!patient && tier.reads.isSlowerThan(total, record.wallS)) return ['slow'];
   if (total > 0 && total > (await freeBytes(blobs.layout.tmp))) {
     tier.reads.warn('there is no room here for what it has');
-    return 'failed';
+    return ['failed'];
   }
   const began = tier.reads.now();
   const ending = manyListeners();
@@ -55,9 +96,9 @@ export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal,
     got += count;
     tier.reads.received(count);
   };
-  const ends: Exclude<Fetched, { bytes: number }>[] = [];
+  const ends: Failed[] = [];
   try {
-    await inParallel([...needed.values()], WIDTH, async (file) => {
+    await inParallel(toFetch, WIDTH, async (file) => {
       if (ends.length > 0) return;
       const one = await fetchFile(hit, file, blobs, { signal: ending.signal, onBytes });
       if (one === 'ok') return;
@@ -66,7 +107,7 @@ export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal,
       ending.abort();
     });
   } catch (problem) {
-    if (!(problem instanceof CacheError)) throw problem;
+    if (!(problem instanceof CacheError)) return [storeFailed(tier, problem)];
     if (slow) {
       tier.reads.lose(began);
       tier.reads.warn('results come more slowly than they are made: such jobs are run');
@@ -76,41 +117,33 @@ export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal,
     clearInterval(timer);
     stop.removeEventListener('abort', end);
   }
-  if (ends.length === 0 && wrongKeyDigest(record.manifest, hit.wanted.declared, blobs)) ends.push('bad');
-  const [how = { bytes: all }] = ends;
-  const key = tier.keyFor(hit.wanted.actionKey);
-  if (how === 'bad') tier.ignore(key, 'the bytes of a file are not what the record says');
-  if (how === 'missing') tier.badRecords.add(key);
-  return how;
+  return ends;
 }
 
 async function fetchFile(
   { tier }: Hit,
-  { entry, blob, inline }: SharedFile,
+  { entry, blob }: SharedFile,
   blobs: BlobStore,
   transfer: { signal: AbortSignal; onBytes: (count: number) => void },
 ): Promise<'ok' | 'missing' | 'bad' | 'failed'> {
   // A blob in parts keeps its name, so that what came of it before it was cut off is not fetched twice.
   const file = join(blobs.layout.tmp, blob.parts ? `download-${blob.b3}` : temporaryName());
-  if (inline !== undefined) writeFileSync(file, inline, { flag: 'wx' });
-  else {
-    if (tier.badBlobs.has(blob.b3)) return 'bad';
-    const answer = await tier.reads
-      .ask((cache, limits) => cache.fetchBlob(blob, file, limits), transfer)
-      .catch((problem: unknown) => {
-        const isWrong = problem instanceof CacheError && problem.kind === 'bytes';
-        if (!blob.parts || isWrong) rmSync(file, { force: true });
-        if (!isWrong) throw problem;
-        return 'bytes' as const;
-      });
-    if (answer === 'bytes') {
-      tier.badBlobs.add(blob.b3);
-      return 'bad';
-    }
-    if (answer?.value !== true) {
-      if (!blob.parts) rmSync(file, { force: true });
-      return answer === undefined ? 'failed' : 'missing';
-    }
+  if (tier.badBlobs.has(blob.b3)) return 'bad';
+  const answer = await tier.reads
+    .ask((cache, limits) => cache.fetchBlob(blob, file, limits), transfer)
+    .catch((problem: unknown) => {
+      const isWrong = problem instanceof CacheError && problem.kind === 'bytes';
+      if (!blob.parts || isWrong) rmSync(file, { force: true });
+      if (!isWrong) throw problem;
+      return 'bytes' as const;
+    });
+  if (answer === 'bytes') {
+    tier.badBlobs.add(blob.b3);
+    return 'bad';
+  }
+  if (answer?.value !== true) {
+    if (!blob.parts) rmSync(file, { force: true });
+    return answer === undefined ? 'failed' : 'missing';
   }
   if ((await blobs.adopt(file, entry.exec, entry.digest)) !== undefined) return 'ok';
   tier.badBlobs.add(blob.b3);

@@ -78,11 +78,10 @@ export class CacheGuard {
       connectMs: Math.min(LIMITS.connectMs, left),
       firstByteMs: Math.min(LIMITS.firstByteMs, left),
       idleMs: Math.min(LIMITS.idleMs, left),
+      ...(whole && { wholeMs: Math.min(RECORD_MS, left) }),
     };
-    const late = whole && AbortSignal.timeout(Math.ceil(Math.min(RECORD_MS, left)));
-    const signal = more.signal && late ? AbortSignal.any([more.signal, late]) : (more.signal ?? late);
     try {
-      const answer = await work(this.cache, { limits, ...more, ...(signal && { signal }) });
+      const answer = await work(this.cache, { limits, ...more });
       this.#inRow = 0;
       this.#openUntil = 0;
       this.#probing = false;
@@ -90,10 +89,8 @@ export class CacheGuard {
     } catch (problem) {
       this.#probing = false;
       if (!(problem instanceof CacheError)) throw problem;
-      const tooLate = problem.kind === 'aborted' && late?.aborted === true && more.signal?.aborted !== true;
-      const failure = tooLate ? new CacheError('timeout', 'a record did not come within 10 s') : problem;
-      if (failure.kind === 'aborted' || failure.kind === 'bytes') throw failure;
-      this.#failed(failure, now);
+      if (problem.kind === 'aborted' || problem.kind === 'bytes') throw problem;
+      this.#failed(problem, now);
       return undefined;
     }
   }

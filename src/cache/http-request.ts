@@ -1,12 +1,10 @@
 // One HTTP request on node:http(s), which streams with constant memory (fetch buffers a body that is streamed). Limits are
 // on connecting, on the first byte and on silence, never on the whole. Redirects are not followed: credentials would go with
-// them. HTTPS_PROXY and HTTP_PROXY are honoured, as clusters need it.
+// them.
 import { createReadStream } from 'node:fs';
-import * as http from 'node:http';
-import * as https from 'node:https';
-import type { Duplex } from 'node:stream';
-import { connect as tlsConnect } from 'node:tls';
-import { errno } from '../fs/errno.ts';
+import type * as http from 'node:http';
+import { networkFailure } from './http-failure.ts';
+import { routeTo, type Environment, type Route } from './proxy.ts';
 import { CacheError, type Transfer } from './shared-cache.ts';
 
 export type Body = Uint8Array | { readonly file: string; readonly start: number; readonly size: number };
@@ -21,17 +19,18 @@ export type Request = {
 /** Requests at the same time to one server. */
 export const WIDTH = 32;
 
+/** Bytes a second that a server brings to its disk at the least. */
+const KEPT_AT_LEAST = 5e6;
+
 /** Keeps connections to one server. */
 export class HttpClient {
-  readonly #agent: http.Agent;
-  readonly #module: typeof http | typeof https;
-  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #route: Route;
+  #inFlight = 0;
+  readonly #waiting: (() => void)[] = [];
 
-  constructor(url: URL, env: Readonly<Record<string, string | undefined>>) {
-    this.#env = env;
-    const options = { keepAlive: true, maxSockets: WIDTH };
-    this.#module = url.protocol === 'https:' ? https : http;
-    this.#agent = url.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
+  /** @param env where proxies are named */
+  constructor(url: URL, env: Environment) {
+    this.#route = routeTo(url, env, WIDTH);
   }
 
   /**
@@ -39,23 +38,41 @@ export class HttpClient {
    * Rejects with a CacheError.
    */
   async send(request: Request, transfer: Transfer): Promise<http.IncomingMessage> {
+    // Limits of time are on the server: waiting for one's turn here is none of its faults.
+    if (this.#inFlight >= WIDTH) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#inFlight++;
+    const done = (): void => {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#inFlight--;
+      else next();
+    };
+    try {
+      const response = await this.#send(request, transfer);
+      if (response.closed) done();
+      else response.once('close', done);
+      return response;
+    } catch (problem) {
+      done();
+      throw problem;
+    }
+  }
+
+  #send(request: Request, transfer: Transfer): Promise<http.IncomingMessage> {
     const { url, method, headers, body } = request;
     const { limits, signal, onBytes } = transfer;
-    if (signal?.aborted) throw new CacheError('aborted', 'ended');
-    const proxy = proxyFor(url, this.#env);
-    const socket = proxy && url.protocol === 'https:' ? await tunnel(proxy, url, limits.connectMs) : undefined;
-    return await new Promise((resolve, reject) => {
+    const route = this.#route;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(new CacheError('aborted', 'ended'));
       const length = body === undefined ? undefined : body instanceof Uint8Array ? body.length : body.size;
-      const sent = this.#module.request({
-        ...(proxy && !socket ? viaProxy(proxy, url) : target(url)),
+      const sent = route.request({
+        ...route.options(url),
         method,
-        agent: socket || proxy ? false : this.#agent,
-        ...(socket && { createConnection: () => socket }),
+        agent: route.agent,
         headers: {
           ...headers,
           'user-agent': 'lhb',
           'accept-encoding': 'identity',
-          ...(proxy && !socket && { host: url.host }),
+          ...route.headers(url),
           ...(length !== undefined && { 'content-length': String(length) }),
         },
       });
@@ -72,12 +89,14 @@ export class HttpClient {
       const onAbort = (): void => fail(new CacheError('aborted', 'ended'));
       signal?.addEventListener('abort', onAbort);
       waitFor(limits.connectMs, `${url.host} did not take a connection`);
-      const answer = (): void => waitFor(limits.firstByteMs, `${url.host} did not answer`);
+      // What was sent must come to a disk there before it is answered for.
+      const keepingMs = ((length ?? 0) / KEPT_AT_LEAST) * 1000;
+      const answer = (): void => waitFor(limits.firstByteMs + keepingMs, `${url.host} did not answer`);
       sent.on('socket', (s) => {
         const connected = (): void => (body === undefined || body instanceof Uint8Array ? answer() : idle());
         // While a body is sent, what counts is that bytes leave.
         const idle = (): void => waitFor(limits.idleMs, `${url.host} took no bytes`);
-        if (s.connecting) s.once(url.protocol === 'https:' && !proxy ? 'secureConnect' : 'connect', connected);
+        if (s.connecting) s.once(route.connected, connected);
         else connected();
       });
       sent.on('response', (response) => {
@@ -90,7 +109,12 @@ export class HttpClient {
       });
       sent.on('error', (problem) => {
         signal?.removeEventListener('abort', onAbort);
-        fail(networkFailure(problem, url));
+        try {
+          fail(networkFailure(problem, url));
+        } catch {
+          clearTimeout(timer);
+          reject(problem);
+        }
       });
       if (body === undefined) sent.end();
       else if (body instanceof Uint8Array) sent.end(body);
@@ -118,6 +142,7 @@ export class HttpClient {
     most: number,
     transfer: Transfer,
   ): Promise<{ status: number; body: Buffer; response: http.IncomingMessage }> {
+    const began = performance.now();
     const response = await this.send(request, transfer);
     const encoding = response.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
@@ -125,130 +150,58 @@ export class HttpClient {
       response.destroy();
       throw new CacheError('answer', `${request.url.host} sent ${encoding} where raw bytes were asked for`);
     }
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const { wholeMs } = transfer.limits;
+    const message = `${request.url.host} did not send all of a record within ${(wholeMs ?? 0) / 1000} s`;
+    const late =
+      wholeMs !== undefined &&
+      setTimeout(
+        () => response.destroy(new CacheError('timeout', message)),
+        Math.max(0, wholeMs - (performance.now() - began)),
+      );
     try {
-      for await (const chunk of response as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > most) throw new CacheError('answer', `${request.url.host} sent more than ${most} bytes`);
-        chunks.push(chunk);
-      }
-    } catch (problem) {
-      throw networkFailure(problem, request.url);
+      const body = await readBody(response, most, request);
+      checkLength(response, body.length, request);
+      return { status: response.statusCode ?? 0, body, response };
+    } finally {
+      if (late) clearTimeout(late);
     }
-    checkLength(response, size, request);
-    return { status: response.statusCode ?? 0, body: Buffer.concat(chunks), response };
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#route.agent.destroy();
   }
+}
+
+/** By events: an async iteration costs more than the request. */
+function readBody(response: http.IncomingMessage, most: number, { method, url }: Request): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const closed = (): void => {
+      // Some servers send a body after HEAD all the same: then the connection is no good any more, but the answer is.
+      if (method === 'HEAD' && response.complete) resolve(Buffer.alloc(0));
+      else reject(new CacheError('down', `${url.host} broke the connection`, true));
+    };
+    if (response.closed) return closed();
+    response.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > most) response.destroy(new CacheError('answer', `${url.host} sent more than ${most} bytes`));
+      else chunks.push(chunk);
+    });
+    response.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    response.on('error', (problem) => {
+      try {
+        reject(networkFailure(problem, url));
+      } catch (bug) {
+        reject(bug);
+      }
+    });
+    response.on('close', closed);
+  });
 }
 
 function checkLength(response: http.IncomingMessage, size: number, { method, url }: Request): void {
   const said = response.headers['content-length'];
   if (method === 'HEAD' || said === undefined || Number(said) === size) return;
   throw new CacheError('down', `${url.host} broke off in the middle`, true);
-}
-
-/** A problem of the network as a CacheError. */
-export function networkFailure(problem: unknown, url: URL): CacheError {
-  if (problem instanceof CacheError) return problem;
-  const code = errno(problem);
-  switch (code) {
-    case 'ECONNREFUSED':
-      return new CacheError('down', `${url.host} refuses connections`);
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return new CacheError('down', `the name ${url.hostname} is not known`);
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'HPE_INVALID_EOF_STATE':
-      return new CacheError('down', `${url.host} broke the connection`, true);
-    case undefined:
-      if (problem instanceof Error && /aborted|premature/i.test(problem.message)) {
-        return new CacheError('down', `${url.host} broke the connection`, true);
-      }
-      throw problem;
-    default:
-      return new CacheError(code.startsWith('HPE_') ? 'answer' : 'down', `${url.host} cannot be used (${code})`);
-  }
-}
-
-/** What a status that is no success means. */
-export function statusFailure(status: number, { method, url }: Request, location?: string): CacheError {
-  const said = `${url.host} answers ${status} to ${method}`;
-  if (status === 401 || status === 403)
-    return new CacheError(
-      'denied',
-      `${said}: ${status === 401 ? 'it wants other credentials' : 'these credentials may not do that'}`,
-    );
-  if (status >= 300 && status < 400) {
-    const to = location && URL.canParse(location, url.href) ? ` to ${new URL(location, url).origin}` : '';
-    return new CacheError('answer', `${said}, a redirect${to}, which is not followed`);
-  }
-  if (status === 507) return new CacheError('full', `${said}: its disk is full`);
-  if (status === 413) return new CacheError('answer', `${said}: it takes no files of this size`);
-  return new CacheError('server', said, status === 502 || status === 503 || status === 504);
-}
-
-function proxyFor(url: URL, env: Readonly<Record<string, string | undefined>>): URL | undefined {
-  const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
-  const text = env[name] ?? env[name.toLowerCase()];
-  if (!text || !URL.canParse(text)) return undefined;
-  const no = (env['NO_PROXY'] ?? env['no_proxy'] ?? '').split(',').map((item) => item.trim());
-  const local = url.hostname === 'localhost' || url.hostname.startsWith('127.') || url.hostname === '[::1]';
-  const excepted = no.some(
-    (item) =>
-      item === '*' ||
-      item === url.hostname ||
-      (item !== '' && url.hostname.endsWith(item.startsWith('.') ? item : `.${item}`)),
-  );
-  return local || excepted ? undefined : new URL(text);
-}
-
-const proxyHeaders = (proxy: URL): Record<string, string> =>
-  proxy.username === ''
-    ? {}
-    : {
-        'proxy-authorization': `Basic ${Buffer.from(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`).toString('base64')}`,
-      };
-
-const target = (url: URL): http.RequestOptions => ({
-  host: url.hostname.replace(/^\[|\]$/g, ''),
-  port: url.port || (url.protocol === 'https:' ? 443 : 80),
-  path: `${url.pathname}${url.search}`,
-});
-
-const viaProxy = (proxy: URL, url: URL): http.RequestOptions => ({
-  host: proxy.hostname,
-  port: proxy.port || 80,
-  path: url.href,
-});
-
-/** A TLS connection through a proxy (CONNECT). */
-function tunnel(proxy: URL, url: URL, connectMs: number): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    const target = `${url.hostname}:${url.port || 443}`;
-    const asked = http.request({
-      host: proxy.hostname,
-      port: proxy.port || 80,
-      method: 'CONNECT',
-      path: target,
-      headers: { host: target, ...proxyHeaders(proxy) },
-      timeout: connectMs,
-    });
-    asked.on('timeout', () => asked.destroy(new CacheError('timeout', `the proxy ${proxy.host} did not answer`)));
-    asked.on('error', (problem) => reject(networkFailure(problem, proxy)));
-    asked.on('connect', (response, socket) => {
-      if (response.statusCode !== 200) {
-        socket.destroy();
-        reject(new CacheError('down', `the proxy ${proxy.host} answers ${response.statusCode}`));
-        return;
-      }
-      const secure = tlsConnect({ socket, servername: url.hostname }, () => resolve(secure));
-      secure.on('error', (problem) => reject(networkFailure(problem, url)));
-    });
-    asked.end();
-  });
 }

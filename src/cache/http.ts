@@ -9,8 +9,10 @@ import { createWriteStream, statSync, truncateSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HttpClient, networkFailure, statusFailure, WIDTH, type Body, type Request } from './http-request.ts';
+import { networkFailure, statusFailure } from './http-failure.ts';
+import { WIDTH, type Body, type HttpClient, type Request } from './http-request.ts';
 import { MAX_RECORD, piecesOf } from './record.ts';
+import { EMPTY_SHA256 } from './sigv4.ts';
 import {
   CacheError,
   inParallel,
@@ -44,12 +46,12 @@ export class HttpCache implements SharedCache {
   }
 
   async getRecord(key: RecordKey, transfer: Transfer): Promise<Uint8Array | undefined> {
-    const found = await this.#get(`ac/${key}`, MAX_RECORD, transfer, { accept: 'application/json' });
+    const found = await this.get(`ac/${key}`, MAX_RECORD, transfer, { accept: 'application/json' });
     if (found === undefined) return undefined;
     const { raw, record } = readActionResult(found);
     if (raw !== undefined) return raw;
     if (record === undefined) return found;
-    return await this.#get(`cas/${record.sha}`, Math.min(record.size, MAX_RECORD), transfer);
+    return await this.get(`cas/${record.sha}`, Math.min(record.size, MAX_RECORD), transfer);
   }
 
   async putRecord(
@@ -165,8 +167,8 @@ export class HttpCache implements SharedCache {
     return true;
   }
 
-  async #get(
-    path: string,
+  protected async get(
+    path: string | URL,
     most: number,
     transfer: Transfer,
     headers: Record<string, string> = {},
@@ -177,7 +179,7 @@ export class HttpCache implements SharedCache {
     );
     if (status === 404 || status === 410) return undefined;
     if (status === 200) return body;
-    throw statusFailure(status, request, response.headers.location);
+    throw statusFailure(status, request, response.headers.location, body);
   }
 
   async #has(piece: Pick<Piece, 'sha' | 'size'>, transfer: Transfer): Promise<boolean> {
@@ -220,9 +222,9 @@ export class HttpCache implements SharedCache {
 
   #request(
     method: Request['method'],
-    path: string,
+    path: string | URL,
     headers: Record<string, string> = {},
-    bodySha = shaOf(''),
+    bodySha = EMPTY_SHA256,
   ): Request {
     const request = { method, url: new URL(path, this.#base), headers };
     return { ...request, headers: { ...headers, ...this.#authorise(request, bodySha) } };

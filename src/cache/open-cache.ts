@@ -3,7 +3,7 @@ import { awsCredentials, awsRegion, httpAuthorization, type Environment } from '
 import { DirectoryCache } from './directory.ts';
 import { HttpCache } from './http.ts';
 import { HttpClient } from './http-request.ts';
-import { s3Authorise } from './s3.ts';
+import { s3Authorise, S3Cache } from './s3.ts';
 import type { CacheSpec, SharedCache } from './shared-cache.ts';
 import { bucketOf, dirRoot } from './url.ts';
 
@@ -23,7 +23,7 @@ export function openCache(spec: CacheSpec, env: Environment): SharedCache {
       const bucket = bucketOf(spec.url, awsRegion(env));
       if (typeof bucket === 'string') throw new Error(`invariant broken: a bucket that was not checked: ${bucket}`);
       const authorise = s3Authorise(awsCredentials(env), bucket.region);
-      return new HttpCache(spec, bucket.base, new HttpClient(bucket.base, env), authorise);
+      return new S3Cache(spec, bucket, new HttpClient(bucket.base, env), authorise);
     }
   }
 }

@@ -111,7 +111,7 @@ function recordOf({ trace, files }: Parcel, tier: Tier, maker: Maker): SharedRec
     producer: {
       lhb: maker.lhb,
       host: trace.host,
-      user: userName(),
+      user: trace.source?.user ?? userName(),
       platform: `${process.platform}-${process.arch}`,
     },
     manifest: trace.manifest,

@@ -27,7 +27,13 @@ export type CacheSpec = {
 };
 
 /** Limits of one request, in milliseconds. There is none on the whole: as long as bytes flow a transfer goes on. */
-export type Limits = { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number };
+export type Limits = {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+  /** For small answers: the most that all of it may take, however it trickles. */
+  readonly wholeMs?: number;
+};
 
 /** A transfer that is followed and may be ended. */
 export type Transfer = {
@@ -65,8 +71,8 @@ export interface SharedCache {
   fetchBlob(blob: BlobRef, file: string, transfer: Transfer): Promise<boolean>;
   /** Publishes the bytes of `file`. What is there already is left alone, unless `replace`. */
   putBlob(blob: BlobRef, file: string, replace: boolean, transfer: Transfer): Promise<void>;
-  /** All records, where the cache can tell. */
-  listRecords?(): AsyncIterable<Listed>;
+  /** All records, where the cache can tell. Throws a CacheError. */
+  listRecords?(transfer: Transfer): AsyncIterable<Listed>;
   /** Notes that these records were read, where that decides what is kept. Never fails. */
   noteUse?(keys: readonly RecordKey[]): void;
   close(): void;

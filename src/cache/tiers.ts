@@ -11,6 +11,8 @@ import type { Uploads } from './uploads.ts';
 /** Look-ups at the same time, and results that are brought in at the same time. */
 const LOOKUPS = 32;
 const FETCHES = 12;
+/** How long results come in before others get a turn (ms). */
+const BREATH_MS = 15;
 
 export type CacheGave = {
   readonly name: string;
@@ -50,6 +52,8 @@ export class SharedCaches {
   #local = 0;
   #fetching = 0;
   readonly #waiting: (() => void)[] = [];
+  #breathed = performance.now();
+  #breathing: Promise<void> | undefined;
 
   constructor(parts: TiersParts) {
     this.#parts = parts;
@@ -72,6 +76,8 @@ export class SharedCaches {
   /** Brings a result into the local store; false where it did not come, which is a miss. */
   async fetch(hit: Hit): Promise<boolean> {
     await this.#turn();
+    // What is in its record takes no waiting at all: timers and signals must get their turn all the same.
+    while (performance.now() - this.#breathed > BREATH_MS) await this.#breath();
     try {
       const fetched = await fetchResult(hit, this.#parts.blobs, this.#ending.signal, this.#parts.patient ?? false);
       if (typeof fetched === 'string') return false;
@@ -79,13 +85,25 @@ export class SharedCaches {
       tier.counts.jobs++;
       tier.counts.bytes += fetched.bytes;
       tier.counts.savedS += record.wallS;
-      this.#used.set(tier, [...(this.#used.get(tier) ?? []), record.key]);
+      const used = this.#used.get(tier);
+      if (used) used.push(record.key);
+      else this.#used.set(tier, [record.key]);
       this.#fillNearer(hit);
       return true;
     } finally {
       this.#fetching--;
       this.#waiting.shift()?.();
     }
+  }
+
+  #breath(): Promise<void> {
+    return (this.#breathing ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#breathed = performance.now();
+        this.#breathing = undefined;
+        resolve();
+      });
+    }));
   }
 
   async #turn(): Promise<void> {

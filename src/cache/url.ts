@@ -28,7 +28,14 @@ export const dirRoot = (url: string, home = process.env['HOME'] ?? ''): string =
     .replace(/^~(?=\/)/, home)
     .replace(/(?<=.)\/+$/, '');
 
-export type Bucket = { readonly base: URL; readonly region: string };
+export type Bucket = {
+  /** What entries lie below. */
+  readonly base: URL;
+  /** The bucket itself, and what the names of all entries begin with. */
+  readonly root: URL;
+  readonly prefix: string;
+  readonly region: string;
+};
 
 /**
  * Where a bucket is, from `s3://BUCKET/PREFIX?endpoint=URL&region=REGION`. With an endpoint addresses are path-style, as
@@ -46,11 +53,16 @@ export function bucketOf(text: string, region: string | undefined): Bucket | str
   }
   const prefix = url.pathname.replace(/^\/+|\/+$/g, '');
   const path = prefix === '' ? '/' : `/${prefix}/`;
-  if (endpoint === null)
-    return { base: new URL(`https://${url.hostname}.s3.${where}.amazonaws.com${path}`), region: where };
+  const start = path.slice(1);
+  if (endpoint === null) {
+    const root = new URL(`https://${url.hostname}.s3.${where}.amazonaws.com/`);
+    return { base: new URL(start, root), root, prefix: start, region: where };
+  }
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     return `'${endpoint}' is no http(s) endpoint`;
-  const base = new URL(endpoint);
-  base.pathname = `${base.pathname.replace(/\/+$/, '')}/${url.hostname}${path}`;
-  return { base, region: where };
+  const root = new URL(endpoint);
+  root.pathname = `${root.pathname.replace(/\/+$/, '')}/${url.hostname}`;
+  const base = new URL(root);
+  base.pathname = `${root.pathname}${path}`;
+  return { base, root, prefix: start, region: where };
 }

@@ -150,7 +150,10 @@ export function trustFor(spec: CacheSpec, root: string, own: SigningKey | undefi
   const folders = trustFolders(root, env).filter((folder) => existsSync(folder));
   const named = Array.isArray(spec.trust) ? (spec.trust as readonly string[]) : [];
   const keys = readKeys([...named, ...folders]);
-  if (!keys.ok) return err(keys.error.map((why) => error('cache/config', `cache '${spec.name}', trust: ${why}`)));
+  if (!keys.ok) {
+    const hint = 'it is the `key.pub` of a teammate, which `lhb cache keygen` made';
+    return err(keys.error.map((why) => error('cache/config', `cache '${spec.name}', trust: ${why}`, { hint })));
+  }
   const mine = own === undefined ? [] : [readPublicKey(own.line)].flatMap((key) => (key.ok ? [key.value] : []));
   const required = spec.trust === 'any' ? false : spec.trust !== undefined || spec.kind !== 'dir';
   return ok(new Trust(required, [...mine, ...keys.value], readRevoked(folders)));

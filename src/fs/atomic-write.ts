@@ -6,15 +6,20 @@ import { dirname, join } from 'node:path';
 
 const PREFIX = '.lhb-';
 
-/**
- * A name that no other process on any host uses. Uniqueness comes from 96 random bits; pid and host are in it only so that
- * clearTemporary knows at once whether the writer still lives.
- */
-export const temporaryName = (): string => `${PREFIX}${randomBytes(12).toString('hex')}-${process.pid}-${HOST}`;
-
 const HOST = hostname()
   .replaceAll(/[^A-Za-z0-9]/g, '')
   .slice(0, 40);
+let ownNames: { readonly start: string; readonly end: string } | undefined;
+let namesGiven = 0;
+
+/**
+ * A name that no other process on any host uses. Uniqueness comes from 96 random bits of this process and a count; pid and
+ * host are in it only so that clearTemporary knows at once whether the writer still lives.
+ */
+export function temporaryName(): string {
+  ownNames ??= { start: `${PREFIX}${randomBytes(12).toString('hex')}`, end: `-${process.pid}-${HOST}` };
+  return `${ownNames.start}.${namesGiven++}${ownNames.end}`;
+}
 
 /** A temporary path in the folder of `path`. */
 export const temporaryBeside = (path: string): string => join(dirname(path), temporaryName());

@@ -33,6 +33,10 @@ export function copyBytes(from: string, to: string): void {
   }
 }
 
+/** Is it known by now that files of these two folders' devices cannot be cloned? */
+export const isReflinkKnownToFail = (from: string, to: string): boolean =>
+  noReflink.has(`${statSync(from).dev}:${statSync(to).dev}`);
+
 /** A copy-on-write clone (FICLONE), or false where the file system has none. */
 export function tryReflink(from: string, to: string): boolean {
   const devices = `${statSync(from).dev}:${statSync(dirname(to)).dev}`;

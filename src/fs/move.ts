@@ -5,16 +5,21 @@ import { temporaryName } from './atomic-write.ts';
 import { errno } from './errno.ts';
 import { copyBytes } from './link.ts';
 
-/** Renames a file, across file systems too: then by way of a temporary name beside the target. `temporary` is gone after. */
-export function moveInto(temporary: string, dest: string): void {
+/**
+ * Renames a file, across file systems too: then by way of a temporary name beside the target. `temporary` is gone after.
+ * @param isFree nothing was at `dest` just now
+ */
+export function moveInto(temporary: string, dest: string, isFree = false): void {
+  let isMoved = false;
   try {
     renameSync(temporary, dest);
+    isMoved = isFree;
   } catch (error) {
     if (errno(error) !== 'EXDEV') throw error;
     copyInto(temporary, dest);
   } finally {
     // Where both names are links to one file, rename(2) succeeds, does nothing, and leaves the old one.
-    rmSync(temporary, { force: true });
+    if (!isMoved) rmSync(temporary, { force: true });
   }
 }
 

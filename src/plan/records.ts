@@ -38,6 +38,9 @@ export type RecordsParts = {
 /** How far the times of two files, written one after the other, may be off. */
 const SKEW_S = 1;
 
+/** How long what was restored waits to go on record: a commit waits for the disk, and who makes files meanwhile with it. */
+const RESTORED_WITHIN_MS = 500;
+
 /** A temp output is missed only where a job needs it. */
 const isTemp = (job: Job, path: string): boolean =>
   job.rule.temp || job.outputs.some((output) => output.inDir === path && output.spec.temp);
@@ -49,6 +52,7 @@ export class Records {
   private last: Trace | undefined;
   /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
   private attempted: Set<JobId> | undefined;
+  private settling: Promise<void>[] = [];
   /** Results that a shared cache has, for plans that bring in nothing. */
   private readonly elsewhere = new Map<ActionKey, Trace>();
 
@@ -260,19 +264,34 @@ export class Records {
     await (attempt.state === 'begun' ? index.later(put) : index.soon(put));
   }
 
-  /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  async restore(job: Job, trace: TraceCore, origin: Origin): Promise<boolean> {
+  /**
+   * Brings a result's outputs back from the store; false where bytes are missing or damaged.
+   * What is on record of it follows some time after (`settled`): lost, it is found out again.
+   * @param unrecorded a result from elsewhere, which goes on record too
+   */
+  async restore(job: Job, trace: TraceCore, origin: Origin, unrecorded?: Trace): Promise<boolean> {
     if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index } = this.parts;
-    const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : undefined;
-    await index.soon(() => {
+    const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : unrecorded;
+    const recorded = index.later(() => {
       if (whole !== undefined) {
         this.last = undefined;
         index.putTrace({ ...whole, origin });
       }
       this.putCurrent(job, trace);
-    });
+    }, RESTORED_WITHIN_MS);
+    // A refusal is told by `settled`.
+    recorded.catch(() => {});
+    this.settling.push(recorded);
     return true;
+  }
+
+  /** Waits until all that was restored is on record. Throws a DiagnosticError where the disk is full. */
+  async settled(): Promise<void> {
+    const { settling } = this;
+    this.settling = [];
+    if (settling.length > 0) await this.parts.index.soon(() => {});
+    await Promise.all(settling);
   }
 
   /**

@@ -301,9 +301,17 @@ export class JobRunner {
     };
   }
 
-  /** Brings a result's outputs back; false where bytes are missing, which makes the record a miss. */
-  restore(job: Job, trace: TraceCore): Promise<boolean> {
-    return this.parts.records.restore(job, trace, 'restored');
+  /**
+   * Brings a result's outputs back; false where bytes are missing, which makes the record a miss.
+   * @param unrecorded the result, where it is not on record yet: then it is put there
+   */
+  restore(job: Job, trace: TraceCore, unrecorded?: Trace): Promise<boolean> {
+    return this.parts.records.restore(job, trace, 'restored', unrecorded);
+  }
+
+  /** Waits until what was restored is on record. */
+  settled(): Promise<void> {
+    return this.parts.records.settled();
   }
 
   /** Brings back outputs that are not on disk, as temp ones, without a word on record. */

@@ -132,6 +132,7 @@ export class Scheduler {
     this.options.interrupt.addEventListener('abort', onInterrupt);
     if (this.options.interrupt.aborted) this.interrupt();
     await this.loop();
+    await this.parts.runner.settled();
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     const counts = this.count();
     const interrupted = this.options.interrupt.aborted;
@@ -220,8 +221,8 @@ export class Scheduler {
     const { job } = asked;
     this.inBackground(async () => {
       const begun = Date.now();
-      const trace = await shared.take(asked, hit);
-      if (trace === undefined || !(await this.parts.runner.restore(job, trace))) {
+      const trace = await shared.fetch(asked, hit);
+      if (trace === undefined || !(await this.parts.runner.restore(job, trace, trace))) {
         if (!this.stopping) this.enqueue(job, 1);
         return;
       }

@@ -41,11 +41,15 @@ export class SharedResults {
     );
   }
 
-  /** Brings a result into the store and puts it on record; undefined where it did not come. */
+  /** Brings the bytes of a result into the store; undefined where they did not come. Nothing is on record of it yet. */
+  async fetch(asked: Asked, hit: Hit): Promise<Trace | undefined> {
+    return (await this.#parts.caches.fetch(hit)) ? sharedTrace(asked, hit, this.#parts.scopes) : undefined;
+  }
+
+  /** As fetch, and puts it on record. */
   async take(asked: Asked, hit: Hit): Promise<Trace | undefined> {
-    if (!(await this.#parts.caches.fetch(hit))) return undefined;
-    const trace = sharedTrace(asked, hit, this.#parts.scopes);
-    await this.#parts.records.putTrace(trace);
+    const trace = await this.fetch(asked, hit);
+    if (trace !== undefined) await this.#parts.records.putTrace(trace);
     return trace;
   }
 

@@ -8,13 +8,20 @@
 // one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  futimesSync,
   lstatSync,
+  openSync,
   renameSync,
   rmSync,
   statSync,
   unlinkSync,
   utimesSync,
+  writeSync,
   type Stats,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -22,7 +29,7 @@ import type { Digest } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
-import { tryHardLink, tryReflink, type LinkMode, type Shared } from '../fs/link.ts';
+import { isReflinkKnownToFail, tryHardLink, tryReflink, type LinkMode, type Shared } from '../fs/link.ts';
 import {
   isExecutable,
   isRacy,
@@ -33,7 +40,7 @@ import {
 } from '../fs/stat-signature.ts';
 import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
-import { hashFile, type FileDigest } from '../hash/digest.ts';
+import { hashBytes, hashFile, type FileDigest } from '../hash/digest.ts';
 import { copyAndHash, hashFileAsync } from '../hash/hash-file.ts';
 import { listBlobs, type Blob } from './blob-list.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
@@ -62,6 +69,7 @@ export type BlobStoreOptions = {
 export class UnstableFileError extends Error {}
 
 const ATTEMPTS = 3;
+const MOST_JUST_WRITTEN = 10_000;
 
 export class BlobStore {
   readonly layout: StoreLayout;
@@ -69,6 +77,9 @@ export class BlobStore {
   readonly #durable: boolean;
   readonly #workTmp: string;
   readonly #made = new Set<string>();
+  /** Inodes of blobs whose bytes this process verified and wrote, by path. */
+  readonly #justWritten = new Map<string, number>();
+  #cannotReflink = false;
 
   constructor(layout: StoreLayout, options: BlobStoreOptions) {
     this.layout = layout;
@@ -191,7 +202,10 @@ export class BlobStore {
     utimesSync(temporary, second, second);
     chmodSync(temporary, exec ? 0o555 : 0o444);
     if (this.#durable) flush(temporary);
-    const blob = blobPath(this.layout, digest, exec);
+    this.#rename(temporary, blobPath(this.layout, digest, exec));
+  }
+
+  #rename(temporary: string, blob: string): void {
     step('blob:before-link');
     try {
       renameSync(temporary, this.#folderFor(blob));
@@ -204,17 +218,49 @@ export class BlobStore {
   }
 
   /**
+   * Takes in some bytes. They need not be read again when they are staged.
+   * @returns false, and the store is as it was, where they are others than `digest` says
+   */
+  putBytes(bytes: Uint8Array, digest: Digest, exec: boolean): boolean {
+    if (hashBytes(bytes) !== digest) return false;
+    const temporary = this.#temporary();
+    const blob = blobPath(this.layout, digest, exec);
+    let isNamed = false;
+    try {
+      const fd = openSync(temporary, 'wx', 0o600);
+      try {
+        for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+        const second = Math.floor(Date.now() / 1000);
+        futimesSync(fd, second, second);
+        fchmodSync(fd, exec ? 0o555 : 0o444);
+        if (this.#durable) fsyncSync(fd);
+        if (this.#justWritten.size === MOST_JUST_WRITTEN) this.#justWritten.clear();
+        this.#justWritten.set(blob, fstatSync(fd).ino);
+      } finally {
+        closeSync(fd);
+      }
+      this.#rename(temporary, blob);
+      isNamed = true;
+    } finally {
+      if (!isNamed) rmSync(temporary, { force: true });
+    }
+    return true;
+  }
+
+  /**
    * Takes in a finished file that lies in the store's tmp/ (a download): verified, then renamed. The file is gone after.
    * @returns its digest and size; with `expected` and other bytes, undefined, and the store is as it was
    */
   async adopt(temporary: string, exec: boolean, expected?: Digest): Promise<Blob | undefined> {
+    let isNamed = false;
     try {
       const { digest, size } = await hashFileAsync(temporary);
       if (expected !== undefined && digest !== expected) return undefined;
       this.#name(temporary, digest, exec, Date.now());
+      isNamed = true;
       return { digest, size, exec };
     } finally {
-      rmSync(temporary, { force: true });
+      if (!isNamed) rmSync(temporary, { force: true });
     }
   }
 
@@ -282,6 +328,7 @@ export class BlobStore {
     const temporary = this.temporaryInWork();
     const blob = blobPath(this.layout, digest, exec);
     try {
+      if (this.#linkJustWritten(blob, temporary)) return { temporary };
       if (!lstatSync(blob).isFile()) {
         this.quarantine(digest, exec);
         return 'damaged';
@@ -308,14 +355,30 @@ export class BlobStore {
     }
   }
 
+  /** Links to a blob that is still the file which this process wrote, mode, times and all. */
+  #linkJustWritten(blob: string, to: string): boolean {
+    const ino = this.#justWritten.get(blob);
+    if (ino === undefined || this.#mayReflink(blob)) return false;
+    if ((this.#link !== 'auto' && this.#link !== 'hardlink') || !tryHardLink(blob, to)) return false;
+    const stats = lstatSync(to);
+    if (stats.isFile() && stats.ino === ino && isWholeSecond(stats.mtimeMs) && isReadOnly(stats)) return true;
+    rmSync(to);
+    return false;
+  }
+
+  /** As far as is known by now. Files that share their bytes so may be written to, so that is the better way. */
+  #mayReflink(blob: string): boolean {
+    if (this.#link !== 'auto' && this.#link !== 'reflink') return false;
+    this.#cannotReflink ||= isReflinkKnownToFail(dirname(blob), this.#workTmp);
+    return !this.#cannotReflink;
+  }
+
   /** Shares a blob's bytes with a new file, and hashes what that file has now. */
   async #bringOut(blob: string, to: string): Promise<{ readonly shared: Shared; readonly found: Digest }> {
     const digestOf = async (hashed: Promise<FileDigest>): Promise<Digest> => (await hashed).digest;
-    const [reflink, hardlink] = [
-      this.#link === 'auto' || this.#link === 'reflink',
-      this.#link === 'auto' || this.#link === 'hardlink',
-    ];
-    if (reflink && tryReflink(blob, to)) return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
+    const hardlink = this.#link === 'auto' || this.#link === 'hardlink';
+    if (this.#mayReflink(blob) && tryReflink(blob, to))
+      return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
     if (hardlink && tryHardLink(blob, to)) return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
     return { shared: 'copy', found: await digestOf(copyAndHash(blob, to)) };
   }
@@ -384,6 +447,8 @@ function fileAt(path: string): Stats | undefined {
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+
+const isReadOnly = (stats: Stats): boolean => (stats.mode & 0o222) === 0;
 
 /** Makes a blob read only again, through one of its links; where it is not ours it stays as it is. */
 function restoreMode(link: string, exec: boolean): void {

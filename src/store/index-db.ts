@@ -65,6 +65,8 @@ export class IndexDb {
   #waiting: Waiting[] = [];
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer fires. */
+  #due = Infinity;
   /** What the transaction adds to the log. */
   #lines: string[] = [];
   /** The traces among these, by job. */
@@ -497,10 +499,15 @@ export class IndexDb {
     return committed;
   }
 
-  /** As `soon`, with the next transaction that comes anyway, within LATER_MS: for what is not needed before. */
-  later(writes: () => void): Promise<void> {
+  /** As `soon`, with the next transaction that comes anyway, within some time: for what is not needed before. */
+  later(writes: () => void, withinMs = LATER_MS): Promise<void> {
     const committed = this.#wait(writes);
-    this.#timer ??= setTimeout(() => this.#writeWaiting(), LATER_MS);
+    const due = performance.now() + withinMs;
+    if (due < this.#due) {
+      clearTimeout(this.#timer);
+      this.#due = due;
+      this.#timer = setTimeout(() => this.#writeWaiting(), withinMs);
+    }
     return committed;
   }
 
@@ -513,6 +520,7 @@ export class IndexDb {
     clearTimeout(this.#timer);
     this.#immediate = undefined;
     this.#timer = undefined;
+    this.#due = Infinity;
     const batch = this.#waiting;
     this.#waiting = [];
     if (batch.length === 0) return;

@@ -66,10 +66,13 @@ export async function restoreOutputs(
     });
     if (evicted.length > 0) return err({ kind: 'evicted', paths: evicted.toSorted() });
     step('restore:staged');
+    let made = '';
     // Trees first: a file that is declared by itself may lie in a tree of the same job.
     for (const output of [...manifest].sort((a, b) => Number(b.tree) - Number(a.tree))) {
       const absolute = join(root, dir, output.path);
-      makeFolder(dirname(absolute));
+      // Outputs mostly lie side by side; a tree takes what was made in it away.
+      if (dirname(absolute) !== made) makeFolder(dirname(absolute));
+      made = output.tree ? '' : dirname(absolute);
       if (output.tree) placeTree(absolute, output, staged, blobs);
       else placeFile(absolute, output, staged);
       for (const entry of output.entries) {
@@ -126,8 +129,9 @@ function placeFile(absolute: string, output: Output, staged: Map<FileEntry, stri
   const entry = output.entries[0];
   const temporary = entry?.type === 'file' ? staged.get(entry) : undefined;
   if (entry?.type !== 'file' || temporary === undefined) return;
-  if (lstatSync(absolute, { throwIfNoEntry: false })?.isDirectory()) removeAll(absolute);
-  moveInto(temporary, absolute);
+  const there = lstatSync(absolute, { throwIfNoEntry: false });
+  if (there?.isDirectory()) removeAll(absolute);
+  moveInto(temporary, absolute, there === undefined);
   staged.delete(entry);
 }
 
@@ -143,7 +147,7 @@ function placeTree(absolute: string, output: Output, staged: Map<FileEntry, stri
       else {
         const temporary = staged.get(entry);
         if (temporary === undefined) continue;
-        moveInto(temporary, path);
+        moveInto(temporary, path, true);
         staged.delete(entry);
       }
     }

@@ -107,7 +107,7 @@ const TROUBLES: readonly Trouble[] = [
       })();
       return undefined;
     },
-    says: /a record did not come within/,
+    says: /did not send all of a record within/,
   },
   {
     name: 'records without end',
@@ -171,6 +171,22 @@ rigTest('the exit code is that of a build without a cache, of a failed job too',
     rules: { a: { outputs: { o: o.txt }, run: exit 3 } }
   `);
   await rig.exits(1, 'build');
+});
+
+rigTest('a server that sends a body after HEAD, as it must not', async (rig) => {
+  const server = await MemoryServer.start();
+  rig.atEnd(() => server.stop());
+  server.misbehave = (request) => {
+    if (request.method !== 'HEAD') return 'answer';
+    request.socket.write('HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nnot found');
+    return undefined;
+  };
+  rig.workflow(kindsWorkflow({ url: server.url, fields: ', trust: any' }, LETTERS));
+  const second = rig.copy('second');
+  const { stderr } = await buildIn(rig, rig.dir, ALL);
+  assert.match(stderr, /^cache: 5 uploaded$/m);
+  assert.not.match(stderr, /warning/);
+  await buildIn(rig, second, []);
 });
 
 rigTest('what could not be sent is sent by the next build', async (rig) => {

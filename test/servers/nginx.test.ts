@@ -63,7 +63,7 @@ serverTest('nginx', 'nginx: 8 kB a second: large results are given up for a reru
   const cache = await nginxCache();
   const letters = ['a', 'b', 'c', 'd'];
   rig.workflow(kindsWorkflow(cache, letters));
-  const second = rig.copy('second');
+  const [second, without] = [rig.copy('second'), rig.copy('without')];
   const all = [...letters.map((letter) => `make ${letter}`), 'join'];
   await buildIn(rig, rig.dir, all, { env: cache.env });
   rig.write(
@@ -71,9 +71,12 @@ serverTest('nginx', 'nginx: 8 kB a second: large results are given up for a reru
     rig.read('lhb.yaml').replace(/127\.0\.0\.1:(\d+)/, (_, port) => `127.0.0.1:${Number(port) + 1}`),
   );
   const began = Date.now();
+  await buildIn(rig, without, all, { env: {} }, '--no-cache');
+  const middle = Date.now();
   await buildIn(rig, second, all.slice(0, -1), { env: {} });
-  const slow = (Date.now() - began) / 1000;
-  assert.ok(slow < 15, `${slow} s`);
+  const lost = (Date.now() - middle - (middle - began)) / 1000;
+  // Ten seconds are what is promised, the rest is for a busy machine.
+  assert.ok(lost < 16, `${lost} s`);
 });
 
 serverTest('nginx', 'nginx: a second cache that is nearer is filled from the one further out', async (rig) => {
@@ -91,6 +94,25 @@ serverTest('nginx', 'nginx: a second cache that is nearer is filled from the one
   assert.match(build.stderr, /cache: 0 local, 3 far/);
   rig.write('../third/lhb.yaml', rig.read('lhb.yaml').replace(far.url, near.url));
   await buildIn(rig, third, [], { env: near.env });
+});
+
+serverTest('nginx', 'nginx: what it has cannot be listed, and that is said in one line', async (rig) => {
+  const cache = await nginxCache();
+  rig.workflow(kindsWorkflow(cache));
+  const folder = join(rig.base, 'folder');
+  await rig.ok('cache', 'init', `dir:${folder}`);
+  for (const command of ['ls', 'stats']) {
+    const alone = await rig.lhbWith({ env: cache.env }, 'cache', command);
+    assert.is(alone.code, 2);
+    assert.match(alone.stderr, /lab is an HTTP cache, which cannot list what it has\n.*`lhb cache verify lab`/);
+  }
+  // Beside others it is left out.
+  rig.edit('lhb.yaml', 'caches: [', `caches: [{ name: dir, url: "dir:${folder}", mode: rw }, `);
+  await buildIn(rig, rig.dir, ALL, { env: cache.env });
+  const both = await rig.lhbWith({ env: cache.env }, 'cache', 'ls');
+  assert.is(both.code, 0, both.stderr);
+  assert.match(both.stderr, /warning.*lab is an HTTP cache/);
+  assert.is(both.stdout.match(/^dir\t/gm)?.length, 3);
 });
 
 const cache_ = (cache: TestCache): Record<string, string> => ({ ...cache.env });

@@ -21,6 +21,30 @@ cacheSuite(
   (title, body) => serverTest('swift', title, body),
 );
 
+serverTest('swift', 'swift: ls and stats list what the bucket has, page by page', async (rig) => {
+  const cache = await swiftCache();
+  rig.workflow(kindsWorkflow(cache));
+  await buildIn(rig, rig.dir, ALL, { env: cache.env });
+  const ls = await rig.lhbWith({ env: cache.env }, 'cache', 'ls');
+  assert.is(ls.code, 0, ls.stderr);
+  assert.is(ls.stdout.match(/^lab\tmake\t/gm)?.length, 2);
+  assert.is(ls.stdout.match(/^lab\tjoin\t/gm)?.length, 1);
+  assert.match((await rig.lhbWith({ env: cache.env }, 'cache', 'stats')).stdout, /lab\tmake\t2\t/);
+  // More than one page of a thousand names; none of them is a record.
+  for (let n = 0; n < 1001; n += 20) {
+    const names = Array.from({ length: Math.min(20, 1001 - n) }, (_, i) => (n + i).toString(16).padStart(64, '0'));
+    await Promise.all(names.map((name) => cache.write(`ac/${name}`, Buffer.from('no record'))));
+  }
+  const many = JSON.parse((await rig.lhbWith({ env: cache.env }, 'cache', 'ls', '--json')).stdout) as {
+    records: { state: string }[];
+  };
+  assert.is(many.records.length, 1004);
+  assert.is(many.records.filter(({ state }) => state === 'ok').length, 3);
+  const denied = await rig.lhbWith({ env: { ...cache.env, AWS_SECRET_ACCESS_KEY: 'no' } }, 'cache', 'ls');
+  assert.is(denied.code, 2);
+  assert.match(denied.stderr, /cache lab: .* answers 403 \(SignatureDoesNotMatch\) to GET/);
+});
+
 serverTest('swift', 'swift: profiles of ~/.aws, a reader, a wrong secret', async (rig) => {
   const cache = await swiftCache();
   const { address } = await server('swift');
@@ -40,7 +64,7 @@ serverTest('swift', 'swift: profiles of ~/.aws, a reader, a wrong secret', async
   await buildIn(rig, second, [], { env: { AWS_PROFILE: 'helper' } });
   const wrong = await buildIn(rig, third, ALL, { env: { ...cache.env, AWS_SECRET_ACCESS_KEY: 'no' } });
   assert.is(wrong.stderr.match(/^warning/gm)?.length, 1, wrong.stderr);
-  assert.match(wrong.stderr, /answers 403 to GET: these credentials may not do that/);
+  assert.match(wrong.stderr, /answers 403 \(SignatureDoesNotMatch\) to GET: these credentials may not do that/);
   assert.not.match(wrong.stderr, /writersecret/);
 });
 

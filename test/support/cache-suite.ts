@@ -188,6 +188,57 @@ export function cacheSuite(
     assert.equal(rig.tree('runs', third), rig.tree('runs', second));
   });
 
+  define(`${kind}: eight writers of one key: one entry, and no error`, async (rig) => {
+    const cache = await open(rig);
+    rig.workflow(`
+      caches: [{ name: lab, url: "${cache.url}", mode: rw${cache.fields ?? ''} }]
+      rules:
+        make:
+          outputs: { o: o.bin, p: p.bin }
+          run: |
+            head -c 3000000 /dev/zero > \${{ outputs.o }}
+            head -c 5000 /dev/zero > \${{ outputs.p }}
+            sleep 1
+    `);
+    const trees = Array.from({ length: 8 }, (_, i) => rig.copy(`tree${i}`));
+    const last = rig.copy('last');
+    const ends = await Promise.all(trees.map((cwd) => rig.lhbWith({ cwd, env: cache.env }, 'build')));
+    for (const { code, stderr } of ends) {
+      assert.is(code, 0, stderr);
+      assert.not.match(stderr, /warning/);
+    }
+    const names = await cache.list();
+    assert.is(names.filter((name) => name.startsWith('ac/')).length, 1);
+    // Servers keep the record as a blob too: as many as writers, which ran at different times.
+    const blobs = names.filter((name) => name.startsWith('cas/'));
+    for (const bytes of [Buffer.alloc(3_000_000), Buffer.alloc(5000)])
+      assert.is(blobs.filter((name) => name === cache.blobName(bytes, hashBytes(bytes))).length, 1);
+    const build = await rig.lhbWith({ cwd: last, env: cache.env }, 'build');
+    assert.match(build.stderr, /^restored 1 in/m);
+  });
+
+  for (const step of ['cache:blobs-published', 'cache:record-published']) {
+    define(`${kind}: killed at ${step}: no reader sees a part, and the next build sends the rest`, async (rig) => {
+      const cache = await open(rig);
+      rig.workflow(kindsWorkflow(cache));
+      const [second, third] = [rig.copy('second'), rig.copy('third')];
+      rig.write(
+        'kill.mjs',
+        `globalThis[Symbol.for('lhb.step')] = (name) => {
+           if (name === ${JSON.stringify(step)}) process.kill(process.pid, 'SIGKILL');
+         };`,
+      );
+      const env = { ...cache.env, NODE_OPTIONS: `--import=${rig.path('kill.mjs')}` };
+      const killed = await rig.start({ env }, 'build').done;
+      assert.is(killed.code, 137, killed.stderr);
+      const reader = await buildIn(rig, second, undefined, { env: cache.env }, '--cache', 'lab:r');
+      assert.not.match(reader.stderr, /warning/);
+      await buildIn(rig, rig.dir, undefined, { env: cache.env });
+      await buildIn(rig, third, [], { env: cache.env });
+      assert.equal(rig.tree('runs', third), rig.tree('runs'));
+    });
+  }
+
   define(`${kind}: whatever is wrong there is a miss, told once, and replaced by a writer`, async (rig) => {
     const cache = await open(rig);
     const letters = [...POISONINGS.map(({ letter }) => letter), 'z'];

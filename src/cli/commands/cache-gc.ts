@@ -1,7 +1,8 @@
 // lhb cache gc NAME: cleans up a folder that is shared. Servers have rules of their own for that.
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { collectDirectory } from '../../cache/dir-gc.ts';
-import { DirectoryCache, failure } from '../../cache/directory.ts';
+import { DirectoryCache } from '../../cache/directory.ts';
+import { failure } from '../../cache/dir-failure.ts';
 import { formatBytes, formatCount } from '../../report/format.ts';
 import { openConfigured } from '../caches-of.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -16,7 +17,12 @@ export async function gc(request: CacheRequest, screen: Screen): Promise<ExitCod
   const maxSize = readSize(request.maxSize, problems);
   const maxAgeMs = readAge(request.maxAge, problems);
   if (words[0] === undefined)
-    problems.push(error('cli/usage', 'lhb cache gc needs the name of a cache', { at: verb.at }));
+    problems.push(
+      error('cli/usage', 'lhb cache gc needs the name of a cache', {
+        at: verb.at,
+        hint: 'lhb cache gc lab --max-size 200G',
+      }),
+    );
   if (problems.length > 0) return fail(screen, problems);
   const opened = openConfigured(common, words[0], () => {});
   if (!opened.ok) return fail(screen, opened.error);

@@ -19,7 +19,10 @@ export async function init({ words, verb, group, common }: CacheRequest, screen:
   const [word] = words;
   if (word === undefined)
     return fail(screen, [
-      error('cli/usage', 'lhb cache init needs a folder: dir:/path, or the name of a cache', { at: verb.at }),
+      error('cli/usage', 'lhb cache init needs a folder: dir:/path, or the name of a cache', {
+        at: verb.at,
+        hint: 'lhb cache init dir:/proj/lab/lhb-cache --group lab',
+      }),
     ]);
   let url = word.text;
   if (!url.startsWith('dir:')) {

@@ -1,9 +1,11 @@
 // lhb cache status, ls, stats: which caches there are, and what they have.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { error } from '../../base/diagnostic.ts';
-import { DirectoryCache } from '../../cache/directory.ts';
+import { error, type Diagnostic } from '../../base/diagnostic.ts';
+import { err, ok, type Result } from '../../base/result.ts';
+import { failure } from '../../cache/dir-failure.ts';
 import { recordKey, type SharedRecord } from '../../cache/record.ts';
+import { CacheError, inParallel, type RecordKey } from '../../cache/shared-cache.ts';
 import type { Tier } from '../../cache/tier.ts';
 import type { ActionKey } from '../../base/brand.ts';
 import { unless } from '../../fs/errno.ts';
@@ -14,6 +16,9 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import type { CacheRequest } from './cache.ts';
+
+const LIMITS = { connectMs: 2000, firstByteMs: 10_000, idleMs: 15_000 };
+const READ_AT_ONCE = 32;
 
 /** One line a cache: where, how it is used, whether it answers. */
 export async function status({ common, words, caches }: CacheRequest, screen: Screen): Promise<ExitCode> {
@@ -64,30 +69,58 @@ type Found = {
   readonly signedBy: string;
 };
 
-async function recordsOf(tier: Tier): Promise<Found[] | undefined> {
+/** All that a cache has; a diagnostic where it cannot tell. */
+async function recordsOf(tier: Tier): Promise<Result<Found[]>> {
   const { cache } = tier;
-  if (!(cache instanceof DirectoryCache)) return undefined;
-  const found: Found[] = [];
-  for await (const { key } of cache.listRecords()) {
-    const bytes = unless(['ENOENT', 'EACCES'], () => readFileSync(cache.recordPath(key)));
-    const opened = bytes === undefined ? 'cannot be read' : tier.open(key, bytes);
-    if (typeof opened === 'string') found.push({ key, record: undefined, why: opened, signedBy: '' });
-    else found.push({ key, record: opened.record, why: '', signedBy: opened.keyId ?? '-' });
+  if (cache.listRecords === undefined) return err([noList(tier.name)]);
+  const keys: RecordKey[] = [];
+  try {
+    for await (const { key } of cache.listRecords({ limits: LIMITS })) keys.push(key);
+  } catch (problem) {
+    const { message } = problem instanceof CacheError ? problem : failure(problem, cache.spec.url);
+    return err([error('cache/failed', `cache ${tier.name}: ${message}`)]);
   }
-  return found;
+  const found = await inParallel(keys, READ_AT_ONCE, async (key): Promise<Found> => {
+    const answer = await tier.reads.ask((one, transfer) => one.getRecord(key, transfer), {}, 'record');
+    const opened = answer?.value === undefined ? 'cannot be read' : tier.open(key, answer.value);
+    if (typeof opened === 'string') return { key, record: undefined, why: opened, signedBy: '' };
+    return { key, record: opened.record, why: '', signedBy: opened.keyId ?? '-' };
+  });
+  cache.close();
+  return ok(found);
+}
+
+/** What the caches that a word names have. Of all, those that cannot tell are left out, and that is said. */
+async function recordsOfAll(
+  { common, words, caches }: CacheRequest,
+  screen: Screen,
+): Promise<Result<{ readonly tier: Tier; readonly found: readonly Found[] }[]>> {
+  const opened = openConfigured(common, words[0] ?? caches.choice, (text) => screen.note(`warning: ${text}`));
+  if (!opened.ok) return opened;
+  const { tiers } = opened.value;
+  const all: { tier: Tier; found: Found[] }[] = [];
+  const problems: Diagnostic[] = [];
+  for (const tier of tiers) {
+    const found = await recordsOf(tier);
+    if (found.ok) all.push({ tier, found: found.value });
+    else problems.push(...found.error);
+  }
+  if (problems.length === tiers.length) return err(problems);
+  if (problems.length > 0) screen.diagnostics(problems.map((problem) => ({ ...problem, severity: 'warning' })));
+  return ok(all);
 }
 
 const sizeOf = (record: SharedRecord): number => record.files.reduce((sum, { blob }) => sum + blob.size, 0);
 
 const noList = (name: string): ReturnType<typeof error> =>
-  error('cache/failed', `${name} is a server, which cannot list what it has`, {
-    hint: '`lhb plan` says what it has for this workflow',
+  error('cache/failed', `${name} is an HTTP cache, which cannot list what it has`, {
+    hint: `\`lhb plan\` says what it has for this workflow, \`lhb cache verify ${name}\` checks that; folders and buckets can be listed`,
   });
 
 /** One line a result. */
-export async function list({ common, words, caches }: CacheRequest, screen: Screen): Promise<ExitCode> {
-  const opened = openConfigured(common, words[0] ?? caches.choice, (text) => screen.note(`warning: ${text}`));
-  if (!opened.ok) return fail(screen, opened.error);
+export async function list(request: CacheRequest, screen: Screen): Promise<ExitCode> {
+  const all = await recordsOfAll(request, screen);
+  if (!all.ok) return fail(screen, all.error);
   const rows: {
     cache: string;
     rule: string;
@@ -101,9 +134,7 @@ export async function list({ common, words, caches }: CacheRequest, screen: Scre
     state: string;
     record: string;
   }[] = [];
-  for (const tier of opened.value.tiers) {
-    const found = await recordsOf(tier);
-    if (found === undefined) return fail(screen, [noList(tier.name)]);
+  for (const { tier, found } of all.value) {
     for (const { key, record, why, signedBy } of found) {
       rows.push({
         cache: tier.name,
@@ -148,13 +179,11 @@ export async function list({ common, words, caches }: CacheRequest, screen: Scre
 }
 
 /** What a cache holds, by rule. */
-export async function stats({ common, words, caches }: CacheRequest, screen: Screen): Promise<ExitCode> {
-  const opened = openConfigured(common, words[0] ?? caches.choice, (text) => screen.note(`warning: ${text}`));
-  if (!opened.ok) return fail(screen, opened.error);
+export async function stats(request: CacheRequest, screen: Screen): Promise<ExitCode> {
+  const all = await recordsOfAll(request, screen);
+  if (!all.ok) return fail(screen, all.error);
   const rows: { cache: string; rule: string; results: number; size: number; computed_s: number }[] = [];
-  for (const tier of opened.value.tiers) {
-    const found = await recordsOf(tier);
-    if (found === undefined) return fail(screen, [noList(tier.name)]);
+  for (const { tier, found } of all.value) {
     const byRule = new Map<string, { results: number; size: number; computed_s: number }>();
     for (const { record, why } of found) {
       const name = record?.rule ?? `(${why})`;

@@ -24,7 +24,11 @@ export const exportResults = (common: CommonOptions, words: readonly Word[], scr
     const planned = planOf(workspace, words.slice(0, -1));
     if (!planned.ok) return fail(screen, planned.error);
     const { plan, jobs } = planned.value;
-    const traces = resultsToShare(workspace, plan, jobs);
+    const traces = resultsToShare(workspace, plan, jobs, true);
+    if (traces.length === 0) {
+      const hint = '`lhb summary` says where they stand; what was touched, or has `cache: false`, is never shared';
+      return fail(screen, [error('cache/failed', 'there is no result to export of these jobs', { hint })]);
+    }
     const key = signingKey(process.env);
     if (!key.ok) return fail(screen, key.error);
     const file = resolve(common.directory?.text ?? '.', target.text);

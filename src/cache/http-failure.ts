@@ -1,0 +1,60 @@
+// What goes wrong on the network, and what statuses mean, as failures of a cache.
+import { errno } from '../fs/errno.ts';
+import type { Request } from './http-request.ts';
+import { CacheError } from './shared-cache.ts';
+
+/** A problem of the network as a CacheError. */
+export function networkFailure(problem: unknown, url: URL): CacheError {
+  if (problem instanceof CacheError) return problem;
+  const code = errno(problem);
+  switch (code) {
+    case 'ECONNREFUSED':
+      return new CacheError('down', `${url.host} refuses connections`);
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new CacheError('down', `the name ${url.hostname} is not known`);
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'HPE_INVALID_EOF_STATE':
+      return new CacheError('down', `${url.host} broke the connection`, true);
+    case 'CERT_HAS_EXPIRED':
+      return new CacheError('down', `the certificate of ${url.host} has expired`);
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return new CacheError('down', `the certificate of ${url.host} is for another name`);
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+      return new CacheError(
+        'down',
+        `the certificate of ${url.host} is by an authority that is not known here; ` +
+          'the variable NODE_EXTRA_CA_CERTS names a file (PEM) of further ones',
+      );
+    case undefined:
+      if (problem instanceof Error && /aborted|premature/i.test(problem.message)) {
+        return new CacheError('down', `${url.host} broke the connection`, true);
+      }
+      throw problem;
+    default:
+      return new CacheError(code.startsWith('HPE_') ? 'answer' : 'down', `${url.host} cannot be used (${code})`);
+  }
+}
+
+/** What a status that is no success means. */
+export function statusFailure(status: number, { method, url }: Request, location?: string, body?: Buffer): CacheError {
+  // S3 says in a word what is wrong.
+  const [, word] = /<Code>(\w{1,60})<\/Code>/.exec(body?.subarray(0, 4096).toString() ?? '') ?? [];
+  const said = `${url.host} answers ${status}${word ? ` (${word})` : ''} to ${method}`;
+  if (status === 401 || status === 403)
+    return new CacheError(
+      'denied',
+      `${said}: ${status === 401 ? 'it wants other credentials' : 'these credentials may not do that'}`,
+    );
+  if (status >= 300 && status < 400) {
+    const to = location && URL.canParse(location, url.href) ? ` to ${new URL(location, url).origin}` : '';
+    return new CacheError('answer', `${said}, a redirect${to}, which is not followed`);
+  }
+  if (status === 507) return new CacheError('full', `${said}: its disk is full`);
+  if (status === 413) return new CacheError('answer', `${said}: it takes no files of this size`);
+  return new CacheError('server', said, status === 502 || status === 503 || status === 504);
+}
