@@ -79,7 +79,7 @@ async function buildOnce(
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok
-      ? await dryRun(reading.value, selection.value, request, screen, standing)
+      ? await dryRun(reading.value, selection.value, request, screen, knownFresh(reading.value, standing))
       : failed(screen, selection.error);
     await reading.value.close();
     return code;
@@ -99,24 +99,25 @@ function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   return exitOf(errors);
 }
 
+/** @param known as for makePlan; @param others how many jobs beside the selected ones are fresh */
 async function dryRun(
   workspace: Workspace,
   { jobs, forced, selected }: Selection,
   request: BuildRequest,
   screen: Screen,
-  standing: Standing | undefined,
+  known: PartWorkspace['known'],
+  others = 0,
 ): Promise<ExitCode> {
   if (request.build.dag) {
     printGraph(screen, workspace.graph, new Set(jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
   const { rebuilder, records, scopes } = workspace;
-  const known = knownFresh(workspace, standing);
   const planNow = (): Plan => makePlan(jobs, rebuilder, forced, selected, known);
   const caches = await cachesFor(workspace, request.build.caches, false, (text) => screen.note(`warning: ${text}`));
   if (!caches.ok) return failed(screen, caches.error);
   if (caches.value === undefined) {
-    printPlan(screen, planNow());
+    printPlan(screen, planNow(), others);
     return EXIT.ok;
   }
   const shared = new SharedResults({ caches: caches.value, records, scopes });
@@ -126,7 +127,7 @@ async function dryRun(
   });
   for (const problem of caches.value.problems()) screen.note(`warning: ${problem}`);
   caches.value.close();
-  printPlan(screen, plan);
+  printPlan(screen, plan, others);
   return EXIT.ok;
 }
 
@@ -169,16 +170,14 @@ function whole(request: BuildRequest, screen: Screen, read: Workspace): Promise<
 }
 
 /** Says what would be done about what a change concerns; undefined, with nothing said, where that is not enough. */
-async function planPart({ common }: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
+async function planPart(request: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
   // They tell of every job.
   if (screen.json || screen.verbose) return undefined;
-  const opened = await openPart(common, standing, false);
+  const opened = await openPart(request.common, standing, false);
   if (opened === undefined) return undefined;
   const { workspace, selection, known, others } = opened;
   try {
-    const plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected, known);
-    printPlan(screen, plan, others.count);
-    return EXIT.ok;
+    return await dryRun(workspace, selection, request, screen, known, others.count);
   } finally {
     await workspace.close();
   }
