@@ -18,18 +18,16 @@ export const CLUSTER_STATES: readonly ClusterState[] = [
   'lost',
 ];
 
-/** How a list of jobs is written. `word`: one word for one job, as Snakemake's cluster-status prints it. */
-export type StatusFormat = 'lines' | 'sge-xml' | 'pbs-json' | 'word';
-
 export type StatusTemplates = {
   readonly command: CommandTemplate;
-  readonly format: StatusFormat;
-  /** With the groups id, state, and index, reason, key where there are such. */
+  /** Global; groups id, state, and index, reason, key where there are such. Undefined: one word for one job. */
   readonly row: RegExp | undefined;
   readonly intervalS: number;
   readonly states: ReadonlyMap<string, ClusterState>;
   /** Reasons for which a job waits for ever, and what they mean. */
   readonly stuck: ReadonlyMap<string, string>;
+  /** Reasons for which a job waits for a person, and what they mean. */
+  readonly held: ReadonlyMap<string, string>;
 };
 
 export type ArrayTemplates = {
@@ -38,6 +36,8 @@ export type ArrayTemplates = {
   readonly first: 0 | 1;
   readonly max: number;
   readonly index: string;
+  /** What stands for a task's number in the path of the scheduler's log. */
+  readonly inPaths: string | undefined;
   readonly taskId: CommandTemplate;
 };
 
@@ -54,6 +54,8 @@ export type ClusterTemplates = {
   readonly submit: CommandTemplate;
   /** Words for the submit command, by the resource that a job must ask for to have them. */
   readonly options: ReadonlyMap<string, CommandTemplate>;
+  /** Lines at the head of the job script. */
+  readonly directives: readonly CommandTemplate[];
   /** Its first group is the id. */
   readonly jobId: RegExp;
   readonly array: ArrayTemplates | undefined;

@@ -9,7 +9,6 @@ import {
   type ClusterTemplates,
   type DetailTemplates,
   type EndPatterns,
-  type StatusFormat,
   type StatusTemplates,
 } from './profile.ts';
 import { parseTemplate, type CommandTemplate } from './template.ts';
@@ -33,6 +32,7 @@ export function readCluster(node: Node, base: ClusterTemplates | undefined): Res
   const templates: ClusterTemplates = {
     submit: submit ?? { at: node.at, parts: [] },
     options: reader.templates(fieldOf(node, 'options'), base?.options),
+    directives: entryOf(node, 'directives') ? reader.list(fieldOf(node, 'directives')) : (base?.directives ?? []),
     jobId: reader.pattern(fieldOf(node, 'job-id'), 'm') ?? base?.jobId ?? ANY_ID,
     array: entryOf(node, 'array') ? reader.array(fieldOf(node, 'array')) : base?.array,
     status: entryOf(node, 'status') ? reader.status(fieldOf(node, 'status')) : base?.status,
@@ -78,7 +78,6 @@ export function readSubmitCommand(
   const asked = words(others.status, '{ids}');
   const status: StatusTemplates | undefined = asked && {
     command: asked,
-    format: 'word',
     row: undefined,
     intervalS: 10,
     states: new Map<string, ClusterState>([
@@ -87,11 +86,13 @@ export function readSubmitCommand(
       ['failed', 'failed'],
     ]),
     stuck: new Map(),
+    held: new Map(),
   };
   if (submit === undefined || reader.errors.length > 0) return err(reader.errors);
   return ok({
     submit,
     options: new Map(),
+    directives: from?.directives ?? [],
     jobId: ANY_ID,
     // The words of the command are the user's own: they name one job's log.
     array: undefined,
@@ -118,6 +119,10 @@ class ClusterReader {
   template(node: Node | undefined): CommandTemplate | undefined {
     const text = textOf(node);
     return node && text !== undefined ? this.text(text, node.at) : undefined;
+  }
+
+  list(node: Node | undefined): readonly CommandTemplate[] {
+    return node?.kind === 'list' ? node.items.flatMap((item) => this.template(item) ?? []) : [];
   }
 
   templates(
@@ -163,6 +168,7 @@ class ClusterReader {
       first: numberOf(fieldOf(node, 'first'), 0) === 1 ? 1 : 0,
       max: numberOf(fieldOf(node, 'max'), 1000),
       index,
+      inPaths: textOf(fieldOf(node, 'in-paths')),
       taskId,
     };
   }
@@ -172,11 +178,11 @@ class ClusterReader {
     if (command === undefined) return undefined;
     return {
       command,
-      format: (textOf(fieldOf(node, 'format')) ?? 'lines') as StatusFormat,
-      row: this.pattern(fieldOf(node, 'row'), 'm'),
+      row: this.pattern(fieldOf(node, 'row'), 'gms'),
       intervalS: numberOf(fieldOf(node, 'interval'), 10),
       states: statesOf(fieldOf(node, 'states')),
       stuck: wordsOf(fieldOf(node, 'stuck')),
+      held: wordsOf(fieldOf(node, 'held')),
     };
   }
 
