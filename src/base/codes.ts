@@ -82,6 +82,7 @@ export const CODES = {
   'graph/output-is-source': 'an output is a code file or lies in an input folder',
   'graph/output-twice': 'two jobs have the same output path',
   'graph/where-not-a-bool': '`where` is something other than true or false',
+  'job/running': 'a job runs on from a build that was killed, and its outputs are not to be touched',
   'restore/evicted': 'a result whose bytes the store no longer has',
   'restore/no-result': 'a job has no result for its present state',
   'schedule/bad-resource': 'a resource, timeout, priority or number of retries is not of its kind',

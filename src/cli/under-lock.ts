@@ -1,8 +1,8 @@
 // Commands that change the record run under the lock of the work tree, as builds do.
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { error, type Diagnostic } from '../base/diagnostic.ts';
 import { ok, type Result } from '../base/result.ts';
-import { endLeftovers } from '../execute/leftovers.ts';
+import { runningLaunches } from '../execute/orphans.ts';
 import { workLayout } from '../store/layout.ts';
 import type { ExitCode } from './exit-code.ts';
 import type { CommonOptions } from './invocation.ts';
@@ -35,11 +35,23 @@ export async function underLock(
   const lock = await lockForBuild(work, randomUUID(), false, screen, signals.signal);
   try {
     if (!lock.ok) return lock.error;
-    // What a killed build left running could still write to the outputs.
-    await endLeftovers(join(work.dir, 'helpers'));
     return await withWorkspace(common, screen, true, command);
   } finally {
     signals.close();
     if (lock.ok) await lock.value.release();
   }
+}
+
+/**
+ * What is wrong with a command that is to change the outputs of a job of which a killed build left a run; by job id. None
+ * but a build ends or adopts it.
+ */
+export function stillRunning({ workflow }: Workspace): (id: string, rule: string) => Diagnostic | undefined {
+  const running = new Set(runningLaunches(workLayout(workflow.root)).map(({ launch }) => launch.jobId));
+  return (id, rule) =>
+    running.has(id)
+      ? error('job/running', `${rule} ${id} is running: a build that was killed started it`, {
+          hint: '`lhb build` adopts it, or ends it where the workflow no longer wants it',
+        })
+      : undefined;
 }

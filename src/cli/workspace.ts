@@ -7,6 +7,8 @@ import { err, ok, type Result } from '../base/result.ts';
 import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
+import { readLaunches } from '../execute/launches.ts';
+import { machineWasDown, runningLaunches } from '../execute/orphans.ts';
 import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
 import type { JobGraph } from '../graph/graph.ts';
 import { WorkspaceHost } from '../graph/host.ts';
@@ -132,10 +134,15 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   if (!index.ok) return index;
   const db = index.value;
   const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
-  const files = new FileDigests(root, db.fileTable(tree), write);
+  // Where the machine went down during a build, what was written then may not be what it was: every file is read again.
+  const isBuilding = !write && readHolder(work) !== undefined;
+  const wasDown = !isBuilding && machineWasDown(readLaunches(work.launches));
+  if (wasDown && write) db.forgetFiles(tree);
+  const files = new FileDigests(root, wasDown && !write ? undefined : db.fileTable(tree), write);
   // Who writes holds the lock: the build that runs is its own.
   const runningBuild = write ? undefined : readHolder(work)?.build;
-  const records = new Records({ root, index: db, blobs, files, tree, runningBuild });
+  const runningJobs = new Set(write ? [] : runningLaunches(work).map(({ launch }) => launch.jobId));
+  const records = new Records({ root, index: db, blobs, files, tree, runningBuild, runningJobs });
   loaded.made.before = (path) => records.madeBefore(path);
   const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
   if (!expansion.ok) {

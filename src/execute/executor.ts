@@ -1,5 +1,6 @@
 // What runs a job: local processes, or a scheduler. An executor knows nothing of rules, keys or the store.
 import type { Usage } from '../store/trace.ts';
+import type { Orphan } from './orphans.ts';
 
 export type Command =
   /** Text for a shell, run from a file as the last argument of `shell`. */
@@ -11,6 +12,9 @@ export type Launch = {
   readonly jobId: string;
   readonly rule: string;
   readonly attempt: number;
+  /** Kept with the launch, for a later driver to know what it is the launch of. */
+  readonly actionKey: string;
+  readonly resources: Readonly<Record<string, string | number>>;
   readonly command: Command;
   /** Absolute; the workflow's folder. */
   readonly cwd: string;
@@ -18,6 +22,8 @@ export type Launch = {
   readonly env: Readonly<Record<string, string>>;
   /** Absolute. stdout and stderr go there, as they are written. Its folder exists. */
   readonly log: string;
+  /** The same from the workflow's folder, for people. */
+  readonly logName: string;
   /** Absolute; holds the job's script and exit marker. It exists. */
   readonly jobDir: string;
   readonly timeoutS: number | undefined;
@@ -35,6 +41,8 @@ export type Outcome =
   | { readonly kind: 'timed-out'; readonly limitS: number }
   | { readonly kind: 'spawn-failed'; readonly message: string }
   | { readonly kind: 'cancelled' }
+  /** Gone, and nothing tells how it ended. */
+  | { readonly kind: 'lost' }
   | { readonly kind: 'output-missing'; readonly paths: readonly string[] }
   | { readonly kind: 'output-invalid'; readonly message: string }
   | { readonly kind: 'inputs-changed'; readonly paths: readonly string[] }
@@ -57,6 +65,12 @@ export interface Running {
 export interface Executor {
   readonly name: string;
   start(launch: Launch): Running;
+  /**
+   * Watches on what an earlier driver started and could not see end. Its outcome is `lost` where nothing tells how it ended.
+   * Undefined where it is not this executor's.
+   * @param timeoutS from its start
+   */
+  adopt(orphan: Orphan, timeoutS: number | undefined): Running | undefined;
   /** Ends what still runs and frees all processes. */
   close(): Promise<void>;
 }

@@ -1,9 +1,13 @@
-// The exit marker: the file `exit` in a job's folder, the job script's last act. It tells a driver that was not there
-// how the job ended. One line, which is whole or does not count:
-//   lhb-exit 1 CODE START END ok
-// CODE as `$?` has it (128 + n for signal n), START and END in seconds since the epoch or `-` where the shell cannot
-// tell. On a cluster it is written under another name and renamed. The local helper, whose driver watches, writes it in
-// place by one write, as `mv` would double the cost of a short job; the closing word makes up for it.
+// The exit marker: the file `exit` in a job's folder, the last act of the shell that runs the job. It tells a driver that
+// was not there how the job ended. Five lines, which are whole or do not count:
+//   lhb-exit 2 TOKEN CODE START
+//   0m0.012s 0m0.003s        `times`: CPU time of the shell,
+//   1m2.340s 0m1.020s        and of all that it has waited for, jobs before this one included
+//   ok
+// TOKEN names the launch (launches.ts), so that a marker of an earlier attempt never passes for one of a later; CODE as
+// `$?` has it (128 + n for signal n); START in seconds since the epoch, or `-` where the shell cannot tell. The end is the
+// file's mtime. A script of its own (job.sh) writes it under another name and renames it; the local helper writes it in
+// place, as `mv` would double the cost of a short job; the closing word makes up for it.
 import { readFileSync, statSync } from 'node:fs';
 
 export const EXIT_MARKER = 'exit';
@@ -13,21 +17,41 @@ export type ExitMarker = {
   /** Seconds since the epoch. */
   readonly startedAt: number | undefined;
   readonly finishedAt: number;
+  /** CPU seconds of all that the shell has run by then; undefined where it does not tell. */
+  readonly cpuS: number | undefined;
 };
 
-/** The marker in a job's folder; undefined where there is none, or half of one. `finishedAt` is the file's mtime where the line has none. */
-export function readExitMarker(jobDir: string): ExitMarker | undefined {
+/** The shell command that writes the marker to fd 1; the shell's variable `s` holds the exit code. */
+export const markerLines = (token: string, start: string): string =>
+  `echo "lhb-exit 2 ${token} $s ${start}"; times; echo ok`;
+
+const FORM = /^lhb-exit 2 ([\w-]+) (\d{1,3}) (\d+(?:\.\d+)?|-)\n([^]*\n)?ok\n$/;
+
+/** The marker of one launch in a job's folder; undefined where there is none, half of one, or one of another launch. */
+export function readExitMarker(jobDir: string, token: string): ExitMarker | undefined {
   const file = `${jobDir}/${EXIT_MARKER}`;
   try {
-    const match = /^lhb-exit 1 (\d{1,3}) (\d+(?:\.\d+)?|-) (\d+(?:\.\d+)?|-) ok\n$/.exec(readFileSync(file, 'utf8'));
-    if (match === null) return undefined;
-    const [, code, start, end] = match;
+    const [, of, code, start, times] = FORM.exec(readFileSync(file, 'latin1')) ?? [];
+    if (of !== token) return undefined;
     return {
       code: Number(code),
       startedAt: start === '-' ? undefined : Number(start),
-      finishedAt: end === '-' ? statSync(file).mtimeMs / 1000 : Number(end),
+      finishedAt: statSync(file).mtimeMs / 1000,
+      cpuS: cpuOfChildren(times ?? ''),
     };
   } catch {
     return undefined;
   }
+}
+
+/**
+ * CPU seconds, user and system, of the jobs that a shell has waited for, from what `times` prints: two lines such as
+ * `1m2.340000s 0m0.010s`, of which the first is the shell's own.
+ */
+export function cpuOfChildren(times: string): number | undefined {
+  const found = [...times.matchAll(/(\d+)m([\d.,]+)s/g)];
+  const [user, system] = found
+    .slice(2)
+    .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds?.replace(',', '.')));
+  return user === undefined || system === undefined ? undefined : user + system;
 }

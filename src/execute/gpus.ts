@@ -52,6 +52,13 @@ export class GpuPool {
     return free;
   }
 
+  /** Takes those that are there and free: a job that runs already has them. */
+  claim(ids: readonly string[]): string[] {
+    const free = ids.filter((id) => this.#ids.includes(id) && !this.#taken.has(id));
+    for (const id of free) this.#taken.add(id);
+    return free;
+  }
+
   give(ids: readonly string[]): void {
     for (const id of ids) invariant(this.#taken.delete(id), `GPU ${id} was given back without having been taken`);
   }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command, Launch } from './executor.ts';
 import type { Environment } from './environment.ts';
-import { EXIT_MARKER } from './exit-marker.ts';
+import { EXIT_MARKER, markerLines } from './exit-marker.ts';
 import { defaultShell, isProgram, plainWords, quoteWord } from './shell.ts';
 
 /** The command's text, in the job's folder, for `shell` to run: an argument ends at 128 kB, a file does not. */
@@ -52,7 +52,8 @@ function execLine(words: readonly string[], env: readonly string[]): string {
 
 /**
  * What a helper reads to run one job. The subshell becomes the command (exec), with stdin from /dev/null, stdout and
- * stderr to the log, and nothing else open. Then, on fd 3: two lines of `times`, and `e STATUS`.
+ * stderr to the log, and nothing else open. Then comes the exit marker; then, on fd 3: two lines of `times`, and `e STATUS`.
+ * All in braces: a text that is cut off, because lhb is killed while it writes, runs nothing.
  */
 export function slotText(from: {
   readonly words: readonly string[];
@@ -64,7 +65,7 @@ export function slotText(from: {
   readonly cwd: string;
   readonly log: string;
   readonly jobDir: string;
-  readonly marker: boolean;
+  readonly token: string;
   readonly startedAt: number;
 }): string {
   const { env, helperEnv } = from;
@@ -90,12 +91,13 @@ export function slotText(from: {
   if (set.length > 0) steps.push(`export ${set.join(' ')}`);
   steps.push(execLine(from.words, odd));
   const marker = quoteWord(`${from.jobDir}/${EXIT_MARKER}`);
-  return `(${steps.join('\n')}
+  return `{ (${steps.join('\n')}
 ) </dev/null >>${quoteWord(from.log)} 2>&1 3>&-
 s=$?
-${from.marker ? `echo "lhb-exit 1 $s ${from.startedAt} - ok" >${marker}` : ':'}
+{ ${markerLines(from.token, String(from.startedAt))}; } >${marker}
 times >&3
 echo "e $s" >&3
+}
 `;
 }
 
@@ -103,7 +105,13 @@ echo "e $s" >&3
  * The job as a script of its own. It makes and removes TMPDIR, sets exactly the environment given, writes to the log,
  * leaves the exit marker and ends with the command's exit code. The command file must be there where words name it.
  */
-export function jobScript(launch: Launch, words: readonly string[], env: Environment, tmpdir: string): string {
+export function jobScript(
+  launch: Launch,
+  token: string,
+  words: readonly string[],
+  env: Environment,
+  tmpdir: string,
+): string {
   const marker = quoteWord(`${launch.jobDir}/${EXIT_MARKER}`);
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return `#!/bin/sh
@@ -115,10 +123,10 @@ start=$(date +%s)
 (
 ${execLine(words, ['-i', ...variables])}
 )
-code=$?
+s=$?
 rm -rf ${quoteWord(tmpdir)} 2>/dev/null || { chmod -R u+rwx ${quoteWord(tmpdir)}; rm -rf ${quoteWord(tmpdir)}; }
-echo "lhb-exit 1 $code $start $(date +%s) ok" >${marker}.$$ && mv -f ${marker}.$$ ${marker}
-exit $code
+{ ${markerLines(token, '$start')}; } >${marker}.$$ && mv -f ${marker}.$$ ${marker}
+exit $s
 `;
 }
 

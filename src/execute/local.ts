@@ -3,19 +3,22 @@
 // When the command has ended, what it left running is ended too (TERM, then KILL), also what moved to a session of its
 // own: nothing may write to outputs after they are captured, and a cluster's scheduler does the same at a job's end.
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { unreachable } from '../base/invariant.ts';
+import { step } from '../base/step.ts';
+import { Adopted } from './adopted.ts';
 import type { Completion, Executor, Launch, Outcome, Running } from './executor.ts';
-import { Watchdog } from './leftovers.ts';
 import { commandWords, helperEnvironment, jobScript, refusal, slotText } from './job-script.ts';
+import { LaunchLog } from './launches.ts';
+import type { Orphan } from './orphans.ts';
+import { outcomeOfStatus } from './outcome.ts';
 import { hasProc, moment } from './proc.ts';
 import { endProcesses, findProcesses, GRACE_MS, sendSignal, type JobProcesses } from './process-group.ts';
 import { ScratchFolders } from './scratch.ts';
 import { Slot, type Report } from './slot.ts';
+import { afterMs } from './timer.ts';
 import { MemorySampler } from './usage.ts';
 
-const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const HOST = hostname();
 
 export type LocalOptions = {
@@ -25,10 +28,8 @@ export type LocalOptions = {
   readonly cwd: string;
   /** What most jobs inherit; default: `process.env`. It only makes starting them cheaper. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** A file of the work tree in which helpers are noted, for `endLeftovers` of the next build; its folder exists. */
-  readonly helpersFile?: string;
-  /** Whether to leave exit markers: a job's folder gets one more file; default true. */
-  readonly markers?: boolean;
+  /** Where launches are noted for the next build; default: nowhere. */
+  readonly launches?: LaunchLog;
   /** Time between TERM and KILL; default 5000. */
   readonly graceMs?: number;
 };
@@ -45,7 +46,7 @@ type Job = {
   stopped: Outcome | undefined;
   /** Until every process is gone. */
   ending: Promise<boolean> | undefined;
-  timer: NodeJS.Timeout | undefined;
+  timer: { cancel(): void } | undefined;
 };
 
 export class LocalExecutor implements Executor {
@@ -53,21 +54,21 @@ export class LocalExecutor implements Executor {
   readonly #cwd: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #graceMs: number;
-  readonly #markers: boolean;
-  readonly #watchdog: Watchdog;
+  readonly #launches: LaunchLog;
   readonly #sampler = new MemorySampler();
   readonly #scratch = new ScratchFolders();
   readonly #idle: Slot[] = [];
   /** Helpers that live, by process id. */
   readonly #slots = new Map<number, Slot>();
+  /** Helpers of adopted jobs. */
+  readonly #adopted = new Set<number>();
   readonly #running = new Map<Running, Promise<Completion>>();
 
   constructor(options: LocalOptions) {
     this.#cwd = options.cwd;
     this.#env = { ...helperEnvironment(options.env ?? process.env), PWD: options.cwd };
     this.#graceMs = options.graceMs ?? GRACE_MS;
-    this.#markers = options.markers ?? true;
-    this.#watchdog = new Watchdog(this.#cwd, this.#env, options.helpersFile);
+    this.#launches = options.launches ?? new LaunchLog(undefined);
     for (let n = 0; n < options.slots; n++) this.#idle.push(this.#newSlot());
   }
 
@@ -83,10 +84,31 @@ export class LocalExecutor implements Executor {
         resolve(completion({ kind: 'spawn-failed', message }, startedAt, 0, undefined, undefined));
       }
     });
-    const running: Running = { done, cancel: () => cancel() };
-    this.#running.set(running, done);
-    void done.then(() => this.#running.delete(running));
+    return this.#note({ done, cancel: () => cancel() });
+  }
+
+  /** Watches on a job of an earlier local executor on this machine. */
+  adopt(orphan: Orphan, timeoutS: number | undefined): Running | undefined {
+    const { executor, helper } = orphan.launch;
+    if (executor !== this.name || orphan.state === 'gone') return undefined;
+    this.#adopted.add(helper.pid);
+    const others = (): ReadonlySet<number> => this.#helpersBut(helper.pid);
+    const adopted = new Adopted(orphan, timeoutS, { sampler: this.#sampler, others, graceMs: this.#graceMs });
+    void adopted.done.then(() => this.#adopted.delete(helper.pid));
+    return this.#note(adopted);
+  }
+
+  #note(running: Running): Running {
+    this.#running.set(running, running.done);
+    void running.done.then(() => this.#running.delete(running));
     return running;
+  }
+
+  /** Helpers of all jobs but one. */
+  #helpersBut(helper: number): ReadonlySet<number> {
+    const others = new Set([...this.#slots.keys(), ...this.#adopted]);
+    others.delete(helper);
+    return others;
   }
 
   /** Cancels what runs, waits for it, and ends the helpers. */
@@ -98,7 +120,6 @@ export class LocalExecutor implements Executor {
     const slots = [...this.#slots.values()];
     for (const slot of slots) slot.close();
     await Promise.all(slots.map((slot) => slot.ended()));
-    this.#watchdog.close();
   }
 
   /** Gives the function that cancels the job. */
@@ -110,7 +131,7 @@ export class LocalExecutor implements Executor {
     if (refused !== undefined) throw new Error(refused);
     if (launch.cwd !== this.#cwd && !existsSync(launch.cwd)) throw new Error(`the folder ${launch.cwd} does not exist`);
     if (file !== undefined && launch.command.kind === 'script') writeFileSync(file, launch.command.text);
-    this.#watchdog.addScratch(ScratchFolders.beginning(launch.scratch));
+    this.#launches.addScratch(ScratchFolders.beginning(launch.scratch));
     const scratch = this.#scratch.take(launch.scratch);
     const tmpdir = scratch.path;
     env['TMPDIR'] = tmpdir;
@@ -126,8 +147,9 @@ export class LocalExecutor implements Executor {
       ending: undefined,
       timer: undefined,
     };
+    const token = this.#launches.newToken();
     const text = slotText({
-      marker: this.#markers,
+      token,
       words,
       env,
       helperEnv: this.#env,
@@ -135,11 +157,16 @@ export class LocalExecutor implements Executor {
       startedAt,
       ...where(launch),
     });
-    this.#sampler.watch(job.processes.helper);
+    const { helper } = job.processes;
+    step('launch:before');
+    // On disk before the job can begin: should this process be killed, the next build knows of it.
+    this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS }, helper);
+    step('launch:noted');
+    this.#sampler.watch(helper);
     slot.run(text, (report) => {
       this.#finish(job, report)
         .then(async (ended) => {
-          if (ended.outcome.kind !== 'success') keepScript(launch, words, env, tmpdir);
+          if (ended.outcome.kind !== 'success') keepScript(launch, token, words, env, tmpdir);
           await this.#scratch.give(scratch);
           resolve(ended);
         })
@@ -148,20 +175,12 @@ export class LocalExecutor implements Executor {
           resolve(completion({ kind: 'spawn-failed', message }, startedAt, 0, undefined, undefined));
         });
     });
+    step('launch:started');
     const { timeoutS } = launch;
     if (timeoutS !== undefined) {
-      this.#arm(job, job.startMs + timeoutS * 1000, () => this.#stop(job, { kind: 'timed-out', limitS: timeoutS }));
+      job.timer = afterMs(timeoutS * 1000, () => this.#stop(job, { kind: 'timed-out', limitS: timeoutS }));
     }
     return () => this.#stop(job, { kind: 'cancelled' });
-  }
-
-  /** A timer that may lie further off than one of node's can (24.8 days). */
-  #arm(job: Job, due: number, run: () => void): void {
-    const left = due - performance.now();
-    job.timer =
-      left > MAX_TIMER_MS
-        ? setTimeout(() => this.#arm(job, due, run), MAX_TIMER_MS)
-        : setTimeout(run, Math.max(0, left));
   }
 
   #stop(job: Job, outcome: Outcome): void {
@@ -173,7 +192,7 @@ export class LocalExecutor implements Executor {
 
   /** Ends all processes of the job. Should some outlive KILL, the helper that waits for them is given up. */
   async #endAll(job: Job): Promise<boolean> {
-    const find = (): number[] => findProcesses(job.processes, new Set(this.#slots.keys()));
+    const find = (): number[] => findProcesses(job.processes, this.#helpersBut(job.processes.helper));
     const all = await endProcesses(find, () => job.reported, this.#graceMs);
     if (!all) job.slot.kill();
     return all;
@@ -184,8 +203,8 @@ export class LocalExecutor implements Executor {
     const { helper } = job.processes;
     if (helper < 0) return;
     sendSignal(-helper, 'SIGTERM');
-    clearTimeout(job.timer);
-    job.timer = setTimeout(() => sendSignal(-helper, 'SIGKILL'), this.#graceMs);
+    job.timer?.cancel();
+    job.timer = afterMs(this.#graceMs, () => sendSignal(-helper, 'SIGKILL'));
   }
 
   async #finish(job: Job, report: Report): Promise<Completion> {
@@ -198,7 +217,7 @@ export class LocalExecutor implements Executor {
     } else if (job.processes.helper >= 0) {
       sendSignal(-job.processes.helper, 'SIGTERM');
     }
-    clearTimeout(job.timer);
+    job.timer?.cancel();
     if (report.kind === 'ended' && !job.slot.gone) this.#idle.push(job.slot);
     const outcome = job.stopped ?? this.#outcome(job, report);
     const cpuS = report.kind === 'ended' ? report.cpuS : undefined;
@@ -206,7 +225,7 @@ export class LocalExecutor implements Executor {
   }
 
   #leavesNothing(job: Job): boolean {
-    return findProcesses(job.processes, new Set(this.#slots.keys())).length === 0;
+    return findProcesses(job.processes, this.#helpersBut(job.processes.helper)).length === 0;
   }
 
   #outcome(job: Job, report: Report): Outcome {
@@ -217,12 +236,9 @@ export class LocalExecutor implements Executor {
           : { kind: 'signal', signal: report.signal };
       case 'ended': {
         const { status } = report;
-        if (status === 0) return { kind: 'success' };
-        if (!existsSync(job.launch.log))
+        if (status !== 0 && !existsSync(job.launch.log))
           return { kind: 'spawn-failed', message: `cannot write the log ${job.launch.log}` };
-        // how a shell tells that a program died by a signal; one that exits with such a code by itself looks the same
-        const signal = SIGNAL_NAMES.get(status - 128);
-        return signal === undefined ? { kind: 'exit-code', code: status } : { kind: 'signal', signal };
+        return outcomeOfStatus(status);
       }
       default:
         return unreachable(report);
@@ -241,7 +257,7 @@ export class LocalExecutor implements Executor {
     const { pid } = slot;
     if (pid === undefined) throw new Error('cannot start /bin/sh');
     this.#slots.set(pid, slot);
-    this.#watchdog.add(pid);
+    this.#launches.addHelper(pid);
     void slot.ended().then(() => this.#slots.delete(pid));
     return slot;
   }
@@ -263,6 +279,7 @@ function completion(
 /** Leaves the job's script for who looks into a failure: `sh job.sh` runs it again as it was. Its owner alone may read the environment in it. */
 function keepScript(
   launch: Launch,
+  token: string,
   words: readonly string[],
   env: Readonly<Record<string, string>>,
   tmpdir: string,
@@ -270,7 +287,7 @@ function keepScript(
   const file = `${launch.jobDir}/job.sh`;
   try {
     rmSync(file, { force: true });
-    writeFileSync(file, jobScript(launch, words, env, tmpdir), { mode: 0o700 });
+    writeFileSync(file, jobScript(launch, token, words, env, tmpdir), { mode: 0o700 });
   } catch {
     // it helps with a failure, it must not be one
   }

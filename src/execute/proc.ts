@@ -68,21 +68,22 @@ export function readMemory(pid: number): { readonly nowKb: number; readonly peak
 }
 
 /** Whether the process was started with `NAME=VALUE` in its environment; false where that may not be known. */
-export const hasVariable = (pid: number, assignment: string): boolean => environHas(pid, `${assignment}\0`);
+export const hasVariable = (pid: number, assignment: string): boolean =>
+  variableFrom(pid, `${assignment}\0`) !== undefined;
 
-/** The same for a variable whose value begins so: `NAME=BEGINNING`. */
-export const hasVariableFrom = (pid: number, beginning: string): boolean => environHas(pid, beginning);
-
-function environHas(pid: number, bytes: string): boolean {
+/** `NAME=VALUE` of the environment that the process was started with, where it begins so; undefined otherwise. */
+export function variableFrom(pid: number, beginning: string): string | undefined {
   try {
     const environ = readFileSync(`/proc/${pid}/environ`);
-    for (let at = environ.indexOf(bytes); at >= 0; at = environ.indexOf(bytes, at + 1)) {
-      if (at === 0 || environ[at - 1] === 0) return true;
+    for (let at = environ.indexOf(beginning); at >= 0; at = environ.indexOf(beginning, at + 1)) {
+      if (at > 0 && environ[at - 1] !== 0) continue;
+      const end = environ.indexOf(0, at);
+      return environ.toString('utf8', at, end === -1 ? undefined : end);
     }
-    return false;
   } catch {
-    return false;
+    // gone, or of another user
   }
+  return undefined;
 }
 
 /**

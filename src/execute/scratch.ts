@@ -68,11 +68,11 @@ function makeFolder(base: string): Scratch {
   }
 }
 
-/** Removes the folders that a process which is no more left; `beginning` is as above. */
-export async function removeScratch(beginning: string): Promise<void> {
+/** Removes the folders that a process which is no more left, but for those in use; `beginning` is as above. */
+export async function removeScratch(beginning: string, inUse: ReadonlySet<string>): Promise<void> {
   const base = dirname(beginning);
   const names = await readdir(base).catch(() => []);
-  const left = names.map((name) => join(base, name)).filter((path) => path.startsWith(beginning));
+  const left = names.map((name) => join(base, name)).filter((path) => path.startsWith(beginning) && !inUse.has(path));
   await Promise.all(left.map(removeTree));
 }
 
@@ -87,7 +87,8 @@ function isUntouched(scratch: Scratch): boolean {
   }
 }
 
-async function removeTree(path: string): Promise<void> {
+/** Removes the folder of one job; what cannot be removed stays. */
+export async function removeTree(path: string): Promise<void> {
   try {
     rmdirSync(path); // where it is empty, this costs a tenth of the rest
     return;

@@ -1,11 +1,13 @@
 // One persistent helper shell: a detached `sh` that reads jobs from its stdin and reports on fd 3. It is leader of a
 // process group and session of its own, which its jobs share. (Why: node copies its page tables for each spawn, 1 to 100
-// ms by its size; a helper forks for itself.)
+// ms by its size; a helper forks for itself.) When its stdin ends, because lhb is gone, it finishes its job, writes the exit
+// marker, and ends.
 //
 // TERM, INT and the like go to the whole group and must not end the helper: it catches them (a caught signal is back at
 // its default in what it starts; an ignored one would not be). KILL ends it, and the executor takes another.
 import { ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
+import { cpuOfChildren } from './exit-marker.ts';
 
 export type Report =
   | { readonly kind: 'ended'; readonly status: number; readonly cpuS: number | undefined }
@@ -37,6 +39,11 @@ export class Slot {
     child.stdio[3]?.on('data', (chunk: Buffer) => this.#read(chunk));
     child.stdin?.write(PROLOGUE);
     this.#hold(false);
+  }
+
+  /** CPU seconds of all jobs so far; undefined where the shell does not tell. */
+  get cpuS(): number | undefined {
+    return this.#cpuBefore;
   }
 
   get gone(): boolean {
@@ -74,13 +81,8 @@ export class Slot {
     this.#text += chunk.toString('latin1');
     const end = /^e (\d+)\n/m.exec(this.#text);
     if (end === null) return;
-    // `times`: user and system time of the shell, then of the jobs it has waited for, as 1m2.340000s
-    const times = [...this.#text.slice(0, end.index).matchAll(/(\d+)m([\d.,]+)s/g)];
+    const cpu = cpuOfChildren(this.#text.slice(0, end.index));
     this.#text = this.#text.slice(end.index + end[0].length);
-    const [user, system] = times
-      .slice(2)
-      .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds?.replace(',', '.')));
-    const cpu = user === undefined || system === undefined ? undefined : user + system;
     const used = cpu === undefined || this.#cpuBefore === undefined ? undefined : Math.max(0, cpu - this.#cpuBefore);
     this.#cpuBefore = cpu;
     this.#hold(false);

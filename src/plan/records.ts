@@ -23,6 +23,8 @@ export type RecordsParts = {
   readonly tree: string;
   /** The other build that runs now in this work tree, if any. */
   readonly runningBuild: string | undefined;
+  /** Jobs that run though their build was killed; none for the build that takes them over. */
+  readonly runningJobs: ReadonlySet<string>;
 };
 
 /** A temp output is missed only where a job needs it. */
@@ -64,8 +66,9 @@ export class Records {
     return this.parts.runningBuild !== undefined && attempt.build === this.parts.runningBuild;
   }
 
-  /** Does another build of this work tree run the job now, under whatever key? */
+  /** Does the job run now, under whatever key, though this build did not start it? */
   isRunningElsewhere(id: JobId): boolean {
+    if (this.parts.runningJobs.has(id)) return true;
     if (this.parts.runningBuild === undefined) return false;
     const attempt = this.attempt(id);
     return attempt?.state === 'begun' && this.isRunning(attempt);

@@ -12,6 +12,9 @@ const INDENT = '    ';
 const MOST_FAILED = 20;
 const MOST_REASONS = 8;
 
+/** Is it a start that tells more than that one more job runs: of a job that an earlier build started? */
+export const isAdoption = (event: BuildEvent): boolean => event.event === 'job-started' && event.adopted !== undefined;
+
 /** How far the build was at an event. */
 export type At = Pick<Progress, 'done' | 'total'>;
 
@@ -76,8 +79,15 @@ function startedLines(event: StartedEvent, at: At, reasons: boolean): Line[] {
   const attempt = event.attempt > 1 ? `, attempt ${event.attempt}` : '';
   const shown = reasons ? event.reasons.slice(0, MOST_REASONS) : [];
   const more = reasons ? event.reasons.length - shown.length : 0;
+  const since = event.since ?? event.time;
+  const ran =
+    event.adopted === 'ended'
+      ? ', which ended while no lhb watched'
+      : event.adopted === 'running'
+        ? `, running for ${formatDuration(Math.max(0, event.time - since))}`
+        : '';
   return [
-    jobLine(at, 'cyan', 'started', event, attempt),
+    jobLine(at, 'cyan', event.adopted === undefined ? 'started' : 'adopted', event, attempt + ran),
     ...shown.map((reason): Line => [['dim', `${INDENT}${safeText(reason)}`]]),
     ...(more > 0 ? [[['dim', `${INDENT}and ${formatCount(more, 'more reason')}`] as const]] : []),
   ];

@@ -37,7 +37,7 @@ function runningLines(progress: Progress, now: number, most: number): Line[] {
     const expected = event.expected_s === undefined ? '' : `  of about ${formatElapsed(event.expected_s)}`;
     const attempt = event.attempt > 1 ? `, attempt ${event.attempt}` : '';
     lines.push([
-      ['cyan', formatElapsed(now - event.time).padStart(9)],
+      ['cyan', formatElapsed(now - (event.since ?? event.time)).padStart(9)],
       `  ${jobName(event)}${attempt}`,
       ['dim', expected],
     ]);

@@ -5,7 +5,7 @@
 // and no mode is set, so that a kill leaves nothing to repair but an unfinished line.
 import type { BuildEvent } from '../schedule/event.ts';
 import { formatNumber } from './format.ts';
-import { eventLines, failureList, isShown, type At } from './job-lines.ts';
+import { eventLines, failureList, isAdoption, isShown, type At } from './job-lines.ts';
 import { frameLines } from './live-frame.ts';
 import { Progress } from './progress.ts';
 import type { Clock, Reporter, ReportOptions, Terminal } from './reporter.ts';
@@ -51,7 +51,8 @@ export class LiveReporter implements Reporter {
     this.progress.note(event);
     if (event.event === 'build-started') this.active = true;
     // The frame shows what is running; a line of its own only where it has reasons to tell.
-    if (isShown(event, this.options) && (event.event !== 'job-started' || this.options.reasons)) {
+    const isTold = event.event !== 'job-started' || this.options.reasons || isAdoption(event);
+    if (isShown(event, this.options) && isTold) {
       const { done, total } = this.progress;
       this.pending.push({ event, at: { done, total } });
     }

@@ -67,10 +67,10 @@ export class Progress {
   eta(now: number): number | undefined {
     let workLeft = (this.workS ?? 0) - this.workDoneS;
     let longest = 0;
-    for (const { expected_s: expected, time } of this.running.values()) {
+    for (const { expected_s: expected, time, since = time } of this.running.values()) {
       if (expected === undefined) continue;
-      longest = Math.max(longest, expected - (now - time));
-      workLeft -= Math.min(expected, now - time);
+      longest = Math.max(longest, expected - (now - since));
+      workLeft -= Math.min(expected, now - since);
     }
     if (this.workS !== undefined) return Math.max(longest, workLeft / this.slots);
 

@@ -27,6 +27,8 @@ export function describeOutcome(outcome: Outcome): string {
       return `could not be started: ${safeText(outcome.message)}`;
     case 'cancelled':
       return 'cancelled';
+    case 'lost':
+      return 'gone without a word of how it ended';
     case 'output-missing':
       return `${list(outcome.paths, 'output')} not made`;
     case 'output-invalid':

@@ -1,6 +1,6 @@
 // What each job asks for, worked out when it is about to start, and what it is given.
 import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagnostic.ts';
-import type { Value } from '../base/value.ts';
+import { toJsonText, type Value } from '../base/value.ts';
 import type { GpuPool } from '../execute/gpus.ts';
 import { each, evaluate, evaluateText } from '../expr/template.ts';
 import type { Template } from '../expr/types.ts';
@@ -75,6 +75,27 @@ export class Allotments {
       if (gpus !== undefined) this.gpus.give(gpus);
     };
     return { resources, cpus, gpus, give };
+  }
+
+  /** What a job holds that runs already, whether or not it fits. @param gpus those that it was given */
+  claim(job: Job, attempt: number, gpus: readonly string[] | undefined): Allotment {
+    const request = this.requestOrNothing(job, attempt);
+    const claimed = this.gpus.claim(gpus ?? []);
+    this.pool.hold(request);
+    const give = (): void => {
+      this.pool.give(request);
+      this.gpus.give(claimed);
+    };
+    return { resources: seenResources(request), cpus: this.pool.grantedCpus(request), gpus, give };
+  }
+
+  private requestOrNothing(job: Job, attempt: number): Request {
+    try {
+      return this.requestOf(job, attempt);
+    } catch (problem) {
+      if (problem instanceof DiagnosticError) return new Map();
+      throw problem;
+    }
   }
 
   /**
@@ -173,6 +194,15 @@ function resourceValue(job: Job, name: string, template: Template, scope: Map<st
   const parsed = parseResource(name, evaluate(template, scope) as Value);
   if (parsed.ok) return parsed.value;
   throw bad(job, `resource ${name} ${parsed.error}`, template);
+}
+
+/** What a job was given, as records have it. */
+export function plainResources(allotment: Allotment): Record<string, string | number> {
+  const entries = [...allotment.resources].map(([name, value]): [string, string | number] => {
+    if (typeof value === 'bigint' || typeof value === 'number') return [name, Number(value)];
+    return [name, typeof value === 'string' ? value : toJsonText(value)];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Resources as expressions and records see them. */

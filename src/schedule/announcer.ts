@@ -1,5 +1,6 @@
 // Says what happens in a build, as events.
 import type { Outcome } from '../execute/executor.ts';
+import type { Orphan } from '../execute/orphans.ts';
 import type { Job } from '../graph/job.ts';
 import type { BuildEvent, Counts, JobRef } from './event.ts';
 
@@ -38,9 +39,24 @@ export class Announcer {
     this.emit({ event: 'build-finished', counts, duration_s: time - this.begun, time });
   }
 
-  started(job: Job, attempt: number, reasons: readonly string[], expectedS: number | undefined): void {
-    const log = job.log;
-    this.emit({ event: 'job-started', ...ref(job), attempt, log, reasons, expected_s: expectedS, time: now() });
+  /** @param adopted of an attempt that an earlier build started: how it was found, and when it began */
+  started(
+    job: Job,
+    attempt: number,
+    reasons: readonly string[],
+    expectedS: number | undefined,
+    adopted?: { readonly state: Orphan['state']; readonly since: number },
+  ): void {
+    this.emit({
+      event: 'job-started',
+      ...ref(job),
+      attempt,
+      log: job.log,
+      reasons,
+      expected_s: expectedS,
+      ...(adopted && { adopted: adopted.state === 'ended' ? 'ended' : 'running', since: adopted.since }),
+      time: now(),
+    });
   }
 
   finished(job: Job, result: 'built' | 'restored' | 'fresh', durationS: number, run: RunFacts = NOT_RUN): void {

@@ -28,6 +28,10 @@ export type BuildEvent =
       readonly log: string;
       readonly reasons: readonly string[];
       readonly expected_s: number | undefined;
+      /** An earlier build, that was killed, started it: it runs on, or has ended since. Absent otherwise, as `since`. */
+      readonly adopted?: 'running' | 'ended';
+      /** When an adopted one began. */
+      readonly since?: number;
       readonly time: number;
     } & JobRef)
   | ({

@@ -1,6 +1,7 @@
 // Everything that a job finds when it starts: its folders, files, command and environment.
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { ActionKey } from '../base/brand.ts';
 import { jobEnvironment } from '../execute/environment.ts';
 import type { Command, Launch } from '../execute/executor.ts';
 import { defaultShell } from '../execute/shell.ts';
@@ -12,7 +13,7 @@ import { jobFileText, plainConfig } from '../graph/plain.ts';
 import type { Scopes } from '../graph/scope.ts';
 import type { Records } from '../plan/records.ts';
 import { configText } from '../workflow/config-yaml.ts';
-import type { Allotment, Allotments } from './allotment.ts';
+import { plainResources, type Allotment, type Allotments } from './allotment.ts';
 
 export type PrepareParts = {
   readonly root: string;
@@ -27,7 +28,13 @@ export type PrepareParts = {
  * is wanted, config.yaml.
  * @throws DiagnosticError and system errors
  */
-export function prepareLaunch(parts: PrepareParts, job: Job, attempt: number, allotment: Allotment): Launch {
+export function prepareLaunch(
+  parts: PrepareParts,
+  job: Job,
+  actionKey: ActionKey,
+  attempt: number,
+  allotment: Allotment,
+): Launch {
   const { root, scopes, allotments } = parts;
   const command = jobCommand(job, scopes, attempt, allotment.resources);
   const jobDir = join(root, '.lhb/jobs', job.id);
@@ -39,10 +46,13 @@ export function prepareLaunch(parts: PrepareParts, job: Job, attempt: number, al
     jobId: job.id,
     rule: job.rule.name,
     attempt,
+    actionKey,
+    resources: plainResources(allotment),
     command: executable(command),
     cwd: root,
     env: environment(root, job, attempt, allotment, command),
     log,
+    logName: job.log,
     jobDir,
     timeoutS: allotments.timeoutS(job, attempt, allotment.resources),
     scratch: scratch(parts, job, attempt, allotment),

@@ -131,9 +131,9 @@ const SLACK = 1e-9;
 export class ResourcePool {
   readonly #limits: ReadonlyMap<string, number>;
   readonly #used = new Map<string, number>();
-  /** Requests that are taken, and whether it is one that runs alone. */
+  /** Requests that are taken, and how many of these run alone. */
   #taken = 0;
-  #alone = false;
+  #alone = 0;
 
   constructor(limits: ReadonlyMap<string, number>) {
     this.#limits = limits;
@@ -147,7 +147,7 @@ export class ResourcePool {
 
   /** Whether the request can be taken now. */
   fits(request: Request): boolean {
-    if (this.#alone || (this.#taken > 0 && this.excessCpus(request) !== undefined)) return false;
+    if (this.#alone > 0 || (this.#taken > 0 && this.excessCpus(request) !== undefined)) return false;
     for (const [name, amount, limit] of this.#accounted(request)) {
       if ((this.#used.get(name) ?? 0) + amount > limit + SLACK * Math.max(1, limit)) return false;
     }
@@ -157,9 +157,14 @@ export class ResourcePool {
   /** Before: `fits(request)`. */
   take(request: Request): void {
     invariant(this.fits(request), 'resources were taken that are not there');
+    this.hold(request);
+  }
+
+  /** Takes it whether or not it fits: for a job that runs already. */
+  hold(request: Request): void {
     for (const [name, amount] of this.#accounted(request)) this.#used.set(name, (this.#used.get(name) ?? 0) + amount);
     this.#taken++;
-    this.#alone = this.excessCpus(request) !== undefined;
+    if (this.excessCpus(request) !== undefined) this.#alone++;
   }
 
   /** Gives back what `take` took, with the same request. */
@@ -172,7 +177,7 @@ export class ResourcePool {
     }
     invariant(this.#taken > 0, 'resources were given back that nobody had taken');
     this.#taken--;
-    this.#alone = false;
+    if (this.excessCpus(request) !== undefined) this.#alone--;
   }
 
   /** Equal for two requests of which, now and ever, either both fit or none. */

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { toJsonText } from '../base/value.ts';
-import type { Executor, Outcome } from '../execute/executor.ts';
+import { step } from '../base/step.ts';
+import type { Completion, Executor, Outcome, Running } from '../execute/executor.ts';
+import type { Orphan } from '../execute/orphans.ts';
 import { outcomeOf } from '../execute/output-problem.ts';
 import { keyCommand } from '../graph/command.ts';
 import type { Job } from '../graph/job.ts';
@@ -15,7 +16,7 @@ import type { Reason } from '../plan/reason.ts';
 import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Attempt, Trace, Usage } from '../store/trace.ts';
-import type { Allotment } from './allotment.ts';
+import { plainResources, type Allotment } from './allotment.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
 
 /** The sentences for outcomes and reasons; they are the report's, and come from outside. */
@@ -100,11 +101,67 @@ export class JobRunner {
     const { parts } = this;
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
-    const launch = prepareLaunch(parts, job, attempt, allotment);
-    const noted = parts.records.putAttempt(this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off'));
+    const launch = prepareLaunch(parts, job, key.key, attempt, allotment);
+    const noted = this.note(job, key, attempt, allotment, Date.now() / 1000);
+    return this.follow(job, key, attempt, allotment, manifestOf, reasons, noted, parts.executor.start(launch));
+  }
+
+  /**
+   * Takes over an attempt that an earlier build started under the key that holds now: from its end on it is as any other.
+   * `done` settles once, with `lost` where it left no word of how it ended.
+   */
+  adopt(
+    job: Job,
+    orphan: Orphan,
+    allotment: Allotment,
+    manifestOf: ManifestOf,
+    reasons: readonly string[],
+  ): { cancel: () => void; done: Promise<AttemptEnd> } {
+    const { parts } = this;
+    const { attempt, actionKey, startedAt } = orphan.launch;
+    const key = parts.keys.keyOf(job, manifestOf);
+    const running =
+      key?.key === actionKey ? parts.executor.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
+    if (key === undefined || running === undefined) {
+      const lost = { ok: false, outcome: { kind: 'lost' }, durationS: 0, maxRssMb: undefined } as const;
+      return { cancel: () => {}, done: Promise.resolve(lost) };
+    }
+    const noted = this.note(job, key, attempt, allotment, startedAt);
+    return this.follow(job, key, attempt, allotment, manifestOf, reasons, noted, running);
+  }
+
+  /** A limit that cannot be worked out is none: the job runs already. */
+  private timeoutS(job: Job, attempt: number, { resources }: Allotment): number | undefined {
+    try {
+      return this.parts.allotments.timeoutS(job, attempt, resources);
+    } catch (problem) {
+      const message = problemText(problem);
+      if (message === undefined) throw problem;
+      this.parts.words.warn(`${job.rule.name} ${job.id}: it runs on without a time limit: ${message}`);
+      return undefined;
+    }
+  }
+
+  /** Puts on record that an attempt has begun. */
+  private note(job: Job, key: KeyParts, attempt: number, allotment: Allotment, startedAt: number): Promise<void> {
+    const record = this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off');
+    const noted = this.parts.records.putAttempt({ ...record, startedAt });
     // Looked at when the job has ended; until then a refusal must not count as unhandled.
     noted.catch(() => {});
-    const running = parts.executor.start(launch);
+    return noted;
+  }
+
+  /** From the end of a job on: check, capture, commit. */
+  private follow(
+    job: Job,
+    key: KeyParts,
+    attempt: number,
+    allotment: Allotment,
+    manifestOf: ManifestOf,
+    reasons: readonly string[],
+    noted: Promise<void>,
+    running: Running,
+  ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
       let { outcome } = completion;
@@ -125,7 +182,7 @@ export class JobRunner {
     return { cancel: () => running.cancel(), done };
   }
 
-  /** Puts a failure on record, beside an earlier success; what was cancelled stays on record as begun. */
+  /** Puts a failure on record, beside an earlier success; what was cancelled or lost stays on record as begun. */
   private async failed(
     job: Job,
     key: KeyParts | undefined,
@@ -135,10 +192,12 @@ export class JobRunner {
     took: { durationS: number; maxRssMb: number | undefined },
     usage: Usage | undefined,
   ): Promise<AttemptEnd & { readonly ok: false }> {
-    if (key !== undefined && outcome.kind !== 'cancelled') {
+    if (key !== undefined && outcome.kind !== 'cancelled' && outcome.kind !== 'lost') {
       const record = this.attemptRecord(job, key, attempt, allotment, 'failed', this.describe(outcome), usage);
       try {
+        step('attempt:before');
         await this.parts.records.putAttempt(record);
+        step('attempt:after');
       } catch (problem) {
         const message = problemText(problem);
         if (message === undefined) throw problem;
@@ -154,14 +213,16 @@ export class JobRunner {
     attempt: number,
     allotment: Allotment,
     key: KeyParts,
-    completion: { usage: Usage; host: string; executorJob: string | undefined },
+    completion: Completion,
     manifestOf: ManifestOf,
     reasons: readonly string[],
   ): Promise<Result<Manifest, Failure>> {
     const { records, executor, words } = this.parts;
     const changed = this.changedInputs(job, key, manifestOf);
     if (changed.length > 0) return err({ kind: 'inputs-changed', paths: changed });
+    step('capture:before');
     const captured = await records.capture(job);
+    step('capture:after');
     if (!captured.ok) return err(outcomeOf(captured.error));
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
     const trace: Trace = {
@@ -186,7 +247,9 @@ export class JobRunner {
       command: keyCommand(job, this.parts.scopes).run ?? '',
       reasons: reasons.slice(0, MOST_REASONS),
     };
+    step('commit:before');
     await records.commit(job, trace);
+    step('commit:after');
     return ok(trace.manifest);
   }
 
@@ -243,8 +306,8 @@ export class JobRunner {
     return Promise.resolve(this.parts.records.bringBack(job, manifest));
   }
 
-  /** The work tree holds this result already: notes it. */
-  adopt(job: Job, trace: Trace): void {
+  /** The work tree holds this result already: puts that on record. */
+  setCurrent(job: Job, trace: Trace): void {
     this.parts.records.setCurrent(job, trace);
   }
 
@@ -280,19 +343,12 @@ function retryKind(outcome: Outcome): 'timeout' | 'exit' | undefined {
       return 'exit';
     case 'success':
     case 'cancelled':
+    case 'lost':
     case 'spawn-failed':
     case 'inputs-changed':
     case 'capture-failed':
       return undefined;
   }
-}
-
-function plainResources(allotment: Allotment): Record<string, string | number> {
-  const entries = [...allotment.resources].map(([name, value]): [string, string | number] => {
-    if (typeof value === 'bigint' || typeof value === 'number') return [name, Number(value)];
-    return [name, typeof value === 'string' ? value : toJsonText(value)];
-  });
-  return Object.fromEntries(entries);
 }
 
 /** A user's or the system's problem in a sentence; undefined for a bug. */

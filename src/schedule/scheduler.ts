@@ -2,6 +2,7 @@
 import { invariant } from '../base/invariant.ts';
 import type { Job } from '../graph/job.ts';
 import type { Outcome } from '../execute/executor.ts';
+import type { Orphan } from '../execute/orphans.ts';
 import type { ManifestOf } from '../key/key-parts.ts';
 import type { Plan } from '../plan/plan.ts';
 import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuilder.ts';
@@ -37,6 +38,10 @@ export type ScheduleParts = {
   readonly allotments: Allotments;
   readonly root: string;
   readonly emit: (event: BuildEvent) => void;
+  /** What an earlier build started, and this one takes over. */
+  readonly orphans: ReadonlyMap<Job, Orphan>;
+  /** What jobs hold that run and are not this build's; given back at `ended`. */
+  readonly held: readonly { readonly allotment: Allotment; readonly ended: Promise<void> }[];
 };
 
 type End = 'fresh' | 'restored' | 'built' | 'failed' | 'skipped' | 'cancelled';
@@ -46,6 +51,8 @@ export type BuildResult = {
   /** Jobs whose forced rerun made other bytes than before. */
   readonly changed: readonly Job[];
 };
+
+type Followed = ReturnType<JobRunner['launch']>;
 
 /** How long the loop may hold the process before others get a turn (ms). */
 const TURN_MS = 40;
@@ -72,6 +79,7 @@ export class Scheduler {
   private readonly rerunMadeOther: Job[] = [];
   private stopping = false;
   private background = 0;
+  private heldByOthers = 0;
   /** A bug met in the background; the loop throws it. */
   private broken: { problem: unknown } | undefined;
   private wake: () => void = () => {};
@@ -94,6 +102,9 @@ export class Scheduler {
       if (job.upstream.length === 0) this.ready.push(job);
     }
     this.reportEdits();
+    for (const held of this.parts.held) this.awaitOther(held);
+    // First of all: they run already, and count.
+    for (const [job, orphan] of this.parts.orphans) this.adopt(job, orphan);
     this.ready.reverse();
     const onInterrupt = (): void => this.interrupt();
     this.options.interrupt.addEventListener('abort', onInterrupt);
@@ -132,7 +143,7 @@ export class Scheduler {
       this.startWhatFits();
       if (this.broken !== undefined) throw this.broken.problem;
       if (this.ready.length > 0) continue;
-      if (this.running.size === 0 && this.background === 0) {
+      if (this.running.size === 0 && this.background === 0 && (this.queue.size === 0 || this.heldByOthers === 0)) {
         invariant(this.stopping || this.queue.size === 0, 'jobs wait for resources that nobody holds');
         break;
       }
@@ -144,7 +155,7 @@ export class Scheduler {
   /** All upstream jobs are done: is this job fresh, to be restored, or to be run? */
   private check(job: Job): void {
     const step = this.parts.plan.steps.get(job);
-    if (step === undefined || this.ends.has(job)) return;
+    if (step === undefined || this.ends.has(job) || this.running.has(job)) return;
     const forced = this.options.forced.has(job);
     const settled = !job.upstream.some((other) => this.moved.has(other)) && (step.action !== 'check' || forced);
     const made = (other: Job): Manifest | undefined => this.manifests.get(other);
@@ -165,7 +176,7 @@ export class Scheduler {
   private fresh(job: Job, judgement: Judgement): void {
     const { trace } = judgement;
     if (trace === undefined) return;
-    if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.adopt(job, trace);
+    if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.setCurrent(job, trace);
     this.settle(job, 'fresh', trace.manifest);
     this.announce.finished(job, 'fresh', 0);
   }
@@ -242,17 +253,58 @@ export class Scheduler {
     const found = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
     const reasons = found.map((r) => this.parts.runner.describeReason(r));
     const launched = this.parts.runner.launch(job, attempt, allotment, (other) => this.manifests.get(other), reasons);
-    this.running.set(job, { cancel: launched.cancel });
     this.announce.started(job, attempt, reasons, this.expected.seconds(job));
-    this.inBackground(async () => {
-      const end = await launched.done;
-      this.running.delete(job);
-      allotment.give();
-      this.acted.add(job);
+    this.follow(job, launched, allotment, (end) => {
       if (end.ok) this.built(job, end);
       else this.attemptFailed(job, attempt, end.outcome, end.durationS);
     });
-    if (this.options.interrupt.aborted) launched.cancel();
+  }
+
+  private follow(job: Job, attempt: Followed, allotment: Allotment, then: (end: AttemptEnd) => void): void {
+    this.running.set(job, { cancel: attempt.cancel });
+    this.inBackground(async () => {
+      const end = await attempt.done;
+      this.running.delete(job);
+      allotment.give();
+      this.acted.add(job);
+      then(end);
+    });
+    if (this.options.interrupt.aborted) attempt.cancel();
+  }
+
+  /** Takes over what an earlier build started. Nothing above the job will change: what it reads is what is on record. */
+  private adopt(job: Job, orphan: Orphan): void {
+    const { attempt, gpus, startedAt } = orphan.launch;
+    const step = this.parts.plan.steps.get(job);
+    const allotment = this.parts.allotments.claim(job, attempt, gpus);
+    // It was not cut off, after all.
+    const found = (step?.reasons ?? []).filter(({ kind }) => kind !== 'incomplete');
+    const reasons = (found.length > 0 ? found : [reason('new')]).map((r) => this.parts.runner.describeReason(r));
+    const standing: ManifestOf = (other) => {
+      const judgement = this.parts.plan.steps.get(other)?.judgement;
+      return this.manifests.get(other) ?? (judgement && standingManifest(judgement));
+    };
+    const adopted = this.parts.runner.adopt(job, orphan, allotment, standing, reasons);
+    this.announce.started(job, attempt, reasons, this.expected.seconds(job), { state: orphan.state, since: startedAt });
+    this.follow(job, adopted, allotment, (end) => {
+      if (end.ok) return this.built(job, end);
+      const { kind } = end.outcome;
+      // What nobody saw end is no attempt of this build.
+      const unseen = kind === 'lost' || (orphan.state === 'ended' && kind !== 'cancelled');
+      if (!unseen) return this.attemptFailed(job, attempt, end.outcome, end.durationS);
+      this.announce.failed(job, attempt, end.outcome, end.durationS, true);
+      this.reasons.set(job, step?.reasons ?? []);
+      if (this.waitingFor.get(job) === 0) this.ready.push(job);
+    });
+  }
+
+  private awaitOther({ allotment, ended }: ScheduleParts['held'][number]): void {
+    this.heldByOthers++;
+    void ended.then(() => {
+      this.heldByOthers--;
+      allotment.give();
+      this.wake();
+    });
   }
 
   private built(job: Job, { manifest, actionKey, durationS, maxRssMb }: Extract<AttemptEnd, { ok: true }>): void {

@@ -65,7 +65,8 @@ export function lifeOf(holder: LockHolder): 'lives' | 'dead' | 'unknown' {
 
 let place: string | undefined;
 
-function placeOf(): string {
+/** This boot and process namespace: `BOOT-ID NAMESPACE`, the same for processes that can see one another; '' where unknown. */
+export function placeOf(): string {
   if (place === undefined) {
     try {
       const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -281,6 +281,15 @@ export class IndexDb {
     };
   }
 
+  /** Forgets the digests of all files of a work tree, so that each is read again. */
+  forgetFiles(tree: string): void {
+    this.transaction(() => {
+      const { files } = this.#writable();
+      const start = `${tree} `;
+      for (const key of [...files.getKeys({ start, end: `${tree}!` })]) void files.remove(key);
+    });
+  }
+
   /**
    * Runs synchronous writes as one transaction: all or nothing, on disk when it returns. Inside another it joins that one.
    * Reads inside see the writes. Throws a DiagnosticError where the disk is full or fails.

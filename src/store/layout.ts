@@ -42,6 +42,8 @@ export type WorkLayout = {
   readonly lockInfo: string;
   /** The work tree's id. */
   readonly tree: string;
+  /** What a build has started, while it runs. */
+  readonly launches: string;
   readonly jobs: string;
   readonly logs: string;
   readonly lists: string;
@@ -56,6 +58,7 @@ export function workLayout(root: string): WorkLayout {
     lock: join(dir, 'lock'),
     lockInfo: join(dir, 'lock.json'),
     tree: join(dir, 'tree.json'),
+    launches: join(dir, 'launches'),
     jobs: join(dir, 'jobs'),
     logs: join(dir, 'logs'),
     lists: join(dir, 'lists'),

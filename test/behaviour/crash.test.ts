@@ -7,28 +7,27 @@ import { Gates } from '../support/fake-command.ts';
 import { parseEvents } from '../support/json.ts';
 import { ran, rigTest } from '../support/rig.ts';
 
-rigTest('what the jobs of a killed build left running writes no more, be it in a session of its own', async (rig) => {
+rigTest('what a killed build left running of another version of a job writes no more', async (rig) => {
   // Two processes that take no notice of TERM; one of them has left the session.
   const stubborn = `trap "" TERM; echo $$ >> pids; while [ ! -e go ]; do sleep 0.02; done; echo late > out/o.txt`;
-  rig.workflow(`
+  const rule = (run: string): string => `
     rules:
       r:
         dir: out
         outputs: { o: o.txt }
         run: |
-          if [ -e second ]; then echo good > \${{ outputs.o }}; exit 0; fi
-          sh -c '${stubborn}' &
-          setsid sh -c '${stubborn}' &
-          echo scratch > "$TMPDIR/left"
-          wait
-  `);
+${run.replaceAll(/^/gm, '          ')}
+  `;
+  rig.workflow(rule(`sh -c '${stubborn}' &\nsetsid sh -c '${stubborn}' &\necho scratch > "$TMPDIR/left"\nwait`));
   const build = rig.start({}, 'build');
   const pids = (): number[] => (rig.exists('pids') ? rig.read('pids').trim().split('\n').map(Number) : []);
   await rig.until('both processes', () => pids().length === 2);
   build.child.kill('SIGKILL');
   await build.done;
-  rig.write('second', '');
-  await rig.ok('build');
+  rig.workflow(rule('ps -o stat= -p "$(paste -sd, pids)" | grep -v Z >> both || true\necho good > ${{ outputs.o }}'));
+  const { stderr } = await rig.ok('build');
+  assert.match(stderr, 'the run that a killed build left is ended: what it is made from is not as it was');
+  assert.is(rig.read('both'), '', 'the old one has ended before the new one starts');
   assert.equal(pids().filter(alive), []);
   rig.write('go', '');
   assert.is(rig.read('out/o.txt'), 'good\n');

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import type { Completion, Launch, Running } from '../../src/execute/executor.ts';
+import { readExitMarker, type ExitMarker } from '../../src/execute/exit-marker.ts';
+import { LaunchLog, readLaunches } from '../../src/execute/launches.ts';
 import { LocalExecutor } from '../../src/execute/local.ts';
 import { defaultShell } from '../../src/execute/shell.ts';
 
@@ -15,7 +17,12 @@ export class LocalRig {
   #started = 0;
 
   constructor(slots: number, graceMs: number) {
-    this.executor = new LocalExecutor({ slots, cwd: this.root, graceMs });
+    this.executor = new LocalExecutor({
+      slots,
+      cwd: this.root,
+      graceMs,
+      launches: new LaunchLog(this.path('launches')),
+    });
   }
 
   path(name: string): string {
@@ -34,16 +41,25 @@ export class LocalRig {
       jobId: id,
       rule: 'r',
       attempt: 1,
+      actionKey: 'k',
+      resources: {},
       command: { kind: 'script', shell: defaultShell(), text },
       cwd: this.root,
       env: { PATH: process.env['PATH'] ?? '' },
       log: this.path(`${id}/log`),
+      logName: `${id}/log`,
       jobDir: this.path(id),
       timeoutS: undefined,
       scratch: this.path('tmp'),
       gpus: undefined,
       ...changes,
     });
+  }
+
+  /** The exit marker of a job's last launch. */
+  marker(id: string): ExitMarker | undefined {
+    const launch = readLaunches(this.path('launches')).launches.findLast(({ jobId }) => jobId === id);
+    return launch && readExitMarker(this.path(id), launch.token);
   }
 
   run(text: string, changes: Partial<Launch> = {}): Promise<Completion> {

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readExitMarker } from '../../src/execute/exit-marker.ts';
+import { readLaunches } from '../../src/execute/launches.ts';
 import { localTest } from './local-rig.ts';
 
 localTest('exit codes come back as they are', async (rig) => {
@@ -207,15 +208,30 @@ localTest('GPUs are handed on', async (rig) => {
 localTest('the exit marker tells how the job ended', async (rig) => {
   const before = Date.now() / 1000 - 1;
   await rig.run('exit 3');
-  const marker = readExitMarker(rig.path('j0'));
+  const marker = rig.marker('j0');
   assert.is(marker?.code, 3);
   assert.ok((marker?.startedAt ?? 0) >= before);
   assert.ok((marker?.finishedAt ?? 0) >= before);
   await rig.run('kill -9 $$');
-  assert.is(readExitMarker(rig.path('j1'))?.code, 137);
-  writeFileSync(rig.path('j1/exit'), 'lhb-exit 1 0 17');
-  assert.is(readExitMarker(rig.path('j1')), undefined, 'half a marker does not count');
-  assert.is(readExitMarker(rig.path('none')), undefined);
+  assert.is(rig.marker('j1')?.code, 137);
+  const whole = rig.read('j1/exit');
+  for (let length = 0; length < whole.length; length++) {
+    writeFileSync(rig.path('j1/exit'), whole.slice(0, length));
+    assert.is(rig.marker('j1'), undefined, 'half a marker does not count');
+  }
+  assert.is(readExitMarker(rig.path('none'), 'x'), undefined);
+});
+
+localTest('the exit marker has the CPU time of jobs before, and of one launch only', async (rig) => {
+  const busy = 'i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done';
+  await rig.run(busy, { jobId: 'a' });
+  const first = rig.marker('a')?.cpuS ?? 0;
+  assert.ok(first > 0.01, `${first} s`);
+  await rig.run(busy, { jobId: 'b' });
+  assert.ok((rig.marker('b')?.cpuS ?? 0) > first);
+  const noted = readLaunches(rig.path('launches')).launches.map(({ cpuBefore }) => cpuBefore);
+  assert.equal(noted, [0, first]);
+  assert.is(readExitMarker(rig.path('a'), 'another-token'), undefined);
 });
 
 localTest('a failed job leaves a script that runs it again, all by itself', async (rig) => {
@@ -226,7 +242,7 @@ localTest('a failed job leaves a script that runs it again, all by itself', asyn
   const again = spawnSync('sh', [rig.path('j0/job.sh')], { env: { LEFT: 'over' }, encoding: 'utf8' });
   assert.equal([again.status, again.stdout, again.stderr], [7, '', '']);
   assert.is(rig.read('j0/log'), first + first);
-  const marker = readExitMarker(rig.path('j0'));
+  const marker = rig.marker('j0');
   assert.is(marker?.code, 7);
   assert.ok((marker?.finishedAt ?? 0) >= (marker?.startedAt ?? Infinity));
   await rig.run('true; :');

@@ -2,12 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { step } from '../../base/step.ts';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { GpuPool } from '../../execute/gpus.ts';
-import { endLeftovers } from '../../execute/leftovers.ts';
+import { untilEnded } from '../../execute/adopted.ts';
+import { LaunchLog, linesFor, readLaunches } from '../../execute/launches.ts';
 import { LocalExecutor } from '../../execute/local.ts';
+import { endStrays, findOrphans } from '../../execute/orphans.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
@@ -18,6 +20,7 @@ import { Allotments } from '../../schedule/allotment.ts';
 import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
+import { takeOver, unsettled } from '../../schedule/take-over.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
@@ -149,6 +152,9 @@ async function runBuild(
   const { build: options, common } = request;
   const root = workspace.workflow.root;
   const slots = options.jobs ?? availableParallelism();
+  const work = workLayout(root);
+  const earlier = readLaunches(work.launches);
+  const orphans = await unsettled(findOrphans(earlier, work.jobs), workspace.records, describeOutcome);
   const prepared = await prepare(workspace, selection, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, toRun, warnings } = prepared.value;
@@ -166,13 +172,36 @@ async function runBuild(
     reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 });
   if (screen.json) for (const { message } of warnings) warn(message);
   if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
-  // No more helpers than could ever be busy.
-  const work = workLayout(root);
-  const helpersFile = join(work.dir, 'helpers');
-  // What a build that was killed left behind: its processes first, then what they wrote to.
-  await endLeftovers(helpersFile);
+  const { adopted, left, ended } = takeOver(orphans, workspace.graph, plan, selection.forced);
+  for (const { orphan, because } of ended) {
+    const text = `${orphan.launch.rule} ${orphan.launch.jobId}: the run that a killed build left is ended: ${because}`;
+    reporter.handle({ event: 'message', level: 'info', text, time: Date.now() / 1000 });
+  }
+  // What a killed build left behind: its processes first, then what they wrote to.
+  const kept = [...adopted.values(), ...left.map(({ orphan }) => orphan)];
+  const inUse = kept.filter((orphan) => orphan.state === 'running' || !left.some((l) => l.orphan === orphan));
+  await endStrays(
+    earlier,
+    inUse.map(({ launch }) => launch),
+  );
   for (const folder of [work.tmp, workspace.layout.tmp]) clearTemporary(folder);
-  const executor = new LocalExecutor({ slots: Math.min(slots, toRun.length, 64), cwd: root, helpersFile });
+  const launches = new LaunchLog(
+    work.launches,
+    linesFor(
+      earlier,
+      kept.map(({ launch }) => launch),
+    ),
+  );
+  // No more helpers than could ever be busy.
+  const helpers = Math.max(0, Math.min(slots, toRun.length - adopted.size, 64));
+  const executor = new LocalExecutor({ slots: helpers, cwd: root, launches });
+  const over = new AbortController();
+  const held = left
+    .filter(({ orphan }) => orphan.state === 'running')
+    .map(({ job, orphan }) => ({
+      allotment: allotments.claim(job, orphan.launch.attempt, orphan.launch.gpus),
+      ended: untilEnded(orphan, over.signal),
+    }));
   const words = {
     outcome: describeOutcome,
     reason: reasonText,
@@ -181,7 +210,7 @@ async function runBuild(
   const { records, keys, scopes, host, rebuilder } = workspace;
   const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
   const scheduler = new Scheduler(
-    { plan, rebuilder, runner, allotments, root, emit: (event) => reporter.handle(event) },
+    { plan, rebuilder, runner, allotments, root, emit: (event) => reporter.handle(event), orphans: adopted, held },
     {
       slots,
       keepGoing: options.keepGoing,
@@ -199,7 +228,16 @@ async function runBuild(
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
+    over.abort();
     await executor.close();
+    step('build:end');
+    launches.close(
+      linesFor(
+        earlier,
+        left.map(({ orphan }) => orphan.launch),
+      ),
+    );
+    step('launches:closed');
     reporter.close();
   }
 }

@@ -1,6 +1,7 @@
 // lhb jobs: what is running here.
 import { hostname } from 'node:os';
-import { formatDuration } from '../../report/format.ts';
+import { runningLaunches } from '../../execute/orphans.ts';
+import { formatCount, formatDuration } from '../../report/format.ts';
 import type { Column } from '../../report/table.ts';
 import { workLayout } from '../../store/layout.ts';
 import { readHolder } from '../../store/lock.ts';
@@ -21,9 +22,14 @@ const COLUMNS: readonly Column[] = [
 export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =>
   withWorkspace(common, screen, false, (workspace) => {
     const holder = readHolder(workLayout(workspace.workflow.root));
-    const running = workspace.index
+    const ofBuild = workspace.index
       .allAttempts(workspace.tree)
       .filter((attempt) => attempt.state === 'begun' && workspace.records.isRunning(attempt));
+    const known = new Set<string>(ofBuild.map((attempt) => attempt.jobId));
+    const launched = runningLaunches(workLayout(workspace.workflow.root)).map(({ launch }) => launch);
+    // While a build is on, it has those of an earlier one that it does not list as its own left alone.
+    const left = launched.filter(({ jobId }) => !known.has(jobId));
+    const running = [...ofBuild, ...left.map((launch) => ({ ...launch, host: launch.helper.host }))];
     const now = Date.now() / 1000;
     if (screen.json) {
       screen.document({
@@ -48,8 +54,13 @@ export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =
       a.log,
     ]);
     if (rows.length > 0) screen.table(COLUMNS, rows);
-    if (holder === undefined) screen.note('no build is running in this work tree');
-    else {
+    if (holder === undefined) {
+      const adopts =
+        rows.length > 0
+          ? `, but ${formatCount(rows.length, 'job')} of one that was killed: \`lhb build\` adopts what it still wants`
+          : '';
+      screen.note(`no build is running in this work tree${adopts}`);
+    } else {
       const where = holder.host === hostname() ? '' : ` on ${holder.host}`;
       screen.note(`lhb ${holder.command} (pid ${holder.pid}${where}): ${rows.length} running`);
     }

@@ -10,7 +10,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { earlierJob, fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
-import { underLock } from '../under-lock.ts';
+import { stillRunning, underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
 export const restore = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
@@ -66,10 +66,13 @@ function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems:
     selected,
   );
   const restored: string[] = [];
+  const running = stillRunning(workspace);
   for (const { job, judgement } of plan.steps.values()) {
     if (!selected.has(job) || judgement.status === 'FRESH') continue;
     const { trace } = judgement;
-    if (trace === undefined) {
+    const runs = running(job.id, job.rule.name);
+    if (runs !== undefined) problems.push(runs);
+    else if (trace === undefined) {
       problems.push(
         error('restore/no-result', `${job.rule.name} ${job.id} has no result on record for its present state`, {
           hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
@@ -83,6 +86,11 @@ function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems:
 
 /** Outputs of a job that the workflow no longer has; says which of them a job of the workflow makes too. */
 function restoreEarlier(workspace: Workspace, trace: Trace, screen: Screen, problems: Diagnostic[]): string[] {
+  const runs = stillRunning(workspace)(trace.jobId, trace.rule);
+  if (runs !== undefined) {
+    problems.push(runs);
+    return [];
+  }
   const done = workspace.records.restoreTrace(trace);
   if (done === 'evicted') problems.push(evicted(`${trace.rule} ${trace.jobId}`, 'it is no longer in the workflow'));
   if (done !== 'restored') return [];

@@ -15,7 +15,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
-import { underLock } from '../under-lock.ts';
+import { stillRunning, underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
 export const touch = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
@@ -29,6 +29,7 @@ export const touch = (common: CommonOptions, selectors: readonly Word[], screen:
       const touched: string[] = [];
       const made = new Map<Job, Manifest>();
       const needed = withUpstream(selected.value);
+      const running = stillRunning(workspace);
       // In topological order, so that a job below sees what was just accepted above it.
       for (const job of workspace.graph.jobs.filter((j) => needed.has(j))) {
         const manifestOf = (other: Job): Manifest | undefined => made.get(other);
@@ -36,6 +37,11 @@ export const touch = (common: CommonOptions, selectors: readonly Word[], screen:
         const standing = judgement.status === 'FRESH' ? judgement.trace : (judgement.current ?? judgement.trace);
         if (standing !== undefined) made.set(job, standing.manifest);
         if (!selected.value.has(job) || judgement.status === 'FRESH') continue;
+        const runs = running(job.id, job.rule.name);
+        if (runs !== undefined) {
+          problems.push(runs);
+          continue;
+        }
         const result = await accept(workspace, job, judgement.key, standing);
         if (typeof result === 'string') {
           problems.push(error('touch/not-possible', `${job.rule.name} ${job.id}: ${result}`));

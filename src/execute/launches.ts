@@ -1,0 +1,233 @@
+// What a driver has started, for the one after it should this one be killed: the file `launches` of the work tree, which
+// only the holder of the build lock writes.
+//
+// The first line is `lhb launches 1`; each further one is a record in JSON, appended by one write before what it tells of
+// can happen: a helper shell, the beginning of the jobs' temporary folders, a launch. A line that is cut off or of another
+// form does not count. Nothing is written when a job ends, which is told by its exit marker, by what is on record of it, or
+// by its process being gone. A build that ends well removes the file. (Rejected: a file a job, which costs 50 µs and more;
+// a table of the index, whose commits come too late.)
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { writeAtomic } from '../fs/atomic-write.ts';
+import { placeOf } from '../store/holder.ts';
+import type { Launch } from './executor.ts';
+import { hasProc, readStat } from './proc.ts';
+
+const HEADER = 'lhb launches 1';
+
+/** A helper shell, told from whatever process has its id later. */
+export type Helper = {
+  readonly pid: number;
+  /** Its start in clock ticks since boot; 0 where unknown. */
+  readonly ticks: number;
+  /** `placeOf()` of its driver. */
+  readonly place: string;
+  readonly host: string;
+};
+
+/** A launch of a job, as it is noted before the job can start. */
+export type Launched = {
+  /** Names the launch; its exit marker carries it. */
+  readonly token: string;
+  readonly jobId: string;
+  readonly rule: string;
+  readonly attempt: number;
+  readonly actionKey: string;
+  /** The name of the executor that can tell what became of it. */
+  readonly executor: string;
+  readonly helper: Helper;
+  /** Seconds since the epoch. */
+  readonly startedAt: number;
+  /** The job's TMPDIR, which no other job has. */
+  readonly tmpdir: string;
+  /** From the workflow's folder. */
+  readonly log: string;
+  readonly gpus: readonly string[] | undefined;
+  /** CPU seconds of the helper's jobs before this one; undefined where unknown. */
+  readonly cpuBefore: number | undefined;
+  readonly resources: Readonly<Record<string, string | number>>;
+};
+
+/** What the file of an earlier driver holds. */
+export type Earlier = {
+  readonly helpers: readonly Helper[];
+  /** How the paths of temporary folders begin, and the place of the driver that made them. */
+  readonly scratches: readonly { readonly beginning: string; readonly place: string }[];
+  /** In the order of their start. */
+  readonly launches: readonly Launched[];
+};
+
+/** Writes the file. The file is made with the first record; without a path nothing is kept. */
+export class LaunchLog {
+  readonly #file: string | undefined;
+  readonly #prefix = randomBytes(5).toString('hex');
+  readonly #place = placeOf();
+  readonly #scratches = new Set<string>();
+  #fd: number | undefined;
+  #count = 0;
+  #kept: string;
+
+  /** @param kept lines for what an earlier driver started and is not settled (`linesFor`) */
+  constructor(file: string | undefined, kept = '') {
+    this.#file = file;
+    this.#kept = kept;
+    if (file === undefined) return;
+    // An earlier driver's file gives way to what is left of it at one stroke.
+    if (kept === '') rmSync(file, { force: true });
+    else writeAtomic(file, `${HEADER}\n${kept}`);
+  }
+
+  addHelper(pid: number): void {
+    const helper: Helper = { pid, ticks: readStat(pid)?.startTicks ?? 0, place: this.#place, host: hostname() };
+    this.#append({ helper });
+  }
+
+  /** Before the first job that has its temporary folder there. */
+  addScratch(beginning: string): void {
+    if (this.#scratches.has(beginning)) return;
+    this.#scratches.add(beginning);
+    this.#append({ scratch: { beginning, place: this.#place } });
+  }
+
+  /** A token for a launch, that no other launch has. */
+  newToken(): string {
+    return `${this.#prefix}-${(this.#count++).toString(36)}`;
+  }
+
+  /** Before the job can start. */
+  add(
+    token: string,
+    launch: Launch,
+    more: Pick<Launched, 'executor' | 'startedAt' | 'tmpdir' | 'cpuBefore'>,
+    helper: number,
+  ): void {
+    const { jobId, rule, attempt, actionKey, gpus, resources, logName } = launch;
+    this.#append({
+      launch: { token, jobId, rule, attempt, actionKey, ...more, log: logName, gpus, resources },
+      helper,
+    });
+  }
+
+  /** A clean end: nothing runs any more but what was left alone, for which these lines stand. */
+  close(left = ''): void {
+    if (this.#file === undefined) return;
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    if (left === '') rmSync(this.#file, { force: true });
+    else if (left !== this.#kept || this.#count > 0) writeAtomic(this.#file, `${HEADER}\n${left}`);
+  }
+
+  #append(record: unknown): void {
+    if (this.#file === undefined) return;
+    const line = `${JSON.stringify(record)}\n`;
+    if (this.#fd !== undefined) {
+      writeSync(this.#fd, line);
+      return;
+    }
+    this.#fd = openSync(this.#file, 'a');
+    writeSync(this.#fd, this.#kept === '' ? `${HEADER}\n${line}` : line);
+    // That the machine went down while a build ran is told by this file: it should outlive that. Nobody waits for it.
+    fsync(this.#fd, () => {});
+  }
+}
+
+/** The lines that keep these launches in the file of another driver. */
+export function linesFor(earlier: Earlier, launches: readonly Launched[]): string {
+  const scratches = earlier.scratches.filter((s) => launches.some((l) => l.tmpdir.startsWith(s.beginning)));
+  const records = [
+    ...scratches.map((scratch) => ({ scratch })),
+    ...launches.flatMap(({ helper, ...launch }) => [{ helper }, { launch, helper: helper.pid }]),
+  ];
+  return records.map((record) => `${JSON.stringify(record)}\n`).join('');
+}
+
+/** Does the process live, and is it the one that was noted? */
+export function lives({ pid, ticks, place }: Helper): boolean {
+  if (place !== placeOf()) return false;
+  if (hasProc) {
+    const stat = readStat(pid);
+    return stat !== undefined && stat.startTicks === ticks && stat.state !== 'Z' && stat.state !== 'X';
+  }
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** What the file holds; nothing where there is none, or one of another version. */
+export function readLaunches(file: string): Earlier {
+  let text = '';
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    // none
+  }
+  const [header, ...lines] = text.split('\n');
+  const helpers = new Map<number, Helper>();
+  const all: Helper[] = [];
+  const scratches: { beginning: string; place: string }[] = [];
+  const launches: Launched[] = [];
+  if (header !== HEADER) return { helpers: all, scratches, launches };
+  for (const line of lines) {
+    const record = parse(line);
+    if (record === undefined) continue;
+    const scratch = record['scratch'];
+    if (isScratch(scratch)) scratches.push(scratch);
+    else if (isHelper(record['helper'])) {
+      helpers.set(record['helper'].pid, record['helper']);
+      all.push(record['helper']);
+    } else if (isLaunch(record['launch'])) {
+      const helper = helpers.get(Number(record['helper']));
+      if (helper !== undefined) launches.push({ ...record['launch'], helper });
+    }
+  }
+  return { helpers: all, scratches, launches };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parse(line: string): Fields | undefined {
+  if (line === '') return undefined;
+  try {
+    const value: unknown = JSON.parse(line);
+    return isFields(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+function isHelper(value: unknown): value is Helper {
+  if (!isFields(value)) return false;
+  const { pid, ticks, place, host } = value;
+  return isCount(pid) && pid > 1 && isCount(ticks) && isText(place) && isText(host);
+}
+
+/** The folders that begin so are removed: nothing but what lhb makes may be meant. */
+function isScratch(value: unknown): value is { beginning: string; place: string } {
+  if (!isFields(value) || !isText(value['beginning']) || !isText(value['place'])) return false;
+  return /^\/(?:.*\/)?lhb-[0-9a-f]{10}-$/.test(value['beginning']);
+}
+
+function isLaunch(value: unknown): value is Omit<Launched, 'helper'> {
+  if (!isFields(value)) return false;
+  const { token, jobId, rule, attempt, actionKey, executor, startedAt, tmpdir, log, gpus, cpuBefore, resources } =
+    value;
+  return (
+    [token, jobId].every((name) => isText(name) && /^\w[\w.-]*$/.test(name)) &&
+    [rule, actionKey, executor, tmpdir, log].every(isText) &&
+    isCount(attempt) &&
+    typeof startedAt === 'number' &&
+    (gpus === undefined || (Array.isArray(gpus) && gpus.every(isText))) &&
+    (cpuBefore === undefined || typeof cpuBefore === 'number') &&
+    isFields(resources) &&
+    Object.values(resources).every((amount) => isText(amount) || typeof amount === 'number')
+  );
+}
