@@ -1,5 +1,6 @@
 // What a command line asks for: one union by command, every option typed. Made by options.ts alone.
 import type { SourceRange } from '../base/diagnostic.ts';
+import type { Profile } from '../execute/cluster/profile.ts';
 
 /** A word of the command line as it was typed, with its place, so that later errors can point at it. */
 export type Word = { readonly text: string; readonly at: SourceRange };
@@ -51,6 +52,13 @@ export type BuildOptions = {
   readonly noTemp: boolean;
   /** For rules that say nothing themselves; undefined: 0. */
   readonly retries: number | undefined;
+  /** What `--profile` names; read once the workflow's folder is known. */
+  readonly profileName: Word | undefined;
+  readonly profile: Profile | undefined;
+  /** `local`: run the jobs here, whatever the profile says. */
+  readonly executor: 'local' | 'cluster' | undefined;
+  /** Hand over what is ready, and leave. */
+  readonly detach: boolean;
   /** Wait for another build's lock. */
   readonly wait: boolean;
   /** Rerun and compare the bytes. */

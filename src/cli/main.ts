@@ -1,6 +1,7 @@
 // Parse, dispatch, print, exit code. A broken invariant ends here, as a bug of lhb.
 import { DiagnosticError } from '../base/diagnostic.ts';
 import { unreachable } from '../base/invariant.ts';
+import { ok, type Result } from '../base/result.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { earlyOptions, parseArgv } from './options.ts';
@@ -10,7 +11,7 @@ import { Screen } from './screen.ts';
 export async function main(argv: readonly string[]): Promise<ExitCode> {
   process.stdout.on('error', ignoreClosedPipe);
   process.stderr.on('error', ignoreClosedPipe);
-  const parsed = parseArgv(argv, process.env);
+  const parsed = await parseWithProfile(argv);
   if (!parsed.ok) {
     new Screen(earlyOptions(argv, process.env)).diagnostics(parsed.error);
     return EXIT.usage;
@@ -29,6 +30,21 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     );
     return EXIT.bug;
   }
+}
+
+/** The command line, with the options of the profile that it names before its own. */
+async function parseWithProfile(argv: readonly string[]): Promise<Result<Invocation>> {
+  const parsed = parseArgv(argv, process.env);
+  if (!parsed.ok || !('build' in parsed.value)) return parsed;
+  const { build, common } = parsed.value;
+  if (build.profileName === undefined) return parsed;
+  const { profileOptions } = await import('./profile-options.ts');
+  const read = profileOptions(build.profileName, common, common.directory?.text ?? '.');
+  if (!read.ok) return read;
+  const { profile, options } = read.value;
+  const whole = parseArgv(argv, process.env, options);
+  if (!whole.ok || !('build' in whole.value)) return whole;
+  return ok({ ...whole.value, build: { ...whole.value.build, profile } });
 }
 
 /** Each command loads only what it needs. */

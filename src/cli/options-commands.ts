@@ -20,10 +20,7 @@ export function readCommon(reader: OptionReader): Pick<CommonOptions, 'directory
 }
 
 function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): BuildOptions {
-  for (const [long, only] of [
-    ['executor', 'local'],
-    ['cache', 'off'],
-  ] as const) {
+  for (const [long, only] of [['cache', 'off']] as const) {
     const other = reader.all(long).find((word) => word.text !== only);
     if (!other) continue;
     const message = `--${long} ${visible(other.text)} is not in this version yet`;
@@ -47,6 +44,10 @@ function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): Bui
     setResources: reader.readAll('set-resources', readRuleAssignment),
     noTemp: reader.flag('notemp'),
     retries: reader.number('retries', 0),
+    profileName: reader.last('profile') ?? reader.last('cluster-config'),
+    profile: undefined,
+    executor: readExecutor(reader),
+    detach: reader.flag('detach'),
     wait: reader.flag('wait'),
     check: reader.flag('check'),
     watch: reader.flag('watch'),
@@ -107,6 +108,16 @@ export function readInvocation(reader: OptionReader, command: CommandSpec, commo
     default:
       throw new Error(`a command of the table that is not read: ${command.name}`);
   }
+}
+
+function readExecutor(reader: OptionReader): BuildOptions['executor'] {
+  const word = reader.last('executor');
+  if (word === undefined) return undefined;
+  const { text, at } = word;
+  if (text === 'local' || text === 'cluster') return text;
+  const hint = 'a scheduler is named by its profile: --profile slurm';
+  reader.errors.push(error('cli/bad-value', `--executor takes local or cluster, not '${visible(text)}'`, { at, hint }));
+  return undefined;
 }
 
 function readFormat(reader: OptionReader): GraphFormat {

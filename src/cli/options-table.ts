@@ -103,11 +103,16 @@ const HOW: OptionGroup = {
     { long: 'notemp', aliases: ['nt'], value: 'none', help: 'keep temporary outputs' },
     { long: 'wait', value: 'none', help: "wait for another build's lock" },
     { long: 'watch', value: 'none', help: 'build again whenever a file that counts changes' },
-    { long: 'executor', value: 'word', meta: 'local', help: 'what runs the jobs' },
+    {
+      long: 'profile',
+      value: 'word',
+      meta: 'NAME|PATH',
+      help: 'options and a scheduler: slurm, sge, pbs, lsf or your own',
+    },
+    { long: 'cluster-config', value: 'word', meta: 'PATH' },
+    { long: 'executor', value: 'word', meta: 'local', help: 'run jobs here, whatever the profile says' },
+    { long: 'detach', value: 'none', help: 'hand over to the scheduler what is ready, and leave' },
     { long: 'cache', value: 'word', meta: 'off', help: 'use no shared cache' },
-    { long: 'profile', value: 'word', later: true },
-    { long: 'cluster-config', value: 'word', later: true },
-    { long: 'detach', value: 'none', later: true },
   ],
 };
 

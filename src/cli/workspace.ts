@@ -84,7 +84,8 @@ export function loadWorkspace(options: CommonOptions): Result<Loaded> {
   return ok({ workflow: workflow.value, engine, host, env, here, made: { before: () => false } });
 }
 
-function findWorkflow(options: CommonOptions): Result<string> {
+/** The workflow's file, absolute: from `-f`, or lhb.yaml in the folder of `-C` or one above it. */
+export function findWorkflow(options: CommonOptions): Result<string> {
   const start = resolve(options.directory?.text ?? '.');
   if (statSync(start, { throwIfNoEntry: false })?.isDirectory() !== true) {
     const { text = '.', at } = options.directory ?? {};

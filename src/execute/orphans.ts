@@ -35,9 +35,10 @@ export function findOrphans(earlier: Earlier, jobs: string): Orphan[] {
   const wasDown = machineWasDown(earlier);
   return [...lastOfJob.values()].map((launch) => {
     const jobDir = join(jobs, launch.jobId);
-    if (wasDown) return { launch, jobDir, state: 'gone', marker: undefined };
-    // In this order: a marker is written before the helper ends.
-    const alive = lastOfHelper.get(launch.helper) === launch && lives(launch.helper);
+    const { helper } = launch;
+    if (helper && wasDown) return { launch, jobDir, state: 'gone', marker: undefined };
+    // In this order: a marker is written before the helper ends. Of a job of a scheduler only that one can say more.
+    const alive = helper ? lastOfHelper.get(helper) === launch && lives(helper) : launch.submitted !== undefined;
     const marker = readExitMarker(jobDir, launch.token);
     return { launch, jobDir, state: marker ? 'ended' : alive ? 'running' : 'gone', marker };
   });
@@ -68,8 +69,8 @@ export async function endStrays(
   kept: readonly Launched[],
   graceMs: number = GRACE_MS,
 ): Promise<number> {
-  const keptHelpers = new Set(kept.map(({ helper }) => helper.pid));
-  const keptFolders = new Set(kept.map(({ tmpdir }) => tmpdir));
+  const keptHelpers = new Set(kept.flatMap(({ helper }) => helper?.pid ?? []));
+  const keptFolders = new Set(kept.map(({ tmpdir }) => tmpdir).filter((tmpdir) => tmpdir !== ''));
   // only while a helper lives is it certain that the session is still its own
   const helpers = new Set(earlier.helpers.filter((h) => !keptHelpers.has(h.pid) && lives(h)).map(({ pid }) => pid));
   const here = placeOf();

@@ -69,6 +69,8 @@ export class Job {
   readonly downstream: Job[] = [];
   readonly view: JobView;
   private cachedLabel: string | undefined;
+  /** Where expressions see the job's folder at the moment, if not where it is. */
+  private place: string | undefined;
   private cachedOutputs: { portable: unknown; actual: unknown } | undefined;
 
   constructor(fields: {
@@ -119,6 +121,25 @@ export class Job {
     return this.form.actual(this.portableDir ?? '');
   }
 
+  /** The job's folder as expressions see it, in the form and place of the moment. */
+  get shownDir(): string {
+    return this.place ?? this.form.show(this.portableDir ?? '');
+  }
+
+  /**
+   * Runs `work` with expressions seeing the job's own folder and outputs in another place, where an attempt of its own makes
+   * them. Undefined: where they are.
+   * @param place from the workflow's folder
+   */
+  inPlace<T>(place: string | undefined, work: () => T): T {
+    this.place = place;
+    try {
+      return work();
+    } finally {
+      this.place = undefined;
+    }
+  }
+
   get log(): string {
     return this.form.actual(this.portableLog ?? '');
   }
@@ -138,6 +159,7 @@ export class Job {
 
   /** `outputs` as expressions see it, in the form of the moment: a map by name, or a list. */
   outputsValue(): unknown {
+    if (this.place !== undefined) return this.makeOutputsValue();
     const slot = (this.cachedOutputs ??= { portable: undefined, actual: undefined });
     const key = this.form.isPortable ? 'portable' : 'actual';
     return (slot[key] ??= this.makeOutputsValue());
@@ -146,7 +168,7 @@ export class Job {
   private makeOutputsValue(): unknown {
     const byName = new Map<string, string | string[]>();
     for (const output of this.outputs) {
-      const path = this.form.show(output.path);
+      const path = this.place === undefined ? this.form.show(output.path) : `${this.place}/${output.inDir}`;
       if (output.spec.path.kind === 'list') {
         const list = byName.get(output.name);
         if (Array.isArray(list)) list.push(path);

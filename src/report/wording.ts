@@ -25,6 +25,22 @@ export function describeOutcome(outcome: Outcome): string {
       return `timed out after ${formatDuration(outcome.limitS)}`;
     case 'spawn-failed':
       return `could not be started: ${safeText(outcome.message)}`;
+    case 'submit-failed':
+      return `could not be submitted: ${safeText(outcome.message)}`;
+    case 'never-starts':
+      return `never starts (${safeText(outcome.reason)}): ${safeText(outcome.message)}`;
+    case 'out-of-memory':
+      return 'out of memory (OOM): it needs more than it asked for; raise mem_mb, or let retries do it with `attempt`';
+    case 'over-time':
+      return 'over its time limit (TIMEOUT): raise its time, or let retries do it with `attempt`';
+    case 'node-failed':
+      return 'its node failed (NODE_FAIL)';
+    case 'cancelled-outside':
+      return 'cancelled (CANCELLED) by someone, not by lhb';
+    case 'scheduler-failed':
+      return `failed (FAILED) before it could say why${outcome.reason === '' ? '' : `: ${safeText(outcome.reason)}`}`;
+    case 'vanished':
+      return 'LOST: the scheduler knows it no more, and it left no word of how it ended';
     case 'cancelled':
       return 'cancelled';
     case 'lost':

@@ -26,6 +26,7 @@ export type PrepareParts = {
 /**
  * Makes the folders of all declared outputs, removes outputs of an earlier run, keeps its log, writes job.json and, where it
  * is wanted, config.yaml.
+ * @param place a folder of the attempt's own in which the job makes its outputs, from the workflow's folder; undefined: where they are declared
  * @throws DiagnosticError and system errors
  */
 export function prepareLaunch(
@@ -34,23 +35,26 @@ export function prepareLaunch(
   actionKey: ActionKey,
   attempt: number,
   allotment: Allotment,
+  place: string | undefined,
 ): Launch {
   const { root, scopes, allotments } = parts;
-  const command = jobCommand(job, scopes, attempt, allotment.resources);
+  const command = job.inPlace(place, () => jobCommand(job, scopes, attempt, allotment.resources));
   const jobDir = join(root, '.lhb/jobs', job.id);
   const log = join(root, job.log);
-  makeFolders(parts, job, jobDir, dirname(log));
+  makeFolders(parts, job, place, jobDir, dirname(log));
   keepEarlierLog(log);
-  writeJobFiles(parts, job, attempt, allotment, command, jobDir);
+  writeJobFiles(parts, job, attempt, allotment, command, jobDir, place);
   return {
     jobId: job.id,
     rule: job.rule.name,
+    label: job.label,
+    place,
     attempt,
     actionKey,
     resources: plainResources(allotment),
     command: executable(command),
     cwd: root,
-    env: environment(root, job, attempt, allotment, command),
+    env: environment(root, job, place ?? job.dir, attempt, allotment, command),
     log,
     logName: job.log,
     jobDir,
@@ -60,13 +64,13 @@ export function prepareLaunch(
   };
 }
 
-function makeFolders({ root, records }: PrepareParts, job: Job, ...others: string[]): void {
+function makeFolders({ root, records }: PrepareParts, job: Job, place: string | undefined, ...others: string[]): void {
   records.removeOutputs(job);
   for (const output of job.outputs) {
-    const path = join(root, job.pathOf(output));
+    const path = join(root, place === undefined ? job.pathOf(output) : join(place, output.inDir));
     mkdirSync(output.tree ? path : dirname(path), { recursive: true });
   }
-  if (job.outputs.length === 0 && job.rule.dir) mkdirSync(join(root, job.dir), { recursive: true });
+  if (job.outputs.length === 0 && job.rule.dir) mkdirSync(join(root, place ?? job.dir), { recursive: true });
   for (const folder of others) mkdirSync(folder, { recursive: true });
 }
 
@@ -77,8 +81,10 @@ function writeJobFiles(
   allotment: Allotment,
   command: JobCommand,
   jobDir: string,
+  place: string | undefined,
 ): void {
-  writeFileSync(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
+  const jobFile = job.inPlace(place, () => jobFileText(job, attempt, allotment.resources));
+  writeFileSync(join(jobDir, 'job.json'), jobFile);
   const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
   const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
   const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
@@ -98,6 +104,7 @@ function keepEarlierLog(log: string): void {
 function environment(
   root: string,
   job: Job,
+  dir: string,
   attempt: number,
   allotment: Allotment,
   command: JobCommand,
@@ -110,7 +117,7 @@ function environment(
       LHB_JOB_ID: job.id,
       LHB_JOB: job.jobFile,
       LHB_RULE: job.rule.name,
-      LHB_DIR: job.dir,
+      LHB_DIR: dir,
       LHB_CONFIG: job.configFile,
       LHB_ATTEMPT: String(attempt),
       LHB_CPUS: String(allotment.cpus),

@@ -1,6 +1,7 @@
 // One attempt of one job: prepare, launch, check, capture, commit. The trace is committed last.
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ActionKey } from '../base/brand.ts';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -17,6 +18,7 @@ import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Attempt, Trace, Usage } from '../store/trace.ts';
 import { plainResources, type Allotment } from './allotment.ts';
+import { bringOut, ownPlace } from './own-place.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
 
 /** The sentences for outcomes and reasons; they are the report's, and come from outside. */
@@ -28,7 +30,10 @@ export type Words = {
 
 export type RunnerParts = PrepareParts & {
   readonly keys: KeyMaker;
-  readonly executor: Executor;
+  /** What runs a job. */
+  readonly executorOf: (job: Job) => Executor;
+  /** What can tell of an earlier driver's launch; undefined where nothing can. */
+  readonly executorNamed: (name: string) => Executor | undefined;
   readonly words: Words;
   /** Names this build in records of attempts, so that a cut-off one is told from a running one. */
   readonly build: string;
@@ -48,6 +53,18 @@ export type AttemptEnd = {
 const TAIL_LINES = 12;
 /** How many reasons a record keeps. */
 const MOST_REASONS = 50;
+
+/** An attempt that runs, with all that its end needs. */
+type Following = {
+  readonly job: Job;
+  readonly key: KeyParts;
+  readonly attempt: number;
+  readonly allotment: Allotment;
+  readonly manifestOf: ManifestOf;
+  readonly reasons: readonly string[];
+  readonly executor: Executor;
+  readonly place: string | undefined;
+};
 
 export class JobRunner {
   private readonly parts: RunnerParts;
@@ -101,9 +118,12 @@ export class JobRunner {
     const { parts } = this;
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
-    const launch = prepareLaunch(parts, job, key.key, attempt, allotment);
+    const executor = parts.executorOf(job);
+    const place = executor.apart ? ownPlace(job) : undefined;
+    const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place);
     const noted = this.note(job, key, attempt, allotment, Date.now() / 1000);
-    return this.follow(job, key, attempt, allotment, manifestOf, reasons, noted, parts.executor.start(launch));
+    const from = { job, key, attempt, allotment, manifestOf, reasons, executor, place };
+    return this.follow(from, noted, executor.start(launch));
   }
 
   /**
@@ -120,14 +140,16 @@ export class JobRunner {
     const { parts } = this;
     const { attempt, actionKey, startedAt } = orphan.launch;
     const key = parts.keys.keyOf(job, manifestOf);
+    const executor = parts.executorNamed(orphan.launch.executor);
     const running =
-      key?.key === actionKey ? parts.executor.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
-    if (key === undefined || running === undefined) {
+      key?.key === actionKey ? executor?.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
+    if (key === undefined || running === undefined || executor === undefined) {
       const lost = { ok: false, outcome: { kind: 'lost' }, durationS: 0, maxRssMb: undefined } as const;
       return { cancel: () => {}, done: Promise.resolve(lost) };
     }
     const noted = this.note(job, key, attempt, allotment, startedAt);
-    return this.follow(job, key, attempt, allotment, manifestOf, reasons, noted, running);
+    const { place } = orphan.launch;
+    return this.follow({ job, key, attempt, allotment, manifestOf, reasons, executor, place }, noted, running);
   }
 
   /** A limit that cannot be worked out is none: the job runs already. */
@@ -153,22 +175,18 @@ export class JobRunner {
 
   /** From the end of a job on: check, capture, commit. */
   private follow(
-    job: Job,
-    key: KeyParts,
-    attempt: number,
-    allotment: Allotment,
-    manifestOf: ManifestOf,
-    reasons: readonly string[],
+    from: Following,
     noted: Promise<void>,
     running: Running,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
+    const { job, key, attempt, allotment } = from;
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
       let { outcome } = completion;
       if (outcome.kind === 'success') {
         try {
           await noted;
-          const captured = await this.capture(job, attempt, allotment, key, completion, manifestOf, reasons);
+          const captured = await this.capture(from, completion);
           if (captured.ok) return { ok: true, manifest: captured.value, actionKey: key.key, durationS, maxRssMb };
           outcome = captured.error;
         } catch (problem) {
@@ -177,9 +195,20 @@ export class JobRunner {
           outcome = { kind: 'capture-failed', message };
         }
       }
+      this.bringOutForPeople(from, outcome);
       return this.failed(job, key, attempt, allotment, outcome, { durationS, maxRssMb }, completion.usage);
     });
     return { cancel: () => running.cancel(), done };
+  }
+
+  /** What a failed attempt made is for people to look at, where it would be here; one that may still run keeps its folder. */
+  private bringOutForPeople({ job, place }: Following, outcome: Outcome): void {
+    if (place === undefined || outcome.kind === 'vanished' || outcome.kind === 'node-failed') return;
+    try {
+      bringOut(this.parts.root, place, job.dir);
+    } catch {
+      // it stays where it was made
+    }
   }
 
   /** Puts a failure on record, beside an earlier success; what was cancelled or lost stays on record as begun. */
@@ -208,20 +237,13 @@ export class JobRunner {
   }
 
   /** The job ended well: are its inputs what they were, and its outputs there? Then it is put on record. */
-  private async capture(
-    job: Job,
-    attempt: number,
-    allotment: Allotment,
-    key: KeyParts,
-    completion: Completion,
-    manifestOf: ManifestOf,
-    reasons: readonly string[],
-  ): Promise<Result<Manifest, Failure>> {
-    const { records, executor, words } = this.parts;
+  private async capture(from: Following, completion: Completion): Promise<Result<Manifest, Failure>> {
+    const { job, attempt, allotment, key, manifestOf, reasons, executor } = from;
+    const { records, words } = this.parts;
     const changed = this.changedInputs(job, key, manifestOf);
     if (changed.length > 0) return err({ kind: 'inputs-changed', paths: changed });
     step('capture:before');
-    const captured = await records.capture(job);
+    const captured = await this.captureOutputs(from);
     step('capture:after');
     if (!captured.ok) return err(outcomeOf(captured.error));
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
@@ -251,6 +273,18 @@ export class JobRunner {
     await records.commit(job, trace);
     step('commit:after');
     return ok(trace.manifest);
+  }
+
+  /** Outputs that a network file system shows late are waited for, within a bound. */
+  private async captureOutputs({ job, executor, place }: Following): ReturnType<PrepareParts['records']['capture']> {
+    const deadline = performance.now() + executor.latencyS * 1000;
+    for (let pause = 50; ; pause = Math.min(pause * 2, 2000)) {
+      if (place !== undefined) bringOut(this.parts.root, place, job.dir);
+      const captured = await this.parts.records.capture(job);
+      const late = !captured.ok && captured.error.kind === 'missing' && performance.now() + pause < deadline;
+      if (!late) return captured;
+      await sleep(pause);
+    }
   }
 
   /** Paths of inputs, code and upstream outputs that are not what they were when the key was made. */
@@ -332,10 +366,18 @@ export class JobRunner {
 }
 
 /** Which `retry_on` word an outcome is, undefined for what is never tried again. */
-function retryKind(outcome: Outcome): 'timeout' | 'exit' | undefined {
+function retryKind(outcome: Outcome): 'timeout' | 'oom' | 'node_fail' | 'exit' | undefined {
   switch (outcome.kind) {
     case 'timed-out':
+    case 'over-time':
       return 'timeout';
+    case 'out-of-memory':
+      return 'oom';
+    case 'node-failed':
+    case 'vanished':
+    case 'lost':
+      return 'node_fail';
+    case 'scheduler-failed':
     case 'exit-code':
     case 'signal':
     case 'output-missing':
@@ -343,7 +385,9 @@ function retryKind(outcome: Outcome): 'timeout' | 'exit' | undefined {
       return 'exit';
     case 'success':
     case 'cancelled':
-    case 'lost':
+    case 'cancelled-outside':
+    case 'submit-failed':
+    case 'never-starts':
     case 'spawn-failed':
     case 'inputs-changed':
     case 'capture-failed':

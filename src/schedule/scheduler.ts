@@ -12,14 +12,13 @@ import type { Manifest } from '../store/manifest.ts';
 import { Announcer } from './announcer.ts';
 import type { BuildEvent, Counts } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
+import type { Lane, LaneOf } from './lane.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
 import { hasTemp, TempOutputs } from './temp-outputs.ts';
 
 export type ScheduleOptions = {
-  /** Jobs at once. */
-  readonly slots: number;
   readonly keepGoing: boolean;
   readonly forced: ReadonlySet<Job>;
   /** Jobs that were asked for by name: their temp outputs stay. */
@@ -36,6 +35,8 @@ export type ScheduleParts = {
   readonly rebuilder: Rebuilder;
   readonly runner: JobRunner;
   readonly allotments: Allotments;
+  readonly lanes: readonly Lane[];
+  readonly laneOf: LaneOf;
   readonly root: string;
   readonly emit: (event: BuildEvent) => void;
   /** What an earlier build started, and this one takes over. */
@@ -72,6 +73,8 @@ export class Scheduler {
   private readonly waitingFor = new Map<Job, number>();
   private readonly ready: Job[] = [];
   private readonly running = new Map<Job, { cancel: () => void }>();
+  /** How many of them each lane has. */
+  private readonly counts = new Map<Lane, number>();
   private readonly acted = new Set<Job>();
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
@@ -96,7 +99,10 @@ export class Scheduler {
   async run(): Promise<BuildResult> {
     const { plan } = this.parts;
     const { announce } = this;
-    announce.buildStarted(plan.steps.size, this.options.slots);
+    announce.buildStarted(
+      plan.steps.size,
+      this.parts.lanes.reduce((sum, lane) => sum + lane.slots, 0),
+    );
     for (const { job } of plan.steps.values()) {
       this.waitingFor.set(job, job.upstream.length);
       if (job.upstream.length === 0) this.ready.push(job);
@@ -225,24 +231,48 @@ export class Scheduler {
   }
 
   private startWhatFits(): void {
-    while (!this.stopping && this.running.size < this.options.slots) {
+    while (!this.stopping && this.hasRoom()) {
       let allotment: Allotment | undefined;
       const next = this.queue.take(
-        (item) => (allotment = this.parts.allotments.tryTake(item.job, item.attempt)) !== undefined,
+        ({ job, attempt }) =>
+          this.runningIn(this.parts.laneOf(job)) < this.parts.laneOf(job).slots &&
+          (allotment = this.parts.allotments.tryTake(job, attempt)) !== undefined,
       );
       if (next === undefined || allotment === undefined) return;
       this.start(next, allotment);
     }
   }
 
+  private hasRoom(): boolean {
+    return this.parts.lanes.some((lane) => this.runningIn(lane) < lane.slots);
+  }
+
+  private runningIn(lane: Lane): number {
+    return this.running.size === 0 ? 0 : (this.counts.get(lane) ?? 0);
+  }
+
+  private setRunning(job: Job, running: { cancel: () => void }): void {
+    if (!this.running.has(job)) this.countIn(job, 1);
+    this.running.set(job, running);
+  }
+
+  private endRunning(job: Job): void {
+    if (this.running.delete(job)) this.countIn(job, -1);
+  }
+
+  private countIn(job: Job, change: number): void {
+    const lane = this.parts.laneOf(job);
+    this.counts.set(lane, (this.counts.get(lane) ?? 0) + change);
+  }
+
   private start({ job, attempt }: Queued, allotment: Allotment): void {
     const absent = job.upstream.filter(hasTemp);
     if (absent.length > 0) {
-      this.running.set(job, { cancel: () => {} });
+      this.setRunning(job, { cancel: () => {} });
       this.inBackground(async () => {
         // It keeps its slot meanwhile.
         const ready = await this.bringBackTemp(job, absent);
-        this.running.delete(job);
+        this.endRunning(job);
         if (ready && !this.stopping) this.launch(job, attempt, allotment);
         else allotment.give();
       });
@@ -261,10 +291,10 @@ export class Scheduler {
   }
 
   private follow(job: Job, attempt: Followed, allotment: Allotment, then: (end: AttemptEnd) => void): void {
-    this.running.set(job, { cancel: attempt.cancel });
+    this.setRunning(job, { cancel: attempt.cancel });
     this.inBackground(async () => {
       const end = await attempt.done;
-      this.running.delete(job);
+      this.endRunning(job);
       allotment.give();
       this.acted.add(job);
       then(end);

@@ -88,7 +88,7 @@ async function putFailure(
     state: 'failed',
     reason: describe(outcomeOfStatus(marker.code)),
     usage,
-    host: launch.helper.host,
+    host: marker.host ?? launch.helper?.host ?? launch.executor,
     log: launch.log,
     resources: launch.resources,
     build: '',

@@ -96,7 +96,7 @@ killedTest('a job that ended meanwhile is told by its marker', async (driver) =>
   writeFileSync(driver.path('go'), '');
   await until('the job has ended', () => driver.orphan().state === 'ended');
   assert.is(driver.orphan().marker?.code, 0);
-  await until('its helper has ended', () => !alive(driver.orphan().launch.helper.pid));
+  await until('its helper has ended', () => !alive(driver.orphan().launch.helper?.pid ?? -1));
 });
 
 killedTest(
@@ -126,7 +126,7 @@ killedTest('an adopted job whose helper is killed is lost, with all that it left
   );
   const executor = new LocalExecutor({ slots: 1, cwd: driver.root, graceMs: 100 });
   const adopted = executor.adopt(driver.orphan(), undefined);
-  process.kill(driver.orphan().launch.helper.pid, 'SIGKILL');
+  process.kill(driver.orphan().launch.helper?.pid ?? -1, 'SIGKILL');
   assert.equal((await adopted?.done)?.outcome, { kind: 'lost' });
   assert.not(alive(driver.pid()));
   assert.not(alive(driver.pid('left')));
@@ -213,11 +213,11 @@ test('lines that are cut off, malformed or from elsewhere do not count', () => {
     };
     const lines = [
       JSON.stringify({ helper }),
-      JSON.stringify({ launch, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, jobId: '../../x' }, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, token: 'a b' }, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, gpus: [1] }, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, resources: { a: {} } }, helper: helper.pid }),
+      JSON.stringify({ launch, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, jobId: '../../x' }, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, token: 'a b' }, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, gpus: [1] }, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, resources: { a: {} } }, helper: helper?.pid ?? -1 }),
       JSON.stringify({ launch, helper: 7 }),
       JSON.stringify({ helper: { ...helper, pid: -1 } }),
       JSON.stringify({ scratch: { beginning: '/home/', place: 'b n' } }),
@@ -225,7 +225,7 @@ test('lines that are cut off, malformed or from elsewhere do not count', () => {
       'rubbish',
       '[]',
       'null',
-      JSON.stringify({ launch, helper: helper.pid }).slice(0, 60),
+      JSON.stringify({ launch, helper: helper?.pid ?? -1 }).slice(0, 60),
     ];
     writeFileSync(file, `lhb launches 1\n${lines.join('\n')}`);
     const found = readLaunches(file);

@@ -1,14 +1,11 @@
 // lhb build, plan, forcerun: brings jobs up to date, or says what that would take.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { step } from '../../base/step.ts';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { GpuPool } from '../../execute/gpus.ts';
 import { untilEnded } from '../../execute/adopted.ts';
 import { LaunchLog, linesFor, readLaunches } from '../../execute/launches.ts';
-import { LocalExecutor } from '../../execute/local.ts';
 import { endStrays, findOrphans } from '../../execute/orphans.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
@@ -17,14 +14,15 @@ import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
-import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
 import { Scheduler } from '../../schedule/scheduler.ts';
 import { takeOver, unsettled } from '../../schedule/take-over.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
-import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
+import { openExecutors } from '../executors.ts';
+import { checkProfile, clusterOf, lanesFor, type Lanes } from '../lanes.ts';
+import { overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
@@ -114,21 +112,24 @@ async function locked(request: BuildRequest, screen: Screen, read: Workspace): P
   }
 }
 
+/** Helper shells that are started before there is work for them. */
+const MOST_HELPERS = 64;
+
 type Prepared = {
   readonly plan: Plan;
   readonly allotments: Allotments;
+  readonly lanes: Lanes;
   readonly toRun: readonly Job[];
   readonly warnings: readonly Diagnostic[];
 };
 
 /** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
 async function prepare(workspace: Workspace, selection: Selection, options: BuildOptions): Promise<Result<Prepared>> {
-  const gpus = new GpuPool(await gpusFor(options.resources));
-  const limits = limitsFrom(machineLimits(gpus.size), options.resources);
+  const lanes = await lanesFor(options);
   const overrides = overridesFrom(workspace, options);
-  const problems = [limits, overrides].flatMap((r) => (r.ok ? [] : r.error));
-  if (!limits.ok || !overrides.ok) return err(problems);
-  const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
+  const problems = [lanes, overrides].flatMap((r) => (r.ok ? [] : r.error));
+  if (!lanes.ok || !overrides.ok) return err(problems);
+  const allotments = new Allotments(workspace.scopes, lanes.value.of, overrides.value);
   let plan: Plan;
   try {
     plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected);
@@ -138,7 +139,9 @@ async function prepare(workspace: Workspace, selection: Selection, options: Buil
   }
   const toRun = [...plan.steps.values()].filter((s) => s.action === 'run' || s.action === 'check').map((s) => s.job);
   const { errors, warnings } = allotments.check(toRun);
-  return errors.length > 0 ? err(errors) : ok({ plan, allotments, toRun, warnings });
+  const lacking = errors.length > 0 ? [] : checkProfile(options, lanes.value, toRun, allotments);
+  const wrong = [...errors, ...lacking];
+  return wrong.length > 0 ? err(wrong) : ok({ plan, allotments, lanes: lanes.value, toRun, warnings });
 }
 
 async function runBuild(
@@ -151,13 +154,12 @@ async function runBuild(
 ): Promise<ExitCode> {
   const { build: options, common } = request;
   const root = workspace.workflow.root;
-  const slots = options.jobs ?? availableParallelism();
   const work = workLayout(root);
   const earlier = readLaunches(work.launches);
   const orphans = await unsettled(findOrphans(earlier, work.jobs), workspace.records, describeOutcome);
   const prepared = await prepare(workspace, selection, options);
   if (!prepared.ok) return failed(screen, prepared.error);
-  const { plan, allotments, toRun, warnings } = prepared.value;
+  const { plan, allotments, lanes, toRun, warnings } = prepared.value;
   if (!screen.json) screen.diagnostics(warnings);
   const reporter = openReporter(
     {
@@ -193,8 +195,17 @@ async function runBuild(
     ),
   );
   // No more helpers than could ever be busy.
-  const helpers = Math.max(0, Math.min(slots, toRun.length - adopted.size, 64));
-  const executor = new LocalExecutor({ slots: helpers, cwd: root, launches });
+  const here = toRun.filter((job) => lanes.of(job).kind === 'local' && !adopted.has(job)).length;
+  const helpers = Math.min(lanes.all[0]?.slots ?? 0, here, MOST_HELPERS);
+  const profile = clusterOf(options);
+  const told = [...adopted.values(), ...ended.map(({ orphan }) => orphan)];
+  const executors = openExecutors({ root, work, helpers, launches, profile, earlier, orphans: told, warn });
+  // What a scheduler still runs for an earlier build, and nobody wants now.
+  const unwanted = ended.flatMap(
+    ({ orphan }) => executors.named(orphan.launch.executor)?.adopt(orphan, undefined) ?? [],
+  );
+  for (const { cancel } of unwanted) cancel();
+  await Promise.all(unwanted.map(({ done }) => done));
   const over = new AbortController();
   const held = left
     .filter(({ orphan }) => orphan.state === 'running')
@@ -208,11 +219,26 @@ async function runBuild(
     warn,
   };
   const { records, keys, scopes, host, rebuilder } = workspace;
-  const runner = new JobRunner({ root, records, keys, scopes, host, executor, allotments, words, build: id });
+  const running = {
+    executorOf: (job: Job) =>
+      lanes.of(job).kind === 'cluster' ? (executors.cluster ?? executors.local) : executors.local,
+    executorNamed: executors.named,
+  };
+  const runner = new JobRunner({ root, records, keys, scopes, host, allotments, words, build: id, ...running });
   const scheduler = new Scheduler(
-    { plan, rebuilder, runner, allotments, root, emit: (event) => reporter.handle(event), orphans: adopted, held },
     {
-      slots,
+      plan,
+      rebuilder,
+      runner,
+      allotments,
+      root,
+      emit: (event) => reporter.handle(event),
+      orphans: adopted,
+      held,
+      lanes: lanes.all,
+      laneOf: lanes.of,
+    },
+    {
       keepGoing: options.keepGoing,
       forced: selection.forced,
       selected: selection.selected,
@@ -229,7 +255,8 @@ async function runBuild(
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
     over.abort();
-    await executor.close();
+    await executors.local.close();
+    for (const cluster of executors.clusters) await cluster.close();
     step('build:end');
     launches.close(
       linesFor(

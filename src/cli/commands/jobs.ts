@@ -29,7 +29,10 @@ export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =
     const launched = runningLaunches(workLayout(workspace.workflow.root)).map(({ launch }) => launch);
     // While a build is on, it has those of an earlier one that it does not list as its own left alone.
     const left = launched.filter(({ jobId }) => !known.has(jobId));
-    const running = [...ofBuild, ...left.map((launch) => ({ ...launch, host: launch.helper.host }))];
+    const running = [
+      ...ofBuild,
+      ...left.map((launch) => ({ ...launch, host: launch.helper?.host ?? launch.executor })),
+    ];
     const now = Date.now() / 1000;
     if (screen.json) {
       screen.document({

@@ -57,6 +57,7 @@ const CANCEL_PATIENCE_MS = 60_000;
 export class ClusterExecutor implements Executor {
   readonly name: string;
   readonly latencyS: number;
+  readonly apart = true;
   readonly #templates: ClusterTemplates;
   readonly #options: ClusterOptions;
   readonly #ended: string;
@@ -85,7 +86,15 @@ export class ClusterExecutor implements Executor {
   /** Hands a job over, soon. It never throws: what keeps a job from being submitted is its outcome. */
   start(launch: Launch): Running {
     const token = this.#options.launches.newToken();
-    const task = this.#newTask(token, launch.jobId, launch.jobDir, launch.rule, launch, launch.timeoutS, Date.now() / 1000);
+    const task = this.#newTask(
+      token,
+      launch.jobId,
+      launch.jobDir,
+      launch.rule,
+      launch,
+      launch.timeoutS,
+      Date.now() / 1000,
+    );
     this.#waiting.push(task.task);
     this.#submitSoon();
     return task.running;
@@ -94,8 +103,8 @@ export class ClusterExecutor implements Executor {
   /** Watches on a job that an earlier driver submitted, or was about to. */
   adopt(orphan: Orphan, timeoutS: number | undefined): Running | undefined {
     const { launch, jobDir } = orphan;
-    const { submission } = launch;
-    if (launch.executor !== this.name || submission === undefined) return undefined;
+    const { submitted } = launch;
+    if (launch.executor !== this.name || submitted === undefined) return undefined;
     const { task, running } = this.#newTask(
       launch.token,
       launch.jobId,
@@ -106,8 +115,9 @@ export class ClusterExecutor implements Executor {
       launch.startedAt,
     );
     // A submission is one object for all of its tasks only within a driver; here each has its own of the same key.
-    task.submission = { key: submission.key, id: submission.id, tasks: [task], array: submission.array, atMs: -Infinity };
-    task.index = submission.index;
+    const { key, id, index } = submitted;
+    task.submission = { key, id, tasks: [task], array: index !== undefined, atMs: -Infinity };
+    task.index = index;
     this.#tasks.set(task.token, task);
     this.#look(0);
     return running;
@@ -219,7 +229,8 @@ export class ClusterExecutor implements Executor {
     const group: Task[] = [];
     for (let i = 0; i < this.#waiting.length && group.length < most;) {
       const task = this.#waiting[i];
-      const fits = task === first || (task?.launch && key !== undefined && arrayKey(task.launch, this.#templates) === key);
+      const fits =
+        task === first || (task?.launch && key !== undefined && arrayKey(task.launch, this.#templates) === key);
       if (task && fits) {
         group.push(task);
         this.#waiting.splice(i, 1);
@@ -260,8 +271,12 @@ export class ClusterExecutor implements Executor {
     step('submit:before');
     // On disk before the scheduler can have it: should this process be killed, the next one asks for the key.
     for (const { launch, token, startedAt } of tasks)
-      if (launch) launches.add(token, launch, { executor: this.name, startedAt, tmpdir: '', cpuBefore: undefined }, undefined);
-    launches.addSubmission(key, tasks.map(({ token }) => token), isArray ? (array?.first ?? 0) : undefined);
+      if (launch)
+        launches.add(token, launch, { executor: this.name, startedAt, tmpdir: '', cpuBefore: undefined }, undefined);
+    launches.addSubmission(
+      key,
+      tasks.map(({ token, index }) => [token, index] as const),
+    );
     step('submit:noted');
     const id = await this.#handOver(submission, command);
     if (id === undefined) return;
@@ -285,7 +300,15 @@ export class ClusterExecutor implements Executor {
       if (file !== undefined && launch.command.kind === 'script') writeFileSync(file, launch.command.text);
       const path = join(task.jobDir, 'job.sh');
       const directives = frame.tasks ? [] : directiveLines(launch, frame, this.#templates);
-      const text = nodeScript({ launch, words, token: task.token, directives, scratch, ended: this.#ended, printsToScheduler });
+      const text = nodeScript({
+        launch,
+        words,
+        token: task.token,
+        directives,
+        scratch,
+        ended: this.#ended,
+        printsToScheduler,
+      });
       rmSync(path, { force: true });
       writeFileSync(path, text, { mode: 0o700 });
       return path;
@@ -507,14 +530,15 @@ export class ClusterExecutor implements Executor {
   /** The scheduler says that it is over, or knows it no more: is the marker late, or was there none? */
   async #judge(task: Task, now: number): Promise<void> {
     if (this.#takeMarker(task) || task.over) return;
-    const patience = (task.state === undefined || task.state === 'ended' ? this.latencyS : Math.min(this.latencyS, 5)) * 1000;
+    const patience =
+      (task.state === undefined || task.state === 'ended' ? this.latencyS : Math.min(this.latencyS, 5)) * 1000;
     if (now - (task.overSinceMs ?? now) < patience) {
       this.#statusDueMs = Math.min(this.#statusDueMs, now + 2000);
       return;
     }
     if (readExitMarker(task.jobDir, task.token) !== undefined) return;
     const outcome = endOf(task.state, task.reason, this.#schedulerLog(task), this.#templates.log);
-    this.#end(task, task.stopped ?? outcome ?? (await this.#details(task)) ?? { kind: 'lost' }, undefined);
+    this.#end(task, task.stopped ?? outcome ?? (await this.#details(task)) ?? { kind: 'vanished' }, undefined);
   }
 
   async #details(task: Task): Promise<Outcome | undefined> {
@@ -524,7 +548,8 @@ export class ClusterExecutor implements Executor {
     const answer = await runSchedulerCommand(aboutJobs(details.command, [id]), { cwd: this.#options.root, down });
     if (answer.kind !== 'ok') return undefined;
     for (const [kind, pattern] of details.ends) {
-      if (pattern.test(answer.stdout)) return endOf(kind === 'cancelled' ? 'cancelled' : kind, '', undefined, new Map());
+      if (pattern.test(answer.stdout))
+        return endOf(kind === 'cancelled' ? 'cancelled' : kind, '', undefined, new Map());
     }
     const code = details.exit?.exec(answer.stdout)?.[1];
     return code === undefined || Number(code) === 0 ? undefined : outcomeOfStatus(Number(code));
@@ -589,9 +614,12 @@ export class ClusterExecutor implements Executor {
     this.#statusDueMs = 0;
     this.#pauseMs = FIRST_LOOK_MS;
     this.#look(FIRST_LOOK_MS);
-    const patient = setTimeout(() => {
-      for (const task of tasks) if (!task.over) this.#end(task, task.stopped ?? { kind: 'cancelled' }, undefined);
-    }, cancel ? CANCEL_PATIENCE_MS : 0);
+    const patient = setTimeout(
+      () => {
+        for (const task of tasks) if (!task.over) this.#end(task, task.stopped ?? { kind: 'cancelled' }, undefined);
+      },
+      cancel ? CANCEL_PATIENCE_MS : 0,
+    );
     patient.unref();
   }
 

@@ -16,25 +16,25 @@ export function endOf(
   log: string | undefined,
   patterns: EndPatterns,
 ): Outcome | undefined {
-  const named = state && outcomeOfState(state, reason);
+  const named = state && outcomeOfState(state);
   if (named) return named;
   const text = log === undefined || patterns.size === 0 ? '' : tailOf(log);
   // What ended it comes first: a job over its memory is told as cancelled too.
   for (const kind of ['oom', 'timeout', 'node_fail', 'cancelled'] as const) {
-    if (text !== '' && patterns.get(kind)?.test(text)) return outcomeOfState(kind, reason);
+    if (text !== '' && patterns.get(kind)?.test(text)) return outcomeOfState(kind);
   }
   if (state === 'failed') return { kind: 'scheduler-failed', reason };
   return undefined;
 }
 
-function outcomeOfState(state: ClusterState, reason: string): Outcome | undefined {
+function outcomeOfState(state: ClusterState): Outcome | undefined {
   switch (state) {
     case 'oom':
       return { kind: 'out-of-memory' };
     case 'timeout':
-      return { kind: 'over-time', reason };
+      return { kind: 'over-time' };
     case 'node_fail':
-      return { kind: 'node-failed', reason };
+      return { kind: 'node-failed' };
     case 'cancelled':
       return { kind: 'cancelled-outside' };
     case 'pending':

@@ -3,12 +3,8 @@
 // local disk, runs the command, ends what it left behind, and writes the exit marker as its last act, also when it is told
 // to end. Beside the times that the shell knows, the marker has the host and the peak memory of the job's processes.
 import type { Launch } from '../executor.ts';
-import { EXIT_MARKER, markerLines } from '../exit-marker.ts';
+import { EXIT_MARKER, HOST_LINE, markerLines, PEAK_LINE } from '../exit-marker.ts';
 import { quoteWord } from '../shell.ts';
-
-/** Lines of the marker beside those of exit-marker.ts. */
-export const HOST_LINE = 'host';
-export const PEAK_LINE = 'rss_kb';
 
 /** Names that are the node's own. */
 const OF_NODE =

@@ -19,6 +19,9 @@ export type Frame = {
   readonly tasks: { readonly first: number; readonly last: number } | undefined;
 };
 
+/** What templates see of a job. */
+export type Described = Pick<Launch, 'rule' | 'label' | 'jobId' | 'log' | 'attempt' | 'resources'>;
+
 /** Names that a template may use, beside resources. */
 const NAMES = [
   'rule',
@@ -49,7 +52,10 @@ export function schedulerName(key: string, rule: string): string {
 
 /** A resource as a template shows it. Times in minutes become HH:MM:SS, which every scheduler reads. */
 function resourceText(name: string, value: string | number): Filling {
-  if (/_extra$/.test(name)) return String(value).split(/\s+/).filter((word) => word !== '');
+  if (/_extra$/.test(name))
+    return String(value)
+      .split(/\s+/)
+      .filter((word) => word !== '');
   if (typeof value === 'number' && /^(?:time|runtime|walltime)$/.test(name)) return clock(value);
   return String(value);
 }
@@ -61,7 +67,7 @@ function clock(minutes: number): string {
 }
 
 /** The value of a name for a job; undefined: there is none. */
-function valueOf(name: string, launch: Launch, frame: Frame, templates: ClusterTemplates): Filling | undefined {
+function valueOf(name: string, launch: Described, frame: Frame, templates: ClusterTemplates): Filling | undefined {
   const { resources } = launch;
   switch (name) {
     case 'rule':
@@ -110,7 +116,7 @@ function valueOf(name: string, launch: Launch, frame: Frame, templates: ClusterT
 }
 
 /** The words of `options` for what the job asks for, and those that make an array. */
-function optionWords(launch: Launch, frame: Frame, templates: ClusterTemplates): string {
+function optionWords(launch: Described, frame: Frame, templates: ClusterTemplates): string {
   const words: string[] = [];
   for (const [resource, template] of templates.options) {
     const value = launch.resources[resource];
@@ -121,7 +127,7 @@ function optionWords(launch: Launch, frame: Frame, templates: ClusterTemplates):
   return words.join(' ');
 }
 
-function filled(template: CommandTemplate, launch: Launch, frame: Frame, templates: ClusterTemplates): string {
+function filled(template: CommandTemplate, launch: Described, frame: Frame, templates: ClusterTemplates): string {
   const text = fillTemplate(
     template,
     (name) => valueOf(name, launch, frame, templates) ?? '',
@@ -131,7 +137,7 @@ function filled(template: CommandTemplate, launch: Launch, frame: Frame, templat
 }
 
 /** The submit command for jobs, of which the first stands for all. Errors: a name without a value. */
-export function submitCommand(launch: Launch, frame: Frame, templates: ClusterTemplates): Result<string> {
+export function submitCommand(launch: Described, frame: Frame, templates: ClusterTemplates): Result<string> {
   return fillTemplate(
     templates.submit,
     (name) => valueOf(name, launch, frame, templates),
@@ -140,19 +146,20 @@ export function submitCommand(launch: Launch, frame: Frame, templates: ClusterTe
 }
 
 /** The lines at the head of the script. */
-export const directiveLines = (launch: Launch, frame: Frame, templates: ClusterTemplates): string[] =>
+export const directiveLines = (launch: Described, frame: Frame, templates: ClusterTemplates): string[] =>
   templates.directives.map((template) => filled(template, launch, frame, templates));
 
-function noValue(slot: Slot, { rule, resources }: Launch): Diagnostic {
+function noValue(slot: Slot, { rule, resources }: Described): Diagnostic {
   const resource = slot.name.replace(/^resources\./, '');
   const known = [...NAMES, ...Object.keys(resources)];
   const message = `rule '${rule}': the submit command of the profile names {${slot.name}}, and the job has no resource ${resource}`;
-  const hint = didYouMean(resource, known) ?? `give it one: --default-resources ${resource}=… or resources: { ${resource}: … }`;
+  const hint =
+    didYouMean(resource, known) ?? `give it one: --default-resources ${resource}=… or resources: { ${resource}: … }`;
   return error('profile/no-value', message, { at: slot.at, hint });
 }
 
 /** All that templates lack for a job, before anything is submitted. */
-export function checkTemplates(launch: Launch, templates: ClusterTemplates): Result<undefined> {
+export function checkTemplates(launch: Described, templates: ClusterTemplates): Result<undefined> {
   const frame: Frame = { key: 'x', script: 'x', schedulerLog: 'x', root: '/', tasks: undefined };
   const made = submitCommand(launch, frame, templates);
   return made.ok ? ok(undefined) : err(made.error);
@@ -162,7 +169,7 @@ export function checkTemplates(launch: Launch, templates: ClusterTemplates): Res
  * Equal for jobs that one array can hold: those of one rule that would be submitted with the same words. Undefined: the job
  * goes alone, for the command names what is of one job.
  */
-export function arrayKey(launch: Launch, templates: ClusterTemplates): string | undefined {
+export function arrayKey(launch: Described, templates: ClusterTemplates): string | undefined {
   if (templates.array === undefined) return undefined;
   const used = [templates.submit, ...templates.options.values(), ...templates.directives].flatMap(namesIn);
   if (used.some(({ name }) => OF_ONE_JOB.has(name))) return undefined;
