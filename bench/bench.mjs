@@ -1,136 +1,92 @@
-// npm run bench -- [N …]: the same graph for lhb, ninja and make, built in turns in one run; prints a table with medians.
+// npm run bench -- [N …] [--only PART,…] [--write]
 //
-// The graph: N/10 targets, each copied from a config file of its own, and 9 runs a target, copied from it; each job is a `cp`.
-// Figures are for reading: nothing fails on a clock. The machine may be busy, so compare within a run.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// How fast lhb is, beside ninja, make and Snakemake where they are installed: all tools in turns in one run. Figures are for
+// reading: nothing fails on a clock. The machine may be busy, so compare within a run. N: sizes of the graph, default 1000;
+// from 1 000 000 on lhb alone, with faked jobs. --write puts the tables into docs/benchmarks.md.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { bigOutput } from './big-output.mjs';
+import { mainThread } from './main-thread.mjs';
+import { progress } from './measure.mjs';
+import { faked } from './million.mjs';
+import { restores } from './restores.mjs';
+import { startup } from './startup.mjs';
+import { sweep } from './sweep.mjs';
+import {
+  bigOutputTable,
+  mainThreadTable,
+  restoresTable,
+  scaling,
+  setting,
+  startupTable,
+  sweepTable,
+  writeSections,
+} from './tables.mjs';
+import { installed, PROJECT } from './tools.mjs';
 
-const LHB = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bin', 'lhb.js');
-const RUNS = 9;
-const ROUNDS = 5;
+const FAKED_FROM = 1_000_000;
+const MANY = 10_000;
 
-// Node parses the bundle that this names at each start, for all tools the same and for none of them the point.
-const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+const root = mkdtempSync(join(tmpdir(), 'lhb-bench-'));
+const tools = installed();
+const sections = [['setting', setting(tools, root)]];
 
-const tools = [
-  {
-    name: 'lhb',
-    version: [process.execPath, LHB, '--version'],
-    write: writeLhb,
-    build: [process.execPath, LHB, 'build', '-q', '-j', '2'],
+const PARTS = {
+  sweep: async (folder, sizes) => {
+    const results = [];
+    for (const size of sizes) {
+      const own = join(folder, String(size));
+      mkdirSync(own);
+      if (size >= FAKED_FROM) results.push(await faked(own, size));
+      else {
+        const result = await sweep(own, size, tools);
+        results.push(result);
+        show(`${result.jobs} jobs`, sweepTable(result, tools));
+      }
+      rmSync(own, { recursive: true });
+    }
+    if (results.some(({ jobs }) => jobs >= 5_000)) show('scaling', scaling(results));
   },
-  { name: 'ninja', version: ['ninja', '--version'], write: writeNinja, build: ['ninja', '-j', '2'] },
-  { name: 'make', version: ['make', '--version'], write: writeMake, build: ['make', '-s', '-j', '2'] },
-].filter((tool) => spawnSync(tool.version[0], tool.version.slice(1)).status === 0);
+  startup: async (folder) => show('start-up', startupTable(await startup(folder))),
+  big: async (folder) => show('big output', bigOutputTable(await bigOutput(folder))),
+  restores: async (folder) => show('restores', restoresTable(await restores(folder, MANY))),
+  main: async (folder) => show('main thread', mainThreadTable(await mainThread(folder, MANY))),
+};
 
-const sizes = process.argv.slice(2).map(Number);
-for (const jobs of sizes.length > 0 ? sizes : [1000]) bench(jobs);
+function show(name, text) {
+  console.log(`${text}\n`);
+  sections.push([name, text]);
+}
 
-function bench(jobs) {
-  const targets = Math.max(1, Math.round(jobs / (RUNS + 1)));
-  const root = mkdtempSync(join(tmpdir(), 'lhb-bench-'));
-  const times = new Map();
-  const note = (what, tool, seconds) => {
-    const row = times.get(what) ?? new Map();
-    row.set(tool, [...(row.get(tool) ?? []), seconds]);
-    times.set(what, row);
-  };
-  try {
-    for (const tool of tools) {
-      mkdirSync(join(root, tool.name, 'conf'), { recursive: true });
-      for (let t = 0; t < targets; t++) writeFileSync(join(root, tool.name, 'conf', `t${t}.yaml`), `name: t${t}\n`);
-      tool.write(join(root, tool.name), targets);
-    }
-    for (const tool of tools) note('clean build', tool.name, timed(tool.build, join(root, tool.name)));
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const tool of tools) note('no-op', tool.name, timed(tool.build, join(root, tool.name)));
-      note('plan', 'lhb', timed([process.execPath, LHB, 'build', '-n', '-q'], join(root, 'lhb')));
-      note('summary', 'lhb', timed([process.execPath, LHB, 'summary'], join(root, 'lhb')));
-      note('summary --detailed', 'lhb', timed([process.execPath, LHB, 'summary', '--detailed'], join(root, 'lhb')));
-    }
-    for (let t = 0; t < tools.length; t++) {
-      const tool = tools[t];
-      writeFileSync(join(root, tool.name, 'conf', 't0.yaml'), 'name: other\n');
-      note('one input changed', tool.name, timed(tool.build, join(root, tool.name)));
-    }
-    rmSync(join(root, 'lhb', 'runs'), { recursive: true });
-    note('restore all', 'lhb', timed(tools[0].build, join(root, 'lhb')));
-  } finally {
-    rmSync(root, { recursive: true, force: true });
+function readArguments(words) {
+  const wanted = { sizes: [], parts: Object.keys(PARTS), write: false };
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
+    if (word === '--write') wanted.write = true;
+    else if (word === '--only') wanted.parts = (words[++i] ?? '').split(',');
+    else if (/^\d+$/.test(word)) wanted.sizes.push(Number(word));
+    else throw new Error(`unknown argument ${word}: expected sizes, --only PART,… or --write`);
   }
-  print(targets * (RUNS + 1), times);
+  const unknown = wanted.parts.find((part) => !(part in PARTS));
+  if (unknown !== undefined) throw new Error(`no part '${unknown}': there are ${Object.keys(PARTS).join(', ')}`);
+  if (wanted.sizes.length === 0) wanted.sizes.push(1000);
+  return wanted;
 }
 
-function timed([program, ...args], cwd) {
-  const begun = process.hrtime.bigint();
-  const { status, stderr } = spawnSync(program, args, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} in ${cwd}: exit ${status}\n${stderr.toString()}`);
-  return Number(process.hrtime.bigint() - begun) / 1e9;
-}
-
-function print(jobs, times) {
-  const names = tools.map((tool) => tool.name);
-  console.log(`${jobs} jobs; median seconds (of ${ROUNDS} where it can be repeated), and lhb as a multiple of ninja`);
-  console.log(['', ...names, 'lhb/ninja'].map((cell, i) => (i === 0 ? cell.padEnd(20) : cell.padStart(10))).join(''));
-  for (const [what, row] of times) {
-    const cells = names.map((name) => (row.has(name) ? median(row.get(name)) : undefined));
-    const [lhb, ninja] = [row.get('lhb'), row.get('ninja')];
-    const ratio = lhb && ninja ? `${(median(lhb) / median(ninja)).toFixed(2)} x` : '-';
-    console.log(
-      what.padEnd(20) + [...cells.map((c) => c?.toFixed(3) ?? '-'), ratio].map((c) => c.padStart(10)).join(''),
-    );
+try {
+  const { sizes, parts, write } = readArguments(process.argv.slice(2));
+  progress(sections[0][1]);
+  for (const part of parts) {
+    const folder = join(root, part);
+    mkdirSync(folder);
+    await PARTS[part](folder, sizes);
+    rmSync(folder, { recursive: true });
   }
-}
-
-function median(values) {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-function writeLhb(folder, targets) {
-  const samplers = Array.from({ length: RUNS }, (_unused, i) => `{name: s${i}}`).join(', ');
-  const list = Array.from({ length: targets }, (_unused, t) => `  - {name: t${t}, width: ${t % 7}}`).join('\n');
-  writeFileSync(join(folder, 'config.yaml'), `samplers: [${samplers}]\ntargets:\n${list}\n`);
-  writeFileSync(
-    join(folder, 'lhb.yaml'),
-    `lhb: 1
-config: config.yaml
-rules:
-  build_target:
-    prefix: tgt
-    for: { target: "\${{ config.targets }}" }
-    dir: \${{ output }}/targets/\${{ job.id }}
-    inputs: { conf: "conf/\${{ target.name }}.yaml" }
-    outputs: { meta: meta.json }
-    run: cp \${{ inputs.conf }} \${{ outputs.meta }}
-  run_sampler:
-    prefix: run
-    for: { target: "\${{ build_target }}", sampler: "\${{ config.samplers }}" }
-    dir: \${{ target.dir }}/run_\${{ sampler.name }}_\${{ job.hash8 }}
-    outputs: { analysis: analysis.json }
-    run: cp \${{ target.outputs.meta }} \${{ outputs.analysis }}
-`,
-  );
-}
-
-function edges(targets) {
-  const found = [];
-  for (let t = 0; t < targets; t++) {
-    found.push([`conf/t${t}.yaml`, `runs/t${t}/meta.json`]);
-    for (let s = 0; s < RUNS; s++) found.push([`runs/t${t}/meta.json`, `runs/t${t}/run_s${s}/analysis.json`]);
-  }
-  return found;
-}
-
-function writeNinja(folder, targets) {
-  const lines = edges(targets).map(([from, to]) => `build ${to}: cp ${from}`);
-  writeFileSync(join(folder, 'build.ninja'), `rule cp\n  command = cp $in $out\n${lines.join('\n')}\n`);
-}
-
-function writeMake(folder, targets) {
-  const all = edges(targets);
-  const rules = all.map(([from, to]) => `${to}: ${from}\n\t@mkdir -p ${dirname(to)} && cp $< $@`);
-  writeFileSync(join(folder, 'Makefile'), `all: ${all.map(([, to]) => to).join(' ')}\n${rules.join('\n')}\n`);
+  if (write) writeSections(join(PROJECT, 'docs', 'benchmarks.md'), sections);
+} catch (error) {
+  progress(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+} finally {
+  rmSync(root, { recursive: true, force: true });
 }

@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-// Starts the compiled program. `npm ci` compiles it (the `prepare` script).
-import { main } from '../dist/src/cli/main.js';
+// Starts the compiled program. `npm ci` compiles and bundles it (the `prepare` script).
+const { load } = require('./load.js');
 
-process.exitCode = await main(process.argv.slice(2));
+load('main.cjs')
+  .main(process.argv.slice(2))
+  .then((code) => {
+    process.exitCode = code;
+  });

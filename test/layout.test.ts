@@ -4,6 +4,7 @@ import { isBuiltin } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { allSteps } from './crash/steps.ts';
 import { COMPILED_TESTS, PROJECT } from './support/project.ts';
 
 /** Each folder imports only from itself and from folders further right. */
@@ -13,7 +14,7 @@ const ORDER = 'cli report schedule execute plan key graph workflow expr cache st
 const IMPORTERS: Readonly<Record<string, string>> = {
   blake3: 'src/hash/digest.ts',
   '@napi-rs/blake-hash': 'src/hash/digest.ts',
-  lmdb: 'src/store/index-db.ts',
+  lmdb: 'src/store/index-tables.ts',
   'proper-lockfile': 'src/store/lock.ts',
   yaml: 'src/workflow/read.ts',
   '@marcbachmann/cel-js': 'src/expr/cel.ts',
@@ -123,10 +124,33 @@ test('tests use no hooks and are not focused', () => {
 });
 
 test('no file that runs tests is left out of the run by its name', () => {
+  // Those of test/crash have runs of their own (package.json).
+  const isNamed = (file: string): boolean => /\.test\.ts$|^test\/crash\/[^/]+\.crash\.ts$/.test(file);
   const wrong = files('test', '.ts').filter(
-    (file) => !file.endsWith('.test.ts') && /^test\.run\(/m.test(readFileSync(join(PROJECT, file), 'utf8')),
+    (file) => !isNamed(file) && /^test\.run\(/m.test(readFileSync(join(PROJECT, file), 'utf8')),
   );
   assert.equal(wrong, []);
+});
+
+test('the suites of test/crash are run by their scripts, and not with the other tests', () => {
+  assert.equal(files('test/crash', '.test.ts'), []);
+  const manifest = readFileSync(join(PROJECT, 'package.json'), 'utf8');
+  const run = readFileSync(join(PROJECT, '.ci/run'), 'utf8');
+  for (const script of ['test:crash', 'test:full-disk']) {
+    assert.match(manifest, `"${script}": "npm run --silent build && `);
+    assert.match(run, `npm run --silent ${script}`);
+  }
+});
+
+test('every step of the source is told of in src/base/step.ts and docs/durability.md', () => {
+  const texts = ['src/base/step.ts', 'docs/durability.md'].map((file) => readFileSync(join(PROJECT, file), 'utf8'));
+  for (const name of allSteps()) for (const text of texts) assert.match(text, name);
+});
+
+test('every test that docs/durability.md names is there', () => {
+  const named = [...readFileSync(join(PROJECT, 'docs/durability.md'), 'utf8').matchAll(/`(test\/[\w/.-]+\.ts)`/g)];
+  assert.ok(named.length > 10);
+  for (const [, file = ''] of named) assert.ok(existsSync(join(PROJECT, file)), file);
 });
 
 test('every test file is compiled, and no compiled test is left of a file that is gone', () => {

@@ -1,55 +1,72 @@
 // What runs the jobs of a build, and what can tell of those that an earlier one handed to a scheduler.
 import { ClusterExecutor } from '../execute/cluster/cluster.ts';
 import type { ClusterTemplates, Profile } from '../execute/cluster/profile.ts';
-import { readProfile } from '../execute/cluster/read-profile.ts';
+import { readProfile, shownProfile } from '../execute/cluster/read-profile.ts';
 import type { Executor } from '../execute/executor.ts';
-import type { Earlier, LaunchLog } from '../execute/launches.ts';
 import { LocalExecutor } from '../execute/local.ts';
-import type { Orphan } from '../execute/orphans.ts';
 import type { WorkLayout } from '../store/layout.ts';
+import type { Inheritance } from './killed-build.ts';
+
+export type ClusterProfile = Profile & { readonly cluster: ClusterTemplates };
+
+/** How records and launches call the executor of a profile. */
+const executorName = (profile: Profile): string => {
+  const shown = shownProfile(profile);
+  return shown === 'local' ? 'cluster:local' : shown;
+};
 
 export type Executors = {
   readonly local: LocalExecutor;
   /** That of the profile of this build. */
   readonly cluster: ClusterExecutor | undefined;
   /** By name, as launches have it. */
-  named(name: string): Executor | undefined;
-  /** Every one that asks a scheduler. */
-  readonly clusters: readonly ClusterExecutor[];
+  readonly named: (name: string) => Executor | undefined;
+  /** Cancels what a scheduler still runs for an earlier build and nobody wants now; resolves when it is over. */
+  endUnwanted(): Promise<void>;
+  close(): Promise<void>;
 };
 
 /**
- * @param profile of this build; @param earlier what an earlier build launched
- * @param orphans those of which some executor must be able to tell
+ * @param helpers shells to start for local jobs; @param profile of this build
+ * @param inherited what an earlier build left: some executor must be able to tell of each of its jobs
  */
 export function openExecutors(from: {
   readonly root: string;
   readonly work: WorkLayout;
   readonly helpers: number;
-  readonly launches: LaunchLog;
-  readonly profile: (Profile & { readonly cluster: ClusterTemplates }) | undefined;
-  readonly earlier: Earlier;
-  readonly orphans: readonly Orphan[];
+  readonly profile: ClusterProfile | undefined;
+  readonly inherited: Inheritance;
   readonly warn: (text: string) => void;
 }): Executors {
-  const { root, work, launches, profile, warn } = from;
+  const { root, work, profile, inherited, warn } = from;
+  const { launches, earlier, adopted, unwanted } = inherited;
   // Its helper shells first, while this process is small.
   const local = new LocalExecutor({ slots: from.helpers, cwd: root, launches });
   const clusters = new Map<string, ClusterExecutor>();
-  const open = (of: Profile & { readonly cluster: ClusterTemplates }): ClusterExecutor => {
-    const executor = new ClusterExecutor({ profile: of, root, work: work.dir, launches, warn });
-    clusters.set(of.name, executor);
-    launches.addProfile(of.name, of.file);
+  const open = (of: ClusterProfile): ClusterExecutor => {
+    const name = executorName(of);
+    const executor = new ClusterExecutor({ profile: of, name, root, ...work, launches, warn }, inherited.kept);
+    clusters.set(name, executor);
+    launches.addProfile(name, of.file);
     return executor;
   };
   const cluster = profile && open(profile);
-  for (const { launch } of from.orphans) {
+  for (const { launch } of [...adopted.values(), ...unwanted]) {
     if (launch.helper !== undefined || clusters.has(launch.executor)) continue;
-    const file = from.earlier.profiles.get(launch.executor);
+    const file = earlier.profiles.get(launch.executor);
     const read = file === undefined ? undefined : readProfile(launch.executor, file);
     if (read?.ok && read.value.cluster) open({ ...read.value, cluster: read.value.cluster });
     else warn(`jobs of an earlier build went by the profile ${launch.executor}, which cannot be read: ${file ?? ''}`);
   }
   const named = (name: string): Executor | undefined => (name === local.name ? local : clusters.get(name));
-  return { local, cluster, named, clusters: [...clusters.values()] };
+  const endUnwanted = async (): Promise<void> => {
+    const running = unwanted.flatMap((orphan) => named(orphan.launch.executor)?.adopt(orphan, undefined) ?? []);
+    for (const each of running) each.cancel();
+    await Promise.all(running.map(({ done }) => done));
+  };
+  const close = async (): Promise<void> => {
+    await local.close();
+    await Promise.all([...clusters.values()].map((each) => each.close()));
+  };
+  return { local, cluster, named, endUnwanted, close };
 }

@@ -1,4 +1,5 @@
 // The exit codes of lhb. Nothing else in the program knows them as numbers.
+import type { Diagnostic } from '../base/diagnostic.ts';
 
 export const EXIT = {
   ok: 0,
@@ -17,3 +18,10 @@ export const EXIT = {
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** For errors that end a command: the store's own, what the machine refuses, else the user's. */
+export function exitOf(errors: readonly Diagnostic[]): ExitCode {
+  if (errors.some(({ code }) => code === 'store/write-failed')) return EXIT.jobFailed;
+  if (errors.some(({ code }) => code === 'store/locked')) return EXIT.locked;
+  return errors.some(({ code }) => code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
+}

@@ -9,6 +9,7 @@ Usage: lhb COMMAND [SELECTOR…] [OPTION…]`;
 const COMMAND_GROUPS: readonly (readonly [title: string, commands: readonly string[]])[] = [
   ['Build', ['build', 'plan', 'forcerun', 'touch', 'restore']],
   ['Look', ['summary', 'why', 'show', 'logs', 'ls', 'graph', 'jobs']],
+  ['Tidy up', ['gc', 'clean']],
   ['Check', ['lint', 'verify', 'help', 'version']],
 ];
 

@@ -67,6 +67,30 @@ export type BuildOptions = {
   readonly watch: boolean;
 };
 
+export type GcOptions = {
+  /** Remove it; without, say what would go. */
+  readonly yes: boolean;
+  /** Results that the last so many builds looked at stay. */
+  readonly keepBuilds: number;
+  /** Only results that were not used for so many seconds go. */
+  readonly olderThanS: number | undefined;
+  /** Go on only until the blobs have at most so many bytes. */
+  readonly maxBytes: number | undefined;
+  readonly pin: readonly Word[];
+  readonly unpin: readonly Word[];
+  /** List what is pinned. */
+  readonly pins: boolean;
+  /** A work tree that is gone for good. */
+  readonly forgetTree: Word | undefined;
+};
+
+export type CleanOptions = {
+  /** Remove it; without, say what would go. */
+  readonly yes: boolean;
+  /** Edited files as well. */
+  readonly force: boolean;
+};
+
 export type GraphFormat = 'dot' | 'mermaid' | 'json';
 
 type WithSelectors = { readonly common: CommonOptions; readonly selectors: readonly Word[] };
@@ -84,6 +108,8 @@ export type Invocation =
   | ({ readonly command: 'graph'; readonly rules: boolean; readonly format: GraphFormat } & WithSelectors)
   /** At least one selector. */
   | ({ readonly command: 'touch' | 'restore' } & WithSelectors)
+  | { readonly command: 'gc'; readonly gc: GcOptions; readonly common: CommonOptions }
+  | ({ readonly command: 'clean'; readonly clean: CleanOptions } & WithSelectors)
   | { readonly command: 'verify' | 'jobs' | 'lint' | 'version'; readonly common: CommonOptions }
   /** `topic`: the name of a command, undefined for the overview. */
   | { readonly command: 'help'; readonly topic: string | undefined; readonly common: CommonOptions };

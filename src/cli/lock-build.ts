@@ -4,11 +4,12 @@ import { err, ok, type Result } from '../base/result.ts';
 import { errno } from '../fs/errno.ts';
 import { acquireLock, type Lock, type LockHolder } from '../store/lock.ts';
 import type { WorkLayout } from '../store/layout.ts';
+import { isLimit, systemText } from '../store/write-failed.ts';
 import { formatTime } from '../report/format.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import type { Screen } from './screen.ts';
 
-const CANNOT_WRITE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
+const CANNOT_WRITE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EIO', 'ENOTDIR', 'EEXIST']);
 
 /** @param wait wait for the other build instead of giving up; @param interrupt ends the waiting */
 export async function lockForBuild(
@@ -30,6 +31,10 @@ export async function lockForBuild(
   } catch (problem) {
     const code = errno(problem);
     if (code === undefined || !CANNOT_WRITE.has(code)) throw problem;
+    if (isLimit(problem)) {
+      screen.diagnostics([error('store/write-failed', systemText(problem as Error))]);
+      return err(EXIT.jobFailed);
+    }
     const message = `the work tree's folder ${work.dir} cannot be written (${code})`;
     screen.diagnostics([
       error('store/write-failed', message, { hint: 'check its permissions and the space on its disk' }),
@@ -46,7 +51,11 @@ export async function lockForBuild(
   return err(EXIT.locked);
 }
 
+/** Characters of the other build's command line. */
+const SHOWN = 200;
+
 function describe(holder: LockHolder | undefined): string {
   if (holder === undefined) return 'another build';
-  return `lhb ${holder.command} (pid ${holder.pid} on ${holder.host}, since ${formatTime(holder.since)})`;
+  const command = holder.command.length > SHOWN ? `${holder.command.slice(0, SHOWN)}…` : holder.command;
+  return `lhb ${command} (pid ${holder.pid} on ${holder.host}, since ${formatTime(holder.since)})`;
 }

@@ -2,8 +2,22 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LogText } from '../report/log-text.ts';
 
 const POLL_MS = 200;
+
+/** A stream that writes a log's bytes to a terminal, with what a terminal would obey made visible. To be ended. */
+export function terminalLog(terminal: NodeJS.WritableStream): Writable {
+  const text = new LogText();
+  return new Writable({
+    write(bytes: Buffer, _encoding, done) {
+      terminal.write(text.write(bytes), () => done());
+    },
+    final(done) {
+      terminal.write(text.end(), () => done());
+    },
+  });
+}
 
 /**
  * Writes a file's bytes as they are.

@@ -1,32 +1,41 @@
 // Parse, dispatch, print, exit code. A broken invariant ends here, as a bug of lhb.
-import { DiagnosticError } from '../base/diagnostic.ts';
+import { DiagnosticError, error, type Diagnostic } from '../base/diagnostic.ts';
 import { unreachable } from '../base/invariant.ts';
 import { ok, type Result } from '../base/result.ts';
-import { EXIT, type ExitCode } from './exit-code.ts';
+import { EXIT, exitOf, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { earlyOptions, parseArgv } from './options.ts';
 import { Screen } from './screen.ts';
+import { safeLines } from '../report/format.ts';
+import { isLimit, systemText } from '../store/write-failed.ts';
+import { writeOut } from './write-out.ts';
 
 /** Runs one command line; never rejects. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  process.stdout.on('error', ignoreClosedPipe);
-  process.stderr.on('error', ignoreClosedPipe);
   const parsed = await parseWithProfile(argv);
   if (!parsed.ok) {
+    quietPipes();
     new Screen(earlyOptions(argv, process.env)).diagnostics(parsed.error);
     return EXIT.usage;
   }
-  const screen = new Screen(parsed.value.common);
+  const { command, common } = parsed.value;
+  if (command !== 'help' && command !== 'version') quietPipes();
+  const screen = new Screen(common);
   try {
     return await run(parsed.value, screen);
   } catch (problem) {
     if (problem instanceof DiagnosticError) {
       screen.diagnostics(problem.diagnostics);
-      return EXIT.usage;
+      return exitOf(problem.diagnostics);
     }
-    const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+    const limit = systemLimit(problem);
+    if (limit !== undefined) {
+      screen.diagnostics([limit]);
+      return EXIT.jobFailed;
+    }
+    const { readableStack } = await import('./stack.ts');
     process.stderr.write(
-      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${stack}\n`,
+      `lhb: this is a bug of lhb, not of your workflow. Please report it with these lines:\n${safeLines(readableStack(problem))}\n`,
     );
     return EXIT.bug;
   }
@@ -47,29 +56,38 @@ async function parseWithProfile(argv: readonly string[]): Promise<Result<Invocat
   return ok({ ...whole.value, build: { ...whole.value.build, profile } });
 }
 
+/** A disk that is full and the like, wherever it was met. */
+function systemLimit(problem: unknown): Diagnostic | undefined {
+  if (!(problem instanceof Error) || !isLimit(problem)) return undefined;
+  return error('store/write-failed', systemText(problem));
+}
+
 /** Each command loads only what it needs. */
 async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
   switch (invocation.command) {
     case 'help': {
       const { helpText } = await import('./help.ts');
       const text = helpText(invocation.topic);
-      if (screen.json) screen.document({ help: text });
-      else screen.text(text);
+      writeOut(screen.json ? `${JSON.stringify({ help: text })}\n` : text);
       return EXIT.ok;
     }
     case 'version': {
       const { version } = await import('./version.ts');
-      if (screen.json) screen.document({ version: version() });
-      else screen.text(`${version()}\n`);
+      writeOut(screen.json ? `${JSON.stringify({ version: version() })}\n` : `${version()}\n`);
       return EXIT.ok;
     }
     case 'build':
     case 'forcerun': {
-      const { build } = await import('./commands/build.ts');
+      const { quickBuild } = await import('./quick-build.ts');
       const { common, build: options, selectors } = invocation;
-      return invocation.command === 'build'
-        ? build({ common, build: options, selectors, forcerun: options.forcerun, only: false }, screen)
-        : build({ common, build: options, selectors: [], forcerun: selectors, only: invocation.only }, screen);
+      const request =
+        invocation.command === 'build'
+          ? { common, build: options, selectors, forcerun: options.forcerun, only: false }
+          : { common, build: options, selectors: [], forcerun: selectors, only: invocation.only };
+      const quick = quickBuild(request, screen);
+      if (typeof quick === 'number') return quick;
+      const { build } = await import('./commands/build.ts');
+      return build(request, screen, quick);
     }
     case 'summary': {
       const { summary } = await import('./commands/summary.ts');
@@ -107,6 +125,14 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
       const { verify } = await import('./commands/verify.ts');
       return verify(invocation.common, screen);
     }
+    case 'gc': {
+      const { gc } = await import('./commands/gc.ts');
+      return gc(invocation.common, invocation.gc, screen);
+    }
+    case 'clean': {
+      const { clean } = await import('./commands/clean.ts');
+      return clean(invocation.common, invocation.selectors, invocation.clean, screen);
+    }
     case 'jobs': {
       const { jobs } = await import('./commands/jobs.ts');
       return jobs(invocation.common, screen);
@@ -121,6 +147,11 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
 }
 
 /** `lhb summary | head` ends quietly. */
+function quietPipes(): void {
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
+}
+
 function ignoreClosedPipe(problem: NodeJS.ErrnoException): void {
   if (problem.code !== 'EPIPE') throw problem;
   process.exitCode = EXIT.ok;

@@ -3,11 +3,12 @@ import { error } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { visible } from './argv.ts';
-import type { BuildOptions, CommonOptions, GraphFormat, Invocation, Word } from './invocation.ts';
+import type { BuildOptions, CommonOptions, GcOptions, GraphFormat, Invocation, Word } from './invocation.ts';
 import { LATER_COMMANDS } from './options-elsewhere.ts';
 import type { OptionReader } from './options-reader.ts';
 import { COMMANDS, findCommand, type CommandSpec } from './options-table.ts';
-import { readAssignment, readRuleAssignment } from './options-values.ts';
+import { readAge, readAssignment, readRuleAssignment, readSize } from './options-values.ts';
+import { MOST_BUILDS } from '../store/layout.ts';
 
 /** The options that every command takes, but for those that `earlyOptions` reads. */
 export function readCommon(reader: OptionReader): Pick<CommonOptions, 'directory' | 'file' | 'config' | 'configfiles'> {
@@ -96,6 +97,14 @@ export function readInvocation(reader: OptionReader, command: CommandSpec, commo
       const name = command.name;
       return () => ({ command: name, selectors, common });
     }
+    case 'gc': {
+      const gc = readGc(reader);
+      return () => ({ command: 'gc', gc, common });
+    }
+    case 'clean': {
+      const clean = { yes: confirmed(reader), force: reader.flag('force') };
+      return () => ({ command: 'clean', clean, selectors, common });
+    }
     case 'verify':
     case 'jobs':
     case 'lint':
@@ -118,6 +127,41 @@ function readExecutor(reader: OptionReader): BuildOptions['executor'] {
   const hint = 'a scheduler is named by its profile: --profile slurm';
   reader.errors.push(error('cli/bad-value', `--executor takes local or cluster, not '${visible(text)}'`, { at, hint }));
   return undefined;
+}
+
+/** A dry run that is asked for wins. */
+const confirmed = (reader: OptionReader): boolean => reader.flag('yes') && !reader.flag('dry-run');
+
+const KEEP_BUILDS = 10;
+
+function readGc(reader: OptionReader): GcOptions {
+  const olderThan = reader.last('older-than');
+  const maxSize = reader.last('max-size');
+  const keepBuilds = reader.number('keep-builds', 0);
+  const gc: GcOptions = {
+    yes: confirmed(reader),
+    keepBuilds: keepBuilds ?? KEEP_BUILDS,
+    olderThanS: olderThan && reader.read(readAge('--older-than', olderThan)),
+    maxBytes: maxSize && reader.read(readSize('--max-size', maxSize)),
+    pin: reader.all('pin'),
+    unpin: reader.all('unpin'),
+    pins: reader.flag('pins'),
+    forgetTree: reader.last('forget-tree'),
+  };
+  if (keepBuilds !== undefined && keepBuilds > MOST_BUILDS) {
+    const at = reader.last('keep-builds')?.at;
+    reader.errors.push(
+      error('cli/bad-value', `--keep-builds is at most ${MOST_BUILDS}: of no more builds is kept what they looked at`, {
+        at,
+      }),
+    );
+  }
+  const others = [gc.pin.length > 0, gc.unpin.length > 0, gc.pins, gc.forgetTree !== undefined];
+  if (others.filter(Boolean).length > 1 || (gc.yes && others.includes(true))) {
+    const message = '--pin, --unpin, --pins, --forget-tree and --yes are each for themselves';
+    reader.errors.push(error('cli/usage', message, { at: reader.line }));
+  }
+  return gc;
 }
 
 function readFormat(reader: OptionReader): GraphFormat {

@@ -5,8 +5,6 @@ export const LATER_COMMANDS: readonly string[] = [
   'diff',
   'table',
   'rekey',
-  'gc',
-  'clean',
   'cache',
   'export',
   'import',
@@ -34,6 +32,7 @@ export const OTHER_COMMAND_NAMES: ReadonlyMap<string, string> = new Map([
   ['dag', 'graph'],
   ['explain', 'why'],
   ['checkout', 'restore'],
+  ['prune', 'gc'],
 ]);
 
 /** Options of Snakemake under other names -> what to do instead. */

@@ -83,6 +83,12 @@ const SHOW: OptionGroup = {
   ],
 };
 
+/** Of commands that remove something. */
+const CONFIRM: readonly OptionSpec[] = [
+  { long: 'yes', short: 'y', value: 'none', help: 'remove it' },
+  { long: 'dry-run', short: 'n', aliases: ['dryrun'], value: 'none', help: 'only say what would go (the default)' },
+];
+
 const SUMMARY_FLAGS: OptionGroup = {
   title: 'Where things stand',
   options: [
@@ -239,8 +245,61 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'verify',
     help: 'check every blob and record of the store, and repair it where possible',
     positionals: 'none',
-    groups: [],
+    groups: [
+      {
+        title: 'Options',
+        options: [{ long: 'repair', value: 'none', help: 'said or not, what can be given back is given back' }],
+      },
+    ],
     examples: [['lhb verify', 'exit code 4 while damage is left']],
+  },
+  {
+    name: 'gc',
+    help: 'drop results from the store that nothing refers to',
+    positionals: 'none',
+    groups: [
+      { title: 'Do it', options: CONFIRM },
+      {
+        title: 'How much',
+        options: [
+          { long: 'keep-builds', value: 'word', meta: 'N', help: 'keep what the last N builds looked at (default 10)' },
+          { long: 'older-than', value: 'word', meta: 'AGE', help: 'only what was not used for so long: 30d, 12h, 2w' },
+          { long: 'max-size', value: 'word', meta: 'SIZE', help: 'only until the store has at most this size: 50GB' },
+        ],
+      },
+      {
+        title: 'What is kept',
+        options: [
+          { long: 'pin', value: 'selectors', meta: 'SELECTOR…', help: 'keep the results of these jobs for good' },
+          { long: 'unpin', value: 'selectors', meta: 'SELECTOR…', help: 'no longer' },
+          { long: 'pins', value: 'none', help: 'list what is pinned' },
+          { long: 'forget-tree', value: 'word', meta: 'PATH', help: 'a work tree that is gone for good' },
+        ],
+      },
+    ],
+    examples: [
+      ['lhb gc', 'what would go, and why the rest stays'],
+      ['lhb gc --older-than 30d --yes', 'remove what was not used for a month'],
+      ['lhb gc --pin figures', 'keep the results behind the figures'],
+    ],
+  },
+  {
+    name: 'clean',
+    help: 'remove outputs of jobs that are no longer in the workflow',
+    positionals: 'selectors',
+    groups: [
+      {
+        title: 'Options',
+        options: [
+          ...CONFIRM,
+          { long: 'force', value: 'none', help: 'also files that were edited since they were made' },
+        ],
+      },
+    ],
+    examples: [
+      ['lhb clean', 'which files would go'],
+      ['lhb clean --yes', 'remove them; the store keeps their bytes'],
+    ],
   },
   { name: 'jobs', help: 'what is running', positionals: 'none', groups: [], examples: [] },
   { name: 'lint', help: 'warnings about the workflow', positionals: 'none', groups: [], examples: [] },

@@ -32,3 +32,24 @@ export function readNumber(option: string, word: Word, min: number): Result<numb
   const message = `${option} needs a whole number, ${range}, not '${visible(word.text)}'`;
   return err(error('cli/bad-value', message, { at: word.at }));
 }
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 7 * 86_400, y: 365 * 86_400 };
+
+/** A length of time in seconds: `90s`, `30m`, `12h`, `30d`, `2w`, `1y`. */
+export function readAge(option: string, word: Word): Result<number, Diagnostic> {
+  const [, number, unit] = /^(\d+(?:\.\d+)?) *([smhdwy])$/.exec(word.text) ?? [];
+  if (number !== undefined && unit !== undefined) return ok(Number(number) * (SECONDS[unit] ?? 1));
+  const message = `${option} needs a length of time such as 30d, 12h or 2w, not '${visible(word.text)}'`;
+  return err(error('cli/bad-value', message, { at: word.at }));
+}
+
+const UNITS = ['', 'k', 'm', 'g', 't', 'p'];
+
+/** A size in bytes: `50GB`, `500M`, `1.5TB`, `20GiB`; a number alone is bytes. */
+export function readSize(option: string, word: Word): Result<number, Diagnostic> {
+  const [, number, unit = '', binary] = /^(\d+(?:\.\d+)?) *([kmgtp]?)(i?)b?$/i.exec(word.text) ?? [];
+  if (number !== undefined && !(binary && unit === ''))
+    return ok(Math.floor(Number(number) * (binary ? 1024 : 1000) ** UNITS.indexOf(unit.toLowerCase())));
+  const message = `${option} needs a size such as 50GB or 500MB, not '${visible(word.text)}'`;
+  return err(error('cli/bad-value', message, { at: word.at }));
+}

@@ -7,9 +7,9 @@ import { findProfile } from '../execute/cluster/find-profile.ts';
 import type { Profile } from '../execute/cluster/profile.ts';
 import { readProfile } from '../execute/cluster/read-profile.ts';
 import type { Given } from './argv.ts';
+import { findWorkflow } from './find-workflow.ts';
 import type { CommonOptions, Word } from './invocation.ts';
 import { commandOptions, findCommand, GLOBAL_OPTIONS } from './options-table.ts';
-import { findWorkflow } from './workspace.ts';
 
 /** Options that say which file is read, and by whom: they cannot stand in one. */
 const NOT_HERE = new Set([

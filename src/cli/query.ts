@@ -7,22 +7,26 @@ import type { Job } from '../graph/job.ts';
 import { withUpstream } from '../graph/graph.ts';
 import { makePlan, type Plan } from '../plan/plan.ts';
 import type { Trace } from '../store/trace.ts';
-import { EXIT, type ExitCode } from './exit-code.ts';
+import { exitOf, type ExitCode } from './exit-code.ts';
 import type { CommonOptions, Word } from './invocation.ts';
 import type { Screen } from './screen.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from './workspace.ts';
 
-/** Opens the workspace, runs the command, closes it. Errors are printed; the exit code says what kind they are. */
+/**
+ * Opens the workspace, runs the command, closes it. Errors are printed; the exit code says what kind they are.
+ * @param whole reads all of the index first
+ */
 export async function withWorkspace(
   common: CommonOptions,
   screen: Screen,
   write: boolean,
   command: (workspace: Workspace) => ExitCode | Promise<ExitCode>,
+  whole = false,
 ): Promise<ExitCode> {
   const loaded = loadWorkspace(common);
   if (!loaded.ok) return fail(screen, loaded.error);
   screen.diagnostics(loaded.value.workflow.warnings);
-  const opened = openWorkspace(loaded.value, write);
+  const opened = openWorkspace(loaded.value, write, undefined, whole);
   if (!opened.ok) return fail(screen, opened.error);
   try {
     return await command(opened.value);
@@ -33,7 +37,7 @@ export async function withWorkspace(
 
 export function fail(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   screen.diagnostics(errors);
-  return errors.some((d) => d.code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
+  return exitOf(errors);
 }
 
 /** The plan of the selected jobs (none: all) and what they need. */

@@ -58,6 +58,9 @@ export function selectionOf(workspace: Workspace, { build, selectors, forcerun, 
 const onlyForcerun = (build: BuildOptions, forcerun: readonly Word[]): boolean =>
   forcerun.length > 0 && build.forcerun.length === 0;
 
+/** All jobs that a build without selectors is about. */
+export const wantedByDefault = (workspace: Workspace): ReadonlySet<Job> => withUpstream(defaultJobs(workspace));
+
 function defaultJobs(workspace: Workspace): Job[] {
   const { graph } = workspace;
   const names = graph.workflow.default;

@@ -1,20 +1,21 @@
 // Finds the workflow; opens workflow, graph, store and records once for a command.
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { error, type Diagnostic } from '../base/diagnostic.ts';
+import { error, warning, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { createEngine } from '../expr/cel.ts';
 import type { Engine } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
-import { readLaunches } from '../execute/launches.ts';
-import { machineWasDown, runningLaunches } from '../execute/orphans.ts';
+import { unless } from '../fs/errno.ts';
+import { looks } from '../fs/looks.ts';
+import { makeFolder } from '../fs/make-folder.ts';
+import type { FileSystem } from '../fs/mounts.ts';
 import { expand, type Expansion, type MadeBefore } from '../graph/expand.ts';
 import type { JobGraph } from '../graph/graph.ts';
 import { WorkspaceHost } from '../graph/host.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
-import { nearestPath } from '../graph/nearest-path.ts';
 import { selectJob, selectJobs, type SelectContext, type Selector } from '../graph/select.ts';
 import { KeyMaker } from '../key/key-parts.ts';
 import { SourceDigests } from '../key/source-digests.ts';
@@ -22,17 +23,21 @@ import { Rebuilder } from '../plan/rebuilder.ts';
 import { Records } from '../plan/records.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { FileDigests } from '../store/file-digests.ts';
-import { IndexDb } from '../store/index-db.ts';
+import type { IndexDb } from '../store/index-db.ts';
 import { openFormat } from '../store/format.ts';
+import { openIndex } from '../store/open-index.ts';
 import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
 import { placeIndex } from '../store/place-index.ts';
-import { readHolder } from '../store/lock.ts';
+import { collector } from '../store/collecting.ts';
+import type { LockHolder } from '../store/lock.ts';
+import { registerTree, treeIdAt } from '../store/trees.ts';
 import { loadWorkflow } from '../workflow/check.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
 import type { Workflow } from '../workflow/workflow.ts';
+import { findWorkflow } from './find-workflow.ts';
 import type { CommonOptions } from './invocation.ts';
-
-const WORKFLOW_FILE = 'lhb.yaml';
+import { launchesSeen } from './killed-build.ts';
+import { sayOnce } from './say-once.ts';
 
 /** A workflow that was read, before the store is opened. */
 export type Loaded = {
@@ -62,12 +67,13 @@ export type Workspace = Loaded & {
   readonly close: () => Promise<void>;
 };
 
-/** Finds lhb.yaml from `-C`/`-f` or in a parent folder, and reads it. */
+/** Finds the workflow, and reads it. */
 export function loadWorkspace(options: CommonOptions): Result<Loaded> {
   const found = findWorkflow(options);
   if (!found.ok) return found;
   const file = found.value;
   const root = dirname(file);
+  looks.clear();
   const host = new WorkspaceHost(root);
   const engine = createEngine(host);
   const env = new EnvRecord(process.env);
@@ -84,44 +90,20 @@ export function loadWorkspace(options: CommonOptions): Result<Loaded> {
   return ok({ workflow: workflow.value, engine, host, env, here, made: { before: () => false } });
 }
 
-/** The workflow's file, absolute: from `-f`, or lhb.yaml in the folder of `-C` or one above it. */
-export function findWorkflow(options: CommonOptions): Result<string> {
-  const start = resolve(options.directory?.text ?? '.');
-  if (statSync(start, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    const { text = '.', at } = options.directory ?? {};
-    const what = existsSync(start) ? `${text} is no folder` : `there is no folder ${text}`;
-    return err([error('cli/no-workflow', what, { at, hint: nearestPath(process.cwd(), text) })]);
-  }
-  if (options.file !== undefined) {
-    const { text, at } = options.file;
-    const file = resolve(start, text);
-    const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat?.isDirectory()) {
-      const hint = `a folder is named with -C: -C ${text}`;
-      return err([error('cli/no-workflow', `${text} is a folder, expected a workflow file`, { at, hint })]);
-    }
-    if (stat) return ok(file);
-    return err([error('cli/no-workflow', `there is no file ${text}`, { at, hint: nearestPath(start, text) })]);
-  }
-  for (let folder = start; ; folder = dirname(folder)) {
-    const file = join(folder, WORKFLOW_FILE);
-    if (existsSync(file)) return ok(file);
-    if (folder === dirname(folder)) break;
-  }
-  const other = readdirSync(start).find((name) => /^lhb\.ya?ml$/i.test(name));
-  const hint = other
-    ? `there is ${other}: rename it to ${WORKFLOW_FILE}, or name it with -f`
-    : 'go to the folder of your workflow, or name it with -C';
-  return err([error('cli/no-workflow', `there is no ${WORKFLOW_FILE} in ${start} or a folder above it`, { hint })]);
-}
-
 /**
  * Opens the store and expands the workflow.
  * @param write false for queries: nothing is made or changed, and no lock is waited for
- * @param expanded the workflow's expansion, where it was done just now
+ * @param expansion how it is expanded, where not in full
+ * @param whole reads all of the index first
  */
-export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansion): Result<Workspace> {
-  const { workflow, host, env, engine, here } = loaded;
+export function openWorkspace(
+  loaded: Loaded,
+  write: boolean,
+  expansion: (before: MadeBefore) => Result<Expansion> = (before) =>
+    expand(loaded.workflow, loaded.host, loaded.env, before),
+  whole = false,
+): Result<Workspace> {
+  const { workflow, engine, here } = loaded;
   const { root } = workflow;
   const place = placeIndex(workflow.store, process.env);
   if (!place.ok) return place;
@@ -129,28 +111,34 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   const work = workLayout(root);
   const format = openFormat(layout, !write);
   if (!format.ok) return format;
-  const tree = treeId(work.tree, write);
-  if (write) mkdirSync(work.tmp, { recursive: true });
-  const index = IndexDb.open(layout.index, { readOnly: !write });
+  if (place.value.movedOff) sayMoved(layout, place.value.movedOff, write);
+  const { value: found } = format;
+  if (found.state === 'repaired') sayOnce(warning('store/format-lost', found.why));
+  // What a lost version was shows in the tables of the index.
+  const version = found.state === 'older' ? found.version : found.state === 'repaired' ? 1 : undefined;
+  const tree = treeId(root, write);
+  if (write) {
+    makeFolder(work.tmp, work.dir);
+    registerTree(layout, tree, root);
+    const busy = collector(layout);
+    if (busy !== undefined) return err([collecting(busy)]);
+  }
+  const index = openIndex({ layout, tree, write, version, whole, tell: sayOnce });
   if (!index.ok) return index;
   const db = index.value;
   const blobs = new BlobStore(layout, { link: workflow.link, workTmp: work.tmp });
-  // Where the machine went down during a build, what was written then may not be what it was: every file is read again.
-  const isBuilding = !write && readHolder(work) !== undefined;
-  const wasDown = !isBuilding && machineWasDown(readLaunches(work.launches));
+  const { wasDown, ...launches } = launchesSeen(work, write);
+  // Then every file is read again.
   if (wasDown && write) db.forgetFiles(tree);
   const files = new FileDigests(root, wasDown && !write ? undefined : db.fileTable(tree), write);
-  // Who writes holds the lock: the build that runs is its own.
-  const runningBuild = write ? undefined : readHolder(work)?.build;
-  const runningJobs = new Set(write ? [] : runningLaunches(work).map(({ launch }) => launch.jobId));
-  const records = new Records({ root, index: db, blobs, files, tree, runningBuild, runningJobs });
+  const records = new Records({ root, output: workflow.output, index: db, blobs, files, tree, ...launches });
   loaded.made.before = (path) => records.madeBefore(path);
-  const expansion = expanded ? ok(expanded) : expand(workflow, host, env, (path) => loaded.made.before(path));
-  if (!expansion.ok) {
+  const expanded = expansion((path) => loaded.made.before(path));
+  if (!expanded.ok) {
     void db.close();
-    return expansion;
+    return expanded;
   }
-  const { graph, scopes } = expansion.value;
+  const { graph, scopes } = expanded.value;
   const keys = new KeyMaker(scopes, new SourceDigests(root, files));
   const rebuilder = new Rebuilder(keys, records);
   const context: SelectContext = { graph, engine, here };
@@ -176,17 +164,29 @@ export function openWorkspace(loaded: Loaded, write: boolean, expanded?: Expansi
   });
 }
 
-/** The work tree's id in the index: random, in a file that moves with the tree. */
-function treeId(file: string, write: boolean): string {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof parsed === 'object' && parsed !== null && 'id' in parsed && typeof parsed.id === 'string')
-      return parsed.id;
-  } catch {
-    // none yet, or damaged: a new one loses nothing but time
-  }
+/** Who builds holds the lock of his work tree by now, which gc looks at after it has said that it is at work. */
+function collecting(by: LockHolder | 'unknown'): Diagnostic {
+  const who = by === 'unknown' ? 'lhb gc' : `lhb ${by.command} (pid ${by.pid} on ${by.host})`;
+  return error('store/locked', `${who} is removing something from the store`, { hint: 'try again when it is done' });
+}
+
+/** Says, once a store, that its index lies elsewhere. */
+function sayMoved(layout: StoreLayout, from: FileSystem, write: boolean): void {
+  const mark = join(layout.root, 'index.moved');
+  const said = unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => readFileSync(mark, 'utf8'));
+  if (said?.trim() === layout.index) return;
+  const message = `the store ${layout.root} lies on a network file system (${from.type}), where its index is not safe: it lies in ${layout.index}`;
+  sayOnce(warning('store/index-moved', message, { hint: 'LHB_INDEX_DIR names another folder on a local disk' }));
+  if (write) unless(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'], () => writeAtomic(mark, `${layout.index}\n`));
+}
+
+/** The work tree's id in the index: random, in a file that moves with the tree. One that is damaged loses nothing but time. */
+function treeId(root: string, write: boolean): string {
+  const known = treeIdAt(root);
+  if (known !== undefined) return known;
   const id = randomUUID();
   if (write) {
+    const file = workLayout(root).tree;
     mkdirSync(dirname(file), { recursive: true });
     writeAtomic(file, `${JSON.stringify({ format: 1, id })}\n`);
   }

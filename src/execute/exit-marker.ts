@@ -35,8 +35,11 @@ export const markerLines = (token: string, start: string): string =>
 const FORM = /^lhb-exit 2 ([\w-]+) (\d{1,3}) (\d+(?:\.\d+)?|-)\n([^]*\n)?ok\n$/;
 
 /** The marker of one launch in a job's folder; undefined where there is none, half of one, or one of another launch. */
-export function readExitMarker(jobDir: string, token: string): ExitMarker | undefined {
-  const file = `${jobDir}/${EXIT_MARKER}`;
+export const readExitMarker = (jobDir: string, token: string): ExitMarker | undefined =>
+  readMarker(`${jobDir}/${EXIT_MARKER}`, token);
+
+/** The same of a file of any name. A scheduler's jobs have one for each launch, in a folder for all of them (`ended`). */
+export function readMarker(file: string, token: string): ExitMarker | undefined {
   try {
     const [, of, code, start, times] = FORM.exec(readFileSync(file, 'latin1')) ?? [];
     if (of !== token) return undefined;

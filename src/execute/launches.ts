@@ -234,9 +234,11 @@ export function readLaunches(file: string): Earlier {
     } else if (areTexts(record['submitted'], 'key', 'id')) ids.set(record['submitted'].key, record['submitted'].id);
     else if (areTexts(record['profile'], 'name', 'file')) profiles.set(record['profile'].name, record['profile'].file);
   }
-  const known = launches.map((launch) => {
+  // Noted without a helper and without a submission: it was never started.
+  const known = launches.flatMap((launch): Launched[] => {
     const submission = launch.helper ? undefined : submissions.get(launch.token);
-    return submission ? { ...launch, submitted: { ...submission, id: ids.get(submission.key) } } : launch;
+    if (submission) return [{ ...launch, submitted: { ...submission, id: ids.get(submission.key) } }];
+    return launch.helper ? [launch] : [];
   });
   return { helpers: all, scratches, launches: known, profiles };
 }

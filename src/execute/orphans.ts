@@ -1,10 +1,13 @@
 // What a driver that was killed left: jobs that run on, jobs that ended since, and processes and folders of which nothing
 // good can come. (A helper shell whose driver is gone finishes its job, writes the exit marker, and ends.)
 import { join } from 'node:path';
+import type { ActionKey, JobId } from '../base/brand.ts';
 import { placeOf } from '../store/holder.ts';
-import type { Usage } from '../store/trace.ts';
-import { readExitMarker, type ExitMarker } from './exit-marker.ts';
+import type { Attempt, Usage } from '../store/trace.ts';
+import { readExitMarker, readMarker, type ExitMarker } from './exit-marker.ts';
+import type { Outcome } from './executor.ts';
 import { lives, readLaunches, type Earlier, type Launched } from './launches.ts';
+import { outcomeOfStatus } from './outcome.ts';
 import { hasProc, processIds, readStat, variableFrom } from './proc.ts';
 import { endProcesses, GRACE_MS, sendSignal } from './process-group.ts';
 import { removeScratch } from './scratch.ts';
@@ -20,6 +23,9 @@ export type Orphan = {
   readonly marker: ExitMarker | undefined;
 };
 
+/** Where jobs' folders are, and the markers of those of a scheduler; absolute. */
+type Folders = { readonly jobs: string; readonly ended: string };
+
 /** Has the machine been started again since? Then no process lives, and bytes may not have reached the disk. */
 export function machineWasDown({ helpers, scratches }: Earlier): boolean {
   const boot = (place: string): string => place.split(' ')[0] ?? '';
@@ -27,26 +33,58 @@ export function machineWasDown({ helpers, scratches }: Earlier): boolean {
   return [...helpers, ...scratches].some(({ place }) => boot(place) !== here);
 }
 
-/** @param jobs the folder with the jobs' folders, absolute */
-export function findOrphans(earlier: Earlier, jobs: string): Orphan[] {
-  const lastOfJob = new Map(earlier.launches.map((launch) => [launch.jobId, launch]));
-  // A helper has one job after the other, and runs none but the last.
-  const lastOfHelper = new Map(earlier.launches.map((launch) => [launch.helper, launch]));
-  const wasDown = machineWasDown(earlier);
-  return [...lastOfJob.values()].map((launch) => {
+export function findOrphans(earlier: Earlier, { jobs, ended }: Folders): Orphan[] {
+  return lastLaunches(earlier).map(({ launch, isLastOfHelper }) => {
     const jobDir = join(jobs, launch.jobId);
     const { helper } = launch;
-    if (helper && wasDown) return { launch, jobDir, state: 'gone', marker: undefined };
+    if (helper && machineWasDown(earlier)) return { launch, jobDir, state: 'gone', marker: undefined };
     // In this order: a marker is written before the helper ends. Of a job of a scheduler only that one can say more.
-    const alive = helper ? lastOfHelper.get(helper) === launch && lives(helper) : launch.submitted !== undefined;
-    const marker = readExitMarker(jobDir, launch.token);
+    const alive = helper ? isLastOfHelper && lives(helper) : launch.submitted !== undefined;
+    const { token } = launch;
+    const marker = helper ? readExitMarker(jobDir, token) : readMarker(join(ended, token), token);
+    // By whom such a one was ended, its scheduler may know.
+    if (!helper && marker && marker.code > 128) return { launch, jobDir, state: 'running', marker: undefined };
     return { launch, jobDir, state: marker ? 'ended' : alive ? 'running' : 'gone', marker };
   });
 }
 
-/** What runs of a work tree's launches: jobs of the build that is on, or of one that was killed. */
-export function runningLaunches(work: { readonly launches: string; readonly jobs: string }): Orphan[] {
-  return findOrphans(readLaunches(work.launches), work.jobs).filter(({ state }) => state === 'running');
+/** Those that run, which is found out faster: jobs of the build that is on, or of one that was killed. */
+export function findRunning(earlier: Earlier, folders: Folders): Orphan[] {
+  const last = lastLaunches(earlier).filter(({ launch, isLastOfHelper }) => isLastOfHelper || !launch.helper);
+  const launches = last.map(({ launch }) => launch);
+  return findOrphans({ ...earlier, launches }, folders).filter(({ state }) => state === 'running');
+}
+
+/** The last launch of each job. A helper has one job after the other, and runs none but the last. */
+function lastLaunches({ launches }: Earlier): { launch: Launched; isLastOfHelper: boolean }[] {
+  const ofHelper = new Map(launches.map((launch) => [launch.helper, launch]));
+  const ofJob = new Map(launches.map((launch) => [launch.jobId, launch]));
+  return [...ofJob.values()].map((launch) => ({ launch, isLastOfHelper: ofHelper.get(launch.helper) === launch }));
+}
+
+/** What runs of a work tree's launches. */
+export const runningLaunches = (work: Folders & { readonly launches: string }): Orphan[] =>
+  findRunning(readLaunches(work.launches), work);
+
+/** An attempt as its launch and its marker tell of it, for what is not on record. @param describe says an outcome */
+export function notedAttempt({ launch, marker }: Orphan, describe: (outcome: Outcome) => string): Attempt {
+  const { jobId, rule, actionKey, attempt, startedAt, log, resources, helper } = launch;
+  const failed = marker !== undefined && marker.code !== 0;
+  return {
+    jobId: jobId as JobId,
+    rule,
+    actionKey: actionKey as ActionKey,
+    attempt,
+    state: failed ? 'failed' : 'begun',
+    reason: failed ? describe(outcomeOfStatus(marker.code)) : 'cut off',
+    usage: failed ? usageOf(launch, marker, undefined) : undefined,
+    host: marker?.host ?? helper?.host ?? launch.executor,
+    log,
+    resources,
+    build: '',
+    // What it is compared with are records of the same launch, of its beginning or its end.
+    startedAt: failed ? Math.max(startedAt, marker.finishedAt) : startedAt,
+  };
 }
 
 /** What an orphan used, by its marker; without one until now. */

@@ -133,7 +133,9 @@ function nameHook(node: LiveNode, runtime: Runtime): Evaluate {
   return (evaluator, _node, context) => {
     let value: unknown;
     try {
+      // The library knows the names that macros bind, and those alone.
       value = context.getValue(name);
+      if (value === undefined) value = runtime.scope().get(name);
     } catch (error) {
       throw placed(error, node, runtime);
     }

@@ -9,6 +9,7 @@ import { evaluationError, ExprError, functionHint, syntaxHint, syntaxMessage } f
 import { functionsFor, REPLACED } from './functions.ts';
 import { normalise } from './normalise.ts';
 import { NOT_MINE } from './operators.ts';
+import { stepsOf, walk } from './steps.ts';
 import { Raw, RecordObject, type Engine, type Expression, type ExprHost, type Scope } from './types.ts';
 
 type Range = { readonly start: number; readonly end: number };
@@ -98,13 +99,17 @@ function compile(
 
   let busy = false;
   const evaluate = (given: Scope): unknown => {
+    if (parsed.steps) {
+      const value = walk(parsed.steps, given);
+      if (value !== undefined) return value;
+    }
     // The library keeps the state of macros in the tree: a nested evaluation of the same text takes a tree of its own.
     const run = busy && parsed.macros ? prepare().run : parsed.run;
     const [outer, wasBusy] = [scope, busy];
     scope = given;
     busy = true;
     try {
-      const value = run(given);
+      const value = run();
       return parsed.exotic ? normalise(value, classes) : value;
     } catch (thrown) {
       throw new DiagnosticError(toDiagnostics(thrown));
@@ -117,7 +122,10 @@ function compile(
 }
 
 type Parsed = {
-  readonly run: (scope: Scope) => unknown;
+  /** Evaluates it with the names of the runtime's scope. */
+  readonly run: () => unknown;
+  /** Of a name with fields behind it; see steps.ts. */
+  readonly steps: readonly string[] | undefined;
   readonly names: ReadonlySet<string>;
   readonly paths: ReadonlySet<string>;
   /** Whether it has macros that bind names. */
@@ -125,6 +133,9 @@ type Parsed = {
   /** Whether it can give values of the library's own classes. */
   readonly exotic: boolean;
 };
+
+/** What the library sees: names are looked up in the runtime's scope, which need not be a Map. */
+const NO_NAMES = new Map<string, unknown>();
 
 /** Parses and type-checks; throws what the library throws, or ExprError. */
 function parse(
@@ -141,12 +152,14 @@ function parse(
   const checked = run.check();
   if (!checked.valid)
     throw checked.error ?? new ExprError('expr/type', `'${written(source, tree)}' cannot be evaluated`);
+  const exotic = isExotic(tree);
   return {
-    run: (scope) => run(scope as Map<string, unknown>) as unknown,
+    run: () => run(NO_NAMES) as unknown,
+    steps: exotic ? undefined : stepsOf(tree, own),
     names,
     paths,
     macros: bound.size > 0,
-    exotic: isExotic(tree),
+    exotic,
   };
 }
 

@@ -1,16 +1,19 @@
 // Commands with their expressions filled in: a script for the shell, or argv.
 import { DiagnosticError, error } from '../base/diagnostic.ts';
 import { ExprError } from './errors.ts';
-import { protectFromBackquotes, quoteAt } from './shell-quote.ts';
+import { isSafeWord, protectFromBackquotes, quoteAt } from './shell-quote.ts';
 import { ShellScanner, type Spot } from './shell-scan.ts';
-import { each, placedAt } from './template.ts';
+import { each, joined, placedAt } from './template.ts';
 import { notText, scalarText, textOf } from './text.ts';
 import { Raw, Verbatim, type Expression, type Template } from './types.ts';
 
 export { Verbatim };
 
 /** A script cut at its expressions; made once for each template. */
-type Plan = { readonly parts: readonly (string | { readonly expression: Expression; readonly spot: Spot })[] };
+type Plan = { readonly parts: readonly (string | Slot)[] };
+
+/** `simple`: a word there needs no more than a word's own quotes. */
+type Slot = { readonly expression: Expression; readonly spot: Spot; readonly simple: boolean };
 
 const plans = new WeakMap<Template, Plan>();
 
@@ -27,14 +30,14 @@ function planParts(template: Template): Plan['parts'] {
     case 'constant':
       return [placedAt(template.at, () => textOf(template.value))];
     case 'expression':
-      return [{ expression: template.expression, spot: new ShellScanner().spot() }];
+      return [slot(template.expression, new ShellScanner().spot())];
     case 'list':
     case 'map':
       throw new DiagnosticError([error('command/not-a-word', 'a command is text', { at: template.at })]);
     case 'text': {
       const scanner = new ShellScanner();
       return template.parts.map((part, i) => {
-        if (typeof part !== 'string') return { expression: part, spot: scanner.spot() };
+        if (typeof part !== 'string') return slot(part, scanner.spot());
         scanner.feed(part);
         // Whether a `$` right before an expression stays one depends on the value.
         const next = template.parts[i + 1];
@@ -42,6 +45,11 @@ function planParts(template: Template): Plan['parts'] {
       });
     }
   }
+}
+
+function slot(expression: Expression, spot: Spot): Slot {
+  const plainly = spot.place === 'bare' && !spot.afterDollar && !spot.afterBackslash && !spot.inBraces;
+  return { expression, spot, simple: plainly && spot.delimiter === undefined && spot.backquotes === 0 };
 }
 
 /**
@@ -54,11 +62,12 @@ function planParts(template: Template): Plan['parts'] {
  * @throws DiagnosticError command/list-in-quotes, command/not-a-word, command/nul, command/heredoc-end
  */
 export function renderScript(template: Template, valueOf: (expression: Expression) => unknown): string {
-  return each(planOf(template).parts, (part) => {
+  return joined(planOf(template).parts, (part) => {
     if (typeof part === 'string') return part;
     const value = valueOf(part.expression);
+    if (part.simple && typeof value === 'string' && isSafeWord(value)) return value;
     return placedAt(part.expression.at, () => renderPart(value, part.spot));
-  }).join('');
+  });
 }
 
 function renderPart(value: unknown, spot: Spot): string {

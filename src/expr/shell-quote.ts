@@ -12,6 +12,9 @@ export type Place =
 
 const SAFE = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
+/** Does the shell take the text for one word as it is? */
+export const isSafeWord = (text: string): boolean => SAFE.test(text);
+
 /** A word that the shell takes for `text`: as it is where all its characters are safe, else in single quotes. */
 export const quoteWord = (text: string): string =>
   SAFE.test(text) ? text : text === '' ? "''" : `'${text.replaceAll("'", "'\\''")}'`;

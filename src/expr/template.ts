@@ -90,6 +90,22 @@ export function each<T, R>(items: readonly T[], make: (item: T) => R): R[] {
   return made;
 }
 
+/** The texts that `make` gives for each item, one after the other. @throws DiagnosticError as `each` */
+export function joined<T>(items: readonly T[], make: (item: T) => string): string {
+  let text = '';
+  for (let i = 0; i < items.length; i++) {
+    try {
+      text += make(items[i] as T);
+    } catch (thrown) {
+      if (!(thrown instanceof DiagnosticError)) throw thrown;
+      // Once more for what is wrong with the others.
+      each(items.slice(i), make);
+      throw thrown;
+    }
+  }
+  return text;
+}
+
 /** Runs `make`, and gives an error that it throws the place `at`. */
 export function placedAt<T>(at: SourceRange, make: () => T): T {
   try {
@@ -113,11 +129,11 @@ export function evaluateText(template: Template, scope: Scope): string {
       return typeof value === 'string' ? value : placedAt(template.expression.at, () => textOf(value));
     }
     case 'text':
-      return each(template.parts, (part) => {
+      return joined(template.parts, (part) => {
         if (typeof part === 'string') return part;
         const value = part.evaluate(scope);
         return typeof value === 'string' ? value : placedAt(part.at, () => textOf(value));
-      }).join('');
+      });
     case 'list':
       return each(template.items, (item) => evaluateText(item, scope)).join(' ');
     case 'map':

@@ -7,7 +7,11 @@ import type { Key, Value } from '../base/value.ts';
  * What an expression sees by name, and what it gives: a Value, or one that holds jobs. A job is a RecordObject.
  * Lists are arrays, maps are Maps (see base/value.ts); a result is normalised to that.
  */
-export type Scope = ReadonlyMap<string, unknown>;
+export type Scope = {
+  get(name: string): unknown;
+  has(name: string): boolean;
+  keys(): Iterable<string>;
+};
 
 /**
  * An object with fields that are worked out when asked for: a job, as expressions see it. `has` decides what

@@ -36,7 +36,8 @@ export function writeAtomic(path: string, content: string | Uint8Array, options:
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    // A write that fails does not know its file.
+    throw error instanceof Error && !('path' in error) ? Object.assign(error, { path }) : error;
   }
   if (options.durable) flush(dirname(path));
 }

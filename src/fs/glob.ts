@@ -3,6 +3,7 @@ import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
 import { globSync, type FileSystemAdapter } from 'tinyglobby';
+import { looks } from './looks.ts';
 import { statOf } from './stat-signature.ts';
 
 const DYNAMIC = /[*?]|\[[^\]]+\]|\{[^{}]*(?:,|\.\.)[^{}]*\}|[@+!]\([^()]*\)/;
@@ -34,6 +35,7 @@ export function splitGlob(pattern: string): { readonly base: string; readonly re
 /** tinyglobby leaves out links to files as well, where it is told not to follow links. */
 const linkedFilesAreFiles = {
   readdirSync: (path: string, options: { withFileTypes: true }): Dirent[] => {
+    looks.folder(path);
     const entries = readdirSync(path, options);
     for (const entry of entries) {
       if (!entry.isSymbolicLink() || statOf(join(path, entry.name))?.isFile() !== true) continue;

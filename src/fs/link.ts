@@ -1,4 +1,4 @@
-// Two paths for the same bytes: by reflink where the file system can, else by hard link, else by copying.
+// Two paths for the same bytes: by reflink where the file system can, by hard link, or by copying.
 import { constants, copyFileSync, linkSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errno } from './errno.ts';
@@ -23,21 +23,14 @@ const CANNOT = new Set([
 /** Pairs of devices between which a reflink failed once: asked again for no other file. */
 const noReflink = new Set<string>();
 
-/**
- * Makes `to`, which must not exist, hold the bytes of `from`, with the same permission bits. `auto` tries all ways in turn;
- * `reflink` and `hardlink` fall back to copying. With a hard link both paths are one file: mode and times are shared.
- * @returns how it was done. Throws system errors of the copy (ENOENT, ENOSPC).
- */
-export function shareBytes(from: string, to: string, mode: LinkMode): Shared {
-  if ((mode === 'auto' || mode === 'reflink') && tryReflink(from, to)) return 'reflink';
-  if ((mode === 'auto' || mode === 'hardlink') && tryHardLink(from, to)) return 'hardlink';
+/** Copies a file to `to`, which must not exist and is gone again if it fails. Throws system errors (ENOENT, ENOSPC). */
+export function copyBytes(from: string, to: string): void {
   try {
     copyFileSync(from, to, constants.COPYFILE_EXCL);
   } catch (error) {
     if (errno(error) !== 'EEXIST') rmSync(to, { force: true });
     throw error;
   }
-  return 'copy';
 }
 
 /** A copy-on-write clone (FICLONE), or false where the file system has none. */

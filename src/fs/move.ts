@@ -3,7 +3,7 @@ import { lstatSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { temporaryName } from './atomic-write.ts';
 import { errno } from './errno.ts';
-import { shareBytes } from './link.ts';
+import { copyBytes } from './link.ts';
 
 /** Renames a file, across file systems too: then by way of a temporary name beside the target. `temporary` is gone after. */
 export function moveInto(temporary: string, dest: string): void {
@@ -21,7 +21,7 @@ export function moveInto(temporary: string, dest: string): void {
 function copyInto(temporary: string, dest: string): void {
   const beside = join(dirname(dest), temporaryName());
   try {
-    shareBytes(temporary, beside, 'copy');
+    copyBytes(temporary, beside);
     const { mtimeMs } = lstatSync(temporary);
     utimesSync(beside, mtimeMs / 1000, mtimeMs / 1000);
     renameSync(beside, dest);

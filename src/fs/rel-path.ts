@@ -5,11 +5,15 @@ import { err, ok, type Result } from '../base/result.ts';
 /** The folder itself. */
 export const HERE = '.' as RelPath;
 
+/** Surely normalised: no segment begins with a point, none is empty. */
+const NORMAL = /^[^./\0][^/\0]*(?:\/[^./\0][^/\0]*)*$/;
+
 /**
  * A path from the workflow's folder, normalised (`a/./b//c` is `a/b/c`, `a/../b` is `b`, a trailing slash is dropped), or one
  * sentence, without a full stop, on why it is none: empty, absolute, with a NUL, or leading out by `..`. Purely lexical.
  */
 export function parseRelPath(text: string): Result<RelPath, string> {
+  if (NORMAL.test(text)) return ok(text as RelPath);
   if (text === '') return err('an empty text is no path');
   if (text.includes('\0')) return err('a path cannot hold a NUL character');
   if (text.startsWith('/')) return err(`'${text}' is absolute, where a relative path is expected`);

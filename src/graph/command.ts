@@ -6,7 +6,7 @@ import { each, evaluateText } from '../expr/template.ts';
 import { RecordObject, type Expression, type Scope, type Template } from '../expr/types.ts';
 import { canonicalTyped } from '../hash/encode.ts';
 import { EnvRecord } from '../workflow/env-record.ts';
-import type { Job } from './job.ts';
+import { NONE, type Job } from './job.ts';
 import { jobLeaf } from './job-hash.ts';
 import type { Scopes } from './scope.ts';
 
@@ -30,11 +30,19 @@ export type JobCommand = {
 const KEPT_NAMES = ['resources', 'attempt'];
 const KEPT_PATHS = ['job.log', 'job.config_file', 'job.file'];
 
+/** By expression, for each is asked about once a job. */
+const kept = new WeakMap<Expression, boolean>();
+
 /** Does the expression stay in keys as it is written, so that laptop and cluster agree? */
-const staysAsWritten = (expression: Expression, job: Job): boolean =>
-  KEPT_NAMES.some((name) => expression.names.has(name)) ||
-  KEPT_PATHS.some((path) => expression.paths.has(path)) ||
-  showsOutside(expression, job);
+function staysAsWritten(expression: Expression, job: Job): boolean {
+  let always = kept.get(expression);
+  if (always === undefined) {
+    const { names, paths } = expression;
+    always = KEPT_NAMES.some((name) => names.has(name)) || KEPT_PATHS.some((path) => paths.has(path));
+    kept.set(expression, always);
+  }
+  return always || (job.inputs.length > 0 && showsOutside(expression, job));
+}
 
 /** Is it about inputs alone, one of which lies outside the workflow's folder? Such a one counts by name and content. */
 function showsOutside({ names, paths }: Expression, job: Job): boolean {
@@ -70,46 +78,44 @@ function lookUp(path: string, scope: Scope): unknown {
 /** The command with portable paths; `resources`, `attempt`, `job.log`, `job.config_file`, `job.file` and inputs from outside as written. */
 export function keyCommand(job: Job, scopes: Scopes): KeyCommand {
   const { rule } = job;
-  if (rule.run === undefined) return { run: undefined, shell: undefined, env: [] };
+  if (rule.run === undefined) return { run: undefined, shell: undefined, env: NONE };
   const { run } = rule;
   return job.form.inPortable(() => {
     const scope = scopes.ofResources(job, 1);
     const valueOf = (expression: Expression): unknown =>
       staysAsWritten(expression, job) ? new Verbatim(asWritten(expression, scope)) : expression.evaluate(scope);
     const words = (items: readonly Template[]): string => toJsonText([...renderArgv(items, valueOf)]);
-    return ofRule(job, () => {
-      let made: KeyCommand = { run: undefined, shell: undefined, env: [] };
+    const runText = (): string => (run.kind === 'script' ? renderScript(run.text, valueOf) : words(run.items));
+    try {
+      if (rule.shell === undefined && rule.env.length === 0) return { run: runText(), shell: undefined, env: NONE };
       // All that is wrong with any of the three is told at once.
+      const made: { run?: string; shell?: string; env?: KeyCommand['env'] } = {};
+      const envTexts = (): KeyCommand['env'] =>
+        each(rule.env, ({ name, value }) => ({ name, value: keyText(value, scope, job) }));
       each(
         [
-          () => (made = { ...made, run: run.kind === 'script' ? renderScript(run.text, valueOf) : words(run.items) }),
-          () => (made = { ...made, shell: rule.shell && words(rule.shell) }),
-          () =>
-            (made = {
-              ...made,
-              env: each(rule.env, ({ name, value }) => ({ name, value: keyText(value, scope, job) })),
-            }),
+          () => (made.run = runText()),
+          () => rule.shell && (made.shell = words(rule.shell)),
+          () => (made.env = envTexts()),
         ],
         (make) => make(),
       );
-      return made;
-    });
+      return { run: made.run, shell: made.shell, env: made.env ?? NONE };
+    } catch (problem) {
+      throw ofRule(job, problem);
+    }
   });
 }
 
-/** Puts the rule's name in front of what is found wrong. */
-function ofRule<T>(job: Job, make: () => T): T {
-  try {
-    return make();
-  } catch (problem) {
-    if (!(problem instanceof DiagnosticError)) throw problem;
-    const owner = `rule '${job.rule.name}'`;
-    const named = problem.diagnostics.map((d) => ({
-      ...d,
-      message: d.message.includes(owner) ? d.message : `${owner}: ${d.message}`,
-    }));
-    throw new DiagnosticError(named);
-  }
+/** What was found wrong, with the rule's name in front. */
+function ofRule(job: Job, problem: unknown): unknown {
+  if (!(problem instanceof DiagnosticError)) return problem;
+  const owner = `rule '${job.rule.name}'`;
+  const named = problem.diagnostics.map((d) => ({
+    ...d,
+    message: d.message.includes(owner) ? d.message : `${owner}: ${d.message}`,
+  }));
+  return new DiagnosticError(named);
 }
 
 function keyText(template: Template, scope: Scope, job: Job): string {

@@ -25,23 +25,23 @@ export function ruleCycle(circle: readonly string[], rules: ReadonlyMap<string, 
  * Jobs in topological order (a job after all it reads from, else in the given order), or the error that prints one circle.
  */
 export function topologicalOrder(jobs: readonly Job[]): { order: Job[] } | { cycle: Diagnostic } {
-  const waiting = new Map<Job, number>();
+  // How many of the jobs that it reads from are not in the order yet.
+  const left = new Int32Array(jobs.length);
   const order: Job[] = [];
-  for (const job of jobs) {
+  for (const [i, job] of jobs.entries()) {
+    job.index = i;
+    left[i] = job.upstream.length;
     if (job.upstream.length === 0) order.push(job);
-    else waiting.set(job, job.upstream.length);
   }
   for (let i = 0; i < order.length; i++) {
     for (const next of order[i]?.downstream ?? []) {
-      const left = (waiting.get(next) ?? 0) - 1;
-      waiting.set(next, left);
-      if (left === 0) {
-        waiting.delete(next);
-        order.push(next);
-      }
+      const other = (left[next.index] ?? 0) - 1;
+      left[next.index] = other;
+      if (other === 0) order.push(next);
     }
   }
-  return waiting.size === 0 ? { order } : { cycle: jobCycle(new Set(waiting.keys())) };
+  if (order.length === jobs.length) return { order };
+  return { cycle: jobCycle(new Set(jobs.filter((job) => (left[job.index] ?? 0) > 0))) };
 }
 
 function jobCycle(stuck: ReadonlySet<Job>): Diagnostic {

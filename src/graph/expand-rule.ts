@@ -3,14 +3,14 @@ import { error, DiagnosticError } from '../base/diagnostic.ts';
 import { isMap, type Key, type Value } from '../base/value.ts';
 import { scalarText } from '../expr/text.ts';
 import { each, evaluate, evaluateText, pathsOf } from '../expr/template.ts';
-import type { Template } from '../expr/types.ts';
+import type { Scope, Template } from '../expr/types.ts';
 import { isGlob } from '../fs/glob.ts';
 import { parseRelPath } from '../fs/rel-path.ts';
 import { removePaths } from '../workflow/layers.ts';
 import type { OutputSpec, Rule } from '../workflow/workflow.ts';
 import type { Expander } from './expand.ts';
 import { jobHash, jobId } from './job-hash.ts';
-import { Job, type JobInput, type JobOutput } from './job.ts';
+import { Job, NONE, type JobInput, type JobOutput } from './job.ts';
 import { JobView } from './job-view.ts';
 import { OUTPUT_TOKEN, type TwoForms } from './path-form.ts';
 import { bindingsOf, eachForm, layeredConfig, pathHolder, withPortable, type BothScopes } from './two-forms.ts';
@@ -21,23 +21,42 @@ const ENOUGH_ERRORS = 20;
 /**
  * The jobs of a rule, each once. What is wrong is noted in the expander.
  * @param named the rules that this rule's expressions name
+ * @param only where given, the jobs to make, by their places (see Job.place), in their order
  */
-export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<string>): Job[] {
+export function expandRule(
+  expander: Expander,
+  rule: Rule,
+  named: ReadonlySet<string>,
+  only: readonly (readonly number[])[] = [],
+): Job[] {
   const jobs = new Set<Job>();
   const errorsBefore = expander.errors.length;
   const { form, scopes } = expander;
   const scope: BothScopes = { actual: scopes.base(), portable: form.inPortable(() => scopes.base()) };
-  const holdsPaths = pathHolder(rule, named);
-  const lists = iteratedLists(rule);
+  const frame: Frame = {
+    expander,
+    rule,
+    named,
+    scope,
+    holdsPaths: pathHolder(rule, named),
+    lists: iteratedLists(rule),
+    sortedNames: rule.for.map(({ name }) => name).sort(),
+    jobsOf: rememberingJobs(),
+  };
+  const axisHolds = rule.for.map((axis) => frame.holdsPaths(axis.value));
 
-  const bind = (depth: number): void => {
+  const place: number[] = [];
+
+  // `from` and `to`: which of the places in `only` begin as `place` does.
+  const bind = (depth: number, from: number, to: number): void => {
     if (expander.errors.length - errorsBefore >= ENOUGH_ERRORS) return;
     const axis = rule.for[depth];
     if (axis === undefined) {
       try {
         if (!accepts(rule, scope.actual)) return;
-        const job = expander.add(makeJob(expander, rule, named, scope, holdsPaths, lists));
+        const job = expander.add(makeJob(frame));
         if (job !== undefined) jobs.add(job);
+        if (job !== undefined) job.place ??= [...place];
       } catch (problem) {
         expander.note(rule, problem);
       }
@@ -47,21 +66,28 @@ export function expandRule(expander: Expander, rule: Rule, named: ReadonlySet<st
     try {
       const actual = axisValues(rule, axis.name, axis.value, scope.actual);
       const again = (): readonly unknown[] => axisValues(rule, axis.name, axis.value, scope.portable);
-      values = holdsPaths(axis.value) ? withPortable(form, actual, again) : { actual, portable: actual };
+      values = axisHolds[depth] ? withPortable(form, actual, again) : { actual, portable: actual };
     } catch (problem) {
       expander.note(rule, problem);
       return;
     }
     const portable = values.portable.length === values.actual.length ? values.portable : values.actual;
-    for (const [i, value] of values.actual.entries()) {
-      scope.actual.set(axis.name, value);
+    const bindTo = (i: number, first: number, end: number): void => {
+      place[depth] = i;
+      scope.actual.set(axis.name, values.actual[i]);
       scope.portable.set(axis.name, portable[i]);
-      bind(depth + 1);
+      bind(depth + 1, first, end);
+    };
+    if (only.length === 0) for (const i of values.actual.keys()) bindTo(i, 0, 0);
+    for (let first = from, end = from; first < to; first = end) {
+      const i = only[first]?.[depth] ?? 0;
+      while (end < to && only[end]?.[depth] === i) end++;
+      bindTo(i, first, end);
     }
     scope.actual.delete(axis.name);
     scope.portable.delete(axis.name);
   };
-  bind(0);
+  bind(0, 0, only.length);
   return [...jobs];
 }
 
@@ -114,40 +140,61 @@ function iteratedLists(rule: Rule): ReadonlyMap<string, readonly (readonly strin
   return found;
 }
 
-function makeJob(
-  expander: Expander,
-  rule: Rule,
-  named: ReadonlySet<string>,
-  scope: BothScopes,
-  holdsPaths: (template: Template) => boolean,
-  lists: ReadonlyMap<string, readonly (readonly string[])[]>,
-): Job {
+/** What the jobs of a rule have in common while they are made. */
+type Frame = {
+  readonly expander: Expander;
+  readonly rule: Rule;
+  readonly named: ReadonlySet<string>;
+  readonly scope: BothScopes;
+  readonly holdsPaths: (template: Template) => boolean;
+  readonly lists: ReadonlyMap<string, readonly (readonly string[])[]>;
+  /** The `for` names by code unit: the order in which their jobs count. */
+  readonly sortedNames: readonly string[];
+  readonly jobsOf: (value: unknown) => readonly Job[];
+};
+
+function makeJob(frame: Frame): Job {
+  const { expander, rule, scope, holdsPaths, lists } = frame;
   const { form } = expander;
   const bindings = bindingsOf(rule, scope);
   const config = rule.config
     ? layeredConfig(expander, rule.config, scope, holdsPaths)
     : eachForm(bindings, (values) => bindingsConfig(values, lists));
-  const { inputs, jobs: inputJobs } = form.inPortable(() => evaluateInputs(expander, rule, named, scope.portable));
-  const bound = [...bindings.actual.entries()]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, value]) => jobsIn(value))
-    .filter((jobs) => jobs.length > 0);
-  const upstream = [...bound, ...inputJobs];
   const keyed = rule.unkeyed.length > 0 ? removePaths(config.portable, rule.unkeyed) : config.portable;
-  const hash = jobHash(rule.prefix, keyed, upstream);
-  const job = new Job({
-    rule,
-    form,
-    bindings,
-    config,
-    inputs,
-    named: [...new Set(upstream.flat())],
-    boundJobs: [...new Set(bound.flat())],
-    hash,
-    id: jobId(rule.prefix, hash),
+  const upstream: (readonly Job[])[] = [];
+  for (const name of frame.sortedNames) {
+    const jobs = frame.jobsOf(bindings.actual.get(name));
+    if (jobs.length > 0) upstream.push(jobs);
+  }
+  const boundJobs = eachOnce(upstream);
+  return form.inPortable(() => {
+    const { inputs, jobs: inputJobs } = evaluateInputs(expander, rule, frame.named, scope.portable);
+    upstream.push(...inputJobs);
+    const named = inputJobs.length === 0 ? boundJobs : eachOnce(upstream);
+    const hash = jobHash(rule.prefix, keyed, upstream);
+    const id = jobId(rule.prefix, hash);
+    const job = new Job({ rule, form, bindings, config, inputs, named, boundJobs, hash, id });
+    placeJob(expander, job);
+    return job;
   });
-  form.inPortable(() => placeJob(expander, job));
-  return job;
+}
+
+/** All jobs of some lists, each once. */
+function eachOnce(lists: readonly (readonly Job[])[]): readonly Job[] {
+  const [first] = lists;
+  if (first === undefined) return NONE;
+  return lists.length === 1 && first.length === 1 ? first : [...new Set(lists.flat())];
+}
+
+/** jobsIn, which looks into an object once: a job, a map or a list is bound again and again. */
+function rememberingJobs(): (value: unknown) => readonly Job[] {
+  const known = new Map<object, readonly Job[]>();
+  return (value) => {
+    if (typeof value !== 'object' || value === null) return NONE;
+    let jobs = known.get(value);
+    if (jobs === undefined) known.set(value, (jobs = jobsIn(value)));
+    return jobs;
+  };
 }
 
 /** The default config: the bindings, without lists over which a later `for` name iterates. */
@@ -155,6 +202,7 @@ function bindingsConfig(
   bindings: ReadonlyMap<string, unknown>,
   lists: ReadonlyMap<string, readonly (readonly string[])[]>,
 ): Value {
+  if (lists.size === 0) return bindings as ReadonlyMap<Key, Value>;
   const config = new Map<Key, Value>();
   for (const [name, value] of bindings) {
     let kept = value as Value;
@@ -184,6 +232,8 @@ export function jobsIn(value: unknown): Job[] {
   return [];
 }
 
+const NO_INPUTS = { inputs: [], jobs: [] };
+
 /** The inputs as expressions give them, and for each that names jobs these jobs, in the order of the inputs' names. */
 function evaluateInputs(
   expander: Expander,
@@ -191,13 +241,13 @@ function evaluateInputs(
   named: ReadonlySet<string>,
   scope: ReadonlyMap<string, unknown>,
 ): { inputs: JobInput[]; jobs: Job[][] } {
-  if (rule.inputs.length === 0) return { inputs: [], jobs: [] };
+  if (rule.inputs.length === 0) return NO_INPUTS;
   const inputs: JobInput[] = [];
   const byName = new Map<string, Job[]>();
   const values = each(rule.inputs, (spec) => checkedInput(rule, spec.name, evaluate(spec.value, scope), spec.value.at));
   for (const [i, spec] of rule.inputs.entries()) {
     const value = values[i];
-    inputs.push({ name: spec.name, keyed: spec.keyed, at: spec.value.at, value, sources: [] });
+    inputs.push({ name: spec.name, keyed: spec.keyed, at: spec.value.at, value, sources: NONE });
     if (!spec.keyed) continue;
     const jobs = [value].flat().flatMap((item) => {
       if (item instanceof JobView) return [item.job];
@@ -237,30 +287,36 @@ function normalInput(path: string): string {
 /** Works out `dir`, `outputs` and `log`. Paths are portable here. */
 function placeJob(expander: Expander, job: Job): void {
   const { rule } = job;
-  const simple = rule.dir === undefined && rule.outputs.every((o) => o.path.kind === 'constant') && !rule.log;
-  const scope = simple ? new Map<string, unknown>() : expander.scopes.ofJob(job);
+  const scope = expander.scopes.ofJob(job);
   job.portableDir = rule.dir
     ? relPath(rule, 'dir', evaluateText(rule.dir, scope), rule.dir)
     : `${OUTPUT_TOKEN}/${rule.name}/${job.id}`;
-  job.outputs = rule.outputs.flatMap((spec) => outputPaths(job, spec, scope));
-  if (!simple) scope.set('outputs', job.outputsValue());
+  const [first] = rule.outputs;
+  if (first !== undefined) {
+    job.outputs =
+      rule.outputs.length === 1
+        ? outputPaths(job, first, scope)
+        : rule.outputs.flatMap((spec) => outputPaths(job, spec, scope));
+  }
+  if (rule.log) scope.set('outputs', job.outputsValue());
   job.portableLog = rule.log
     ? relPath(rule, 'log', evaluateText(rule.log, scope), rule.log)
     : `.lhb/logs/${rule.name}/${job.id}.log`;
 }
 
-function outputPaths(job: Job, spec: OutputSpec, scope: Map<string, unknown>): JobOutput[] {
-  const texts =
-    spec.path.kind === 'list'
-      ? spec.path.items.map((item) => evaluateText(item, scope))
-      : [evaluateText(spec.path, scope)];
-  return texts.map((text) => {
-    const inDir = relPath(job.rule, `output '${spec.name}'`, text, spec.path);
-    if (inDir === '.')
-      throw escapes(job.rule, `output '${spec.name}'`, `'${text}' is the job's folder itself`, spec.path);
-    const path = job.portableDir === '.' ? inDir : `${job.portableDir}/${inDir}`;
-    return { name: spec.name, path, inDir, tree: text.endsWith('/'), spec };
-  });
+function outputPaths(job: Job, spec: OutputSpec, scope: Scope): JobOutput[] {
+  if (spec.path.kind !== 'list') return [outputPath(job, spec, evaluateText(spec.path, scope))];
+  return spec.path.items.map((item) => outputPath(job, spec, evaluateText(item, scope)));
+}
+
+function outputPath(job: Job, spec: OutputSpec, text: string): JobOutput {
+  const parsed = parseRelPath(text);
+  if (!parsed.ok) throw escapes(job.rule, `output '${spec.name}'`, parsed.error, spec.path);
+  const inDir = parsed.value;
+  if (inDir === '.')
+    throw escapes(job.rule, `output '${spec.name}'`, `'${text}' is the job's folder itself`, spec.path);
+  const path = job.portableDir === '.' ? inDir : `${job.portableDir}/${inDir}`;
+  return { name: spec.name, path, inDir, onDisk: job.form.actual(path), tree: text.endsWith('/'), spec };
 }
 
 function relPath(rule: Rule, what: string, text: string, template: Template): string {

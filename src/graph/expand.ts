@@ -18,6 +18,8 @@ import { OutputsTwice } from './output-twice.ts';
 import { PathForm } from './path-form.ts';
 import { resolveInputs } from './resolve.ts';
 import { Scopes } from './scope.ts';
+import { checkReservedPlaces } from './reserved-places.ts';
+import { listOfSome, type Some } from './some.ts';
 import { checkOutputTrees } from './trees.ts';
 
 export type Expansion = { readonly graph: JobGraph; readonly scopes: Scopes };
@@ -45,6 +47,17 @@ export function expand(
     for (const path of outputs.keys()) declared.add(path);
     host.forgetGlobs();
   }
+}
+
+/** Expands some jobs of a workflow that was expanded before as it stands, with all that they read from. */
+export function expandSome(
+  workflow: Workflow,
+  host: WorkspaceHost,
+  env: RecordObject,
+  madeBefore: MadeBefore,
+  some: Some,
+): Result<Expansion> {
+  return new Expander(workflow, host, env, madeBefore, new Set()).expand(some);
 }
 
 /** What one expansion has so far. */
@@ -77,7 +90,8 @@ export class Expander {
     host.isOutput = (path) => declared.has(path) || this.producerOf(path) !== undefined || madeBefore(path);
   }
 
-  expand(): Result<Expansion> {
+  /** @param some the jobs to make; undefined: all */
+  expand(some?: Some): Result<Expansion> {
     const order = this.ruleOrder();
     if (!order.ok) return order;
     const failed = new Set<string>();
@@ -89,17 +103,20 @@ export class Expander {
         continue;
       }
       const errorsBefore = this.errors.length;
-      const jobs = expandRule(this, rule, needs);
+      const part = some?.get(rule.name);
+      const jobs = some !== undefined && part === undefined ? [] : expandRule(this, rule, needs, part?.places);
       this.errors.push(...this.twice.take());
       this.byRule.set(rule.name, jobs);
       const views = jobs.map((job) => job.view);
-      this.scopes.defineRule(rule.name, rule.for.length === 0 && views.length === 1 ? views[0] : views);
+      const list = part ? listOfSome(views, part) : views;
+      this.scopes.defineRule(rule.name, rule.for.length === 0 && views.length === 1 ? views[0] : list);
       if (this.errors.length > errorsBefore) failed.add(rule.name);
     }
     if (this.errors.length > 0) return err(this.errors);
     const jobs = resolveInputs(this, [...this.byRule.values()].flat());
     if (!jobs.ok) return jobs;
     checkOutputTrees(this, jobs.value);
+    checkReservedPlaces(this, jobs.value);
     if (this.errors.length > 0) return err(this.errors);
     const { workflow, form, byId, byRule, producers, warnings } = this;
     return ok({ graph: { workflow, form, jobs: jobs.value, byId, byRule, producers, warnings }, scopes: this.scopes });

@@ -5,6 +5,7 @@ import { DiagnosticError, error } from '../base/diagnostic.ts';
 import type { ExprHost } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
 import { expandGlob } from '../fs/glob.ts';
+import { looks } from '../fs/looks.ts';
 import { parseRelPath } from '../fs/rel-path.ts';
 import { hashText } from '../hash/digest.ts';
 import { loadDataFile } from '../workflow/data-file.ts';
@@ -67,6 +68,7 @@ export class WorkspaceHost implements ExprHost {
     if (stat === undefined) {
       throw new DiagnosticError([error('expr/no-file', `file_mb('${path}'): there is no such file`)]);
     }
+    looks.size(join(this.root, path), stat.size);
     return stat.size / 1e6;
   }
 

@@ -19,8 +19,15 @@ export const jobLeaf = (value: unknown): string | undefined =>
  * @param upstream a list for each `for` name and input that names jobs; sorted within, so that order does not count
  */
 export function jobHash(prefix: string, keyedConfig: Value, upstream: readonly (readonly Job[])[]): JobHash {
-  const named = upstream.map((jobs) => [...new Set(jobs.map((job) => job.hash))].sort().join(' '));
-  return hashText([SCHEME, prefix, canonical(keyedConfig, jobLeaf), ...named].join('\n')) as string as JobHash;
+  let text = `${SCHEME}\n${prefix}\n${canonical(keyedConfig, jobLeaf)}`;
+  for (const jobs of upstream) text += `\n${hashesOf(jobs)}`;
+  return hashText(text) as string as JobHash;
+}
+
+function hashesOf(jobs: readonly Job[]): string {
+  const [first] = jobs;
+  if (first !== undefined && jobs.length === 1) return first.hash;
+  return [...new Set(jobs.map((job) => job.hash))].sort().join(' ');
 }
 
 export const jobId = (prefix: string, hash: JobHash): JobId => `${prefix}_${hash.slice(0, 12)}` as JobId;

@@ -14,6 +14,8 @@ export type JobOutput = {
   readonly path: string;
   /** From the job's folder. */
   readonly inDir: string;
+  /** As it is on disk, from the workflow's folder. */
+  readonly onDisk: string;
   readonly tree: boolean;
   readonly spec: OutputSpec;
 };
@@ -39,6 +41,9 @@ export type JobInput = {
   sources: readonly Source[];
 };
 
+/** Shared by all jobs that have none of something. */
+export const NONE: readonly never[] = [];
+
 export class Job {
   readonly rule: Rule;
   readonly form: PathForm;
@@ -54,23 +59,26 @@ export class Job {
   /** Those of them that stand in a `for` binding: all their outputs count. */
   readonly boundJobs: readonly Job[];
   /** Files that the rule's `code` names for this job, sorted; filled when all rules are expanded. */
-  code: readonly string[] = [];
+  code: readonly string[] = NONE;
   readonly hash: JobHash;
   readonly id: JobId;
+  /** Which of the values of each `for` name it has, by number: where a later run finds it again. */
+  place: readonly number[] | undefined;
   /** Position in the graph's list, which is in topological order once the graph is done. */
   index = -1;
   /** From the workflow's folder, portable. Undefined until worked out. */
   portableDir: string | undefined;
-  outputs: readonly JobOutput[] = [];
+  outputs: readonly JobOutput[] = NONE;
   /** From the workflow's folder, portable. */
   portableLog: string | undefined;
   /** Jobs whose outputs this one reads, each once; and the other way round. */
-  upstream: Job[] = [];
+  upstream: readonly Job[] = NONE;
   readonly downstream: Job[] = [];
   readonly view: JobView;
   private cachedLabel: string | undefined;
   /** Where expressions see the job's folder at the moment, if not where it is. */
-  private place: string | undefined;
+  private shownIn: string | undefined;
+  private cachedDir: string | undefined;
   private cachedOutputs: { portable: unknown; actual: unknown } | undefined;
 
   constructor(fields: {
@@ -118,12 +126,12 @@ export class Job {
 
   /** The job's folder as it is on disk, from the workflow's folder. */
   get dir(): string {
-    return this.form.actual(this.portableDir ?? '');
+    return (this.cachedDir ??= this.form.actual(this.portableDir ?? ''));
   }
 
   /** The job's folder as expressions see it, in the form and place of the moment. */
   get shownDir(): string {
-    return this.place ?? this.form.show(this.portableDir ?? '');
+    return this.shownIn ?? this.form.show(this.portableDir ?? '');
   }
 
   /**
@@ -132,11 +140,11 @@ export class Job {
    * @param place from the workflow's folder
    */
   inPlace<T>(place: string | undefined, work: () => T): T {
-    this.place = place;
+    this.shownIn = place;
     try {
       return work();
     } finally {
-      this.place = undefined;
+      this.shownIn = undefined;
     }
   }
 
@@ -154,12 +162,12 @@ export class Job {
 
   /** An output's path as it is on disk, from the workflow's folder. */
   pathOf(output: JobOutput): string {
-    return this.form.actual(output.path);
+    return output.onDisk;
   }
 
   /** `outputs` as expressions see it, in the form of the moment: a map by name, or a list. */
   outputsValue(): unknown {
-    if (this.place !== undefined) return this.makeOutputsValue();
+    if (this.shownIn !== undefined) return this.makeOutputsValue();
     const slot = (this.cachedOutputs ??= { portable: undefined, actual: undefined });
     const key = this.form.isPortable ? 'portable' : 'actual';
     return (slot[key] ??= this.makeOutputsValue());
@@ -168,7 +176,12 @@ export class Job {
   private makeOutputsValue(): unknown {
     const byName = new Map<string, string | string[]>();
     for (const output of this.outputs) {
-      const path = this.place === undefined ? this.form.show(output.path) : `${this.place}/${output.inDir}`;
+      const path =
+        this.shownIn !== undefined
+          ? `${this.shownIn}/${output.inDir}`
+          : this.form.isPortable
+            ? output.path
+            : output.onDisk;
       if (output.spec.path.kind === 'list') {
         const list = byName.get(output.name);
         if (Array.isArray(list)) list.push(path);

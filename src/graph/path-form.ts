@@ -33,6 +33,9 @@ export class PathForm {
   /** A portable path as it is on disk, from the workflow's folder. */
   actual(portablePath: string): string {
     if (!portablePath.includes(OUTPUT_TOKEN)) return portablePath;
+    // As nearly all do.
+    if (portablePath.lastIndexOf(OUTPUT_TOKEN) === 0 && !this.root.startsWith('./'))
+      return this.root + portablePath.slice(OUTPUT_TOKEN.length);
     const path = portablePath.replaceAll(OUTPUT_TOKEN, this.root);
     return path.startsWith('./') ? path.slice(2) : path;
   }

@@ -6,6 +6,7 @@ import { didYouMean } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { evaluateText } from '../expr/template.ts';
 import { compileGlob, expandGlob, isGlob } from '../fs/glob.ts';
+import { looks, type Kind } from '../fs/looks.ts';
 import { topologicalOrder } from './cycles.ts';
 import type { Expander } from './expand.ts';
 import type { Job, JobInput, Source } from './job.ts';
@@ -20,7 +21,7 @@ export function resolveInputs(expander: Expander, jobs: readonly Job[]): Result<
   const resolver = new Resolver(expander);
   for (const job of jobs) {
     for (const input of job.inputs) resolver.resolve(job, input);
-    job.code = resolver.codeOf(job);
+    if (job.rule.code.length > 0) job.code = resolver.codeOf(job);
   }
   if (expander.errors.length > 0) return err(expander.errors);
   for (const job of jobs) connect(job);
@@ -48,6 +49,11 @@ export function throughNames(job: Job): Job[] {
 }
 
 function connect(job: Job): void {
+  if (job.inputs.length === 0) {
+    job.upstream = job.boundJobs;
+    for (const other of job.upstream) other.downstream.push(job);
+    return;
+  }
   const upstream = new Set<Job>(job.boundJobs);
   for (const input of job.inputs) {
     for (const source of input.sources) if (source.kind === 'job' || source.kind === 'output') upstream.add(source.job);
@@ -59,7 +65,7 @@ function connect(job: Job): void {
 class Resolver {
   private readonly expander: Expander;
   private readonly root: string;
-  private readonly kinds = new Map<string, 'file' | 'folder' | 'none'>();
+  private readonly kinds = new Map<string, Kind>();
   private readonly globs = new Map<string, readonly { path: string; source: Source }[]>();
   private readonly code = new Map<string, readonly string[]>();
   private outputPaths: readonly string[] | undefined;
@@ -171,19 +177,19 @@ class Resolver {
     );
   }
 
-  private kindOf(path: string): 'file' | 'folder' | 'none' {
+  private kindOf(path: string): Kind {
     let kind = this.kinds.get(path);
     if (kind === undefined) {
       const stat = statSync(isAbsolute(path) ? path : join(this.root, path), { throwIfNoEntry: false });
       kind = stat === undefined ? 'none' : stat.isDirectory() ? 'folder' : 'file';
       this.kinds.set(path, kind);
+      looks.kind(path, kind);
     }
     return kind;
   }
 
   /** Files of the rule's `code` for one job, sorted, each once. */
   codeOf(job: Job): readonly string[] {
-    if (job.rule.code.length === 0) return [];
     const dynamic = job.rule.code.some((template) => template.kind !== 'constant');
     const scope = dynamic ? this.expander.scopes.ofJob(job) : new Map<string, unknown>();
     const patterns = job.rule.code.map((template) => evaluateText(template, scope));

@@ -8,17 +8,28 @@ import type { Job } from './job.ts';
 /** Notes an error for each folder, else output, that lies in another job's output tree or below its output file: one for each two rules. */
 export function checkOutputTrees(expander: Expander, jobs: readonly Job[]): void {
   const told = new Map<Rule, Set<Rule>>();
+  /** Folders that are no outputs, nor are those above them: jobs share most of the way up. */
+  const free = new Set<string>();
   for (const job of jobs) {
     // Where the folder lies in a tree, so do all outputs.
     if (check(job, job.dir, 'the folder', job.rule.dir, true)) continue;
-    for (const output of job.outputs) check(job, job.pathOf(output), `the output '${output.name}',`, output.spec.path);
+    for (const output of job.outputs) {
+      // Most lie right in the folder, which was looked at.
+      if (output.inDir.includes('/')) check(job, job.pathOf(output), `the output '${output.name}',`, output.spec.path);
+    }
   }
 
   function check(job: Job, path: string, what: string, template: Template | undefined, itself = false): boolean {
+    const passed: string[] = [];
     for (let end = itself ? path.length : path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
       const above = path.slice(0, end);
+      if (free.has(above)) break;
+      passed.push(above);
       const owner = expander.producers.get(above);
-      if (owner === undefined || owner.job === job) continue;
+      if (owner === undefined) continue;
+      // What lies above may be another's, and it is asked of each job.
+      passed.length = 0;
+      if (owner.job === job) continue;
       const known = told.get(job.rule) ?? new Set();
       if (known.has(owner.job.rule)) return true;
       told.set(job.rule, known.add(owner.job.rule));
@@ -38,6 +49,8 @@ export function checkOutputTrees(expander: Expander, jobs: readonly Job[]): void
       );
       return true;
     }
+    // The lowest is mostly the job's own folder, which no other comes by.
+    for (let i = 1; i < passed.length; i++) free.add(passed[i] as string);
     return false;
   }
 }

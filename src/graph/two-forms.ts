@@ -38,11 +38,15 @@ export function withPortable<T>(form: PathForm, actual: T, work: () => T): TwoFo
 
 /** The values of the `for` names at this moment. */
 export function bindingsOf(rule: Rule, scope: BothScopes): TwoForms<ReadonlyMap<string, unknown>> {
-  const of = (values: ReadonlyMap<string, unknown>): ReadonlyMap<string, unknown> =>
-    new Map(rule.for.map(({ name }) => [name, values.get(name)]));
-  const alike = rule.for.every(({ name }) => scope.actual.get(name) === scope.portable.get(name));
-  const actual = of(scope.actual);
-  return { actual, portable: alike ? actual : of(scope.portable) };
+  const actual = new Map<string, unknown>();
+  let alike = true;
+  for (const { name } of rule.for) {
+    const value = scope.actual.get(name);
+    actual.set(name, value);
+    if (scope.portable.get(name) !== value) alike = false;
+  }
+  if (alike) return { actual, portable: actual };
+  return { actual, portable: new Map(rule.for.map(({ name }) => [name, scope.portable.get(name)])) };
 }
 
 /** What `make` gives for both forms; once where they are one. */

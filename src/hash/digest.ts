@@ -1,7 +1,8 @@
 // BLAKE3 of texts, bytes and files. The only file that imports blake3 and @napi-rs/blake-hash.
 //
 // blake3@2.1.7 is WebAssembly and always there; the native package is optional, ten times faster on big data, and slower on
-// small, where the crossing into native code costs more than the hash. Both are loaded when first needed.
+// small, where the crossing into native code costs more than the hash. Both are loaded when first needed: a command that
+// hashes little never waits for WebAssembly to be compiled.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Digest } from '../base/brand.ts';
@@ -26,11 +27,16 @@ function native(): Native | null {
   return nativeModule;
 }
 
+/** Is there native code for this platform? */
+export const hasNative = (): boolean => native() !== null;
+
 /** From here on native code wins over WebAssembly. */
 const NATIVE_FROM = 4096;
-const CHUNK = 256 * 1024;
-/** Bytes between two pauses of the asynchronous functions: some 30 ms with native code. */
-const PAUSE_EVERY = 64 * 1024 * 1024;
+/** So many small inputs cost less in native code than WebAssembly takes to start, about 15 ms. */
+const WASM_AFTER = 4000;
+let smallInputs = 0;
+/** Big files are read in pieces of this many bytes: more no longer fits the cache of a core. */
+export const CHUNK = 256 * 1024;
 
 let chunk: Buffer | undefined;
 
@@ -42,7 +48,7 @@ export const hashIn = (context: string, text: string): Digest => hashText(`${con
 
 /** BLAKE3 of some bytes. */
 export function hashBytes(bytes: Uint8Array): Digest {
-  if (bytes.length >= NATIVE_FROM) {
+  if (bytes.length >= NATIVE_FROM || ++smallInputs <= WASM_AFTER) {
     const fast = native();
     if (fast) return fast.blake3(bytes).toString('hex') as Digest;
     // WebAssembly copies its whole input: big ones go in piece by piece.
@@ -88,46 +94,8 @@ export class Hasher {
 
 export type FileDigest = { readonly digest: Digest; readonly size: number };
 
-/** BLAKE3 and number of the bytes that were read. Throws system errors (ENOENT, EISDIR). */
+/** BLAKE3 and number of the bytes that were read, at once; hash-file.ts does it while other work goes on. Throws system errors (ENOENT, EISDIR). */
 export function hashFile(path: string): FileDigest {
-  const steps = hashSteps(path);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
-}
-
-/** As hashFile, letting other work go on between pieces of a big file. */
-export async function hashFileAsync(path: string): Promise<FileDigest> {
-  const steps = hashSteps(path);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    await pause();
-  }
-}
-
-/** As hashFileAsync for many files, in their order. One thread: at native speed, starting workers costs more than it saves. */
-export async function hashFiles(paths: readonly string[]): Promise<FileDigest[]> {
-  const digests: FileDigest[] = [];
-  let bytes = 0;
-  for (const path of paths) {
-    const result = await hashFileAsync(path);
-    digests.push(result);
-    // Opening a file costs about as much as reading 64 kB.
-    bytes += result.size + 65_536;
-    if (bytes >= PAUSE_EVERY) {
-      bytes = 0;
-      await pause();
-    }
-  }
-  return digests;
-}
-
-const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Yields between pieces; the shared chunk is never in use across a yield. */
-function* hashSteps(path: string): Generator<void, FileDigest> {
   const fd = openSync(path, 'r');
   let hasher: Hasher | undefined;
   try {
@@ -136,15 +104,9 @@ function* hashSteps(path: string): Generator<void, FileDigest> {
     if (filled < CHUNK) return { digest: hashBytes(buffer.subarray(0, filled)), size: filled };
     hasher = new Hasher();
     let size = 0;
-    let untilPause = PAUSE_EVERY;
     while (filled > 0) {
       hasher.update(buffer.subarray(0, filled));
       size += filled;
-      untilPause -= filled;
-      if (untilPause <= 0) {
-        untilPause = PAUSE_EVERY;
-        yield;
-      }
       filled = readSync(fd, buffer, 0, CHUNK, null);
     }
     return { digest: hasher.digest(), size };
@@ -155,7 +117,7 @@ function* hashSteps(path: string): Generator<void, FileDigest> {
 }
 
 /** Reads until the buffer is full or the file ends: a read may give less than was asked for. */
-function readFull(fd: number, buffer: Buffer): number {
+export function readFull(fd: number, buffer: Buffer): number {
   let filled = 0;
   while (filled < buffer.length) {
     const read = readSync(fd, buffer, filled, buffer.length - filled, null);

@@ -10,7 +10,7 @@ import type { Scopes } from '../graph/scope.ts';
 import { hashText } from '../hash/digest.ts';
 import { canonicalTyped } from '../hash/encode.ts';
 import { keyDigestWithin, type Manifest } from '../store/manifest.ts';
-import type { KeyPart } from '../store/trace.ts';
+import type { KeyPart, PartKind } from '../store/trace.ts';
 import { removePaths } from '../workflow/layers.ts';
 import type { SourceDigests } from './source-digests.ts';
 
@@ -22,11 +22,15 @@ export type ManifestOf = (job: Job) => Manifest | undefined;
 
 export type KeyParts = { readonly key: ActionKey; readonly parts: readonly KeyPart[] };
 
-/** Makes action keys; keeps what does not change while lhb runs. */
+/** Takes the parts one by one: to hash them, or to show them. */
+type Take = (kind: PartKind, path: string, value: string) => void;
+
+/** Makes action keys. */
 export class KeyMaker {
   private readonly scopes: Scopes;
   private readonly sources: SourceDigests;
-  private readonly fixed = new WeakMap<Job, readonly KeyPart[]>();
+  /** What a result counts with where all its outputs do; asked by every job below. */
+  private readonly wholes = new WeakMap<Manifest, Digest>();
 
   constructor(scopes: Scopes, sources: SourceDigests) {
     this.scopes = scopes;
@@ -35,12 +39,47 @@ export class KeyMaker {
 
   /** The key of a job and its parts, or undefined where an upstream job has no manifest yet. */
   keyOf(job: Job, manifestOf: ManifestOf): KeyParts | undefined {
-    const parts = [...this.fixedParts(job)];
-    for (const path of job.code) parts.push({ kind: 'code', path, value: this.sources.ofFile(path) ?? ABSENT });
+    const moving = this.movingParts(job, manifestOf);
+    if (moving === undefined) {
+      // What is wrong in the command is told all the same.
+      keyCommand(job, this.scopes);
+      return undefined;
+    }
+    let text = '';
+    const add: Take = (kind, path, value) => {
+      text += `${text === '' ? '[' : ','}["${kind}",${JSON.stringify(path)},${JSON.stringify(value)}]`;
+    };
+    this.fixedParts(job, add);
+    for (const { kind, path, value } of moving) add(kind, path, value);
+    return new MadeKey(hashText(`${SCHEME}${text}]`) as string as ActionKey, moving, job, this);
+  }
+
+  /** What depends on the workflow alone. */
+  fixedParts(job: Job, take: Take): void {
+    const { rule } = job;
+    const keyed = rule.unkeyed.length > 0 ? removePaths(job.portableConfig, rule.unkeyed) : job.portableConfig;
+    const { run, shell, env } = keyCommand(job, this.scopes);
+    take('job', '', job.hash);
+    take('config', '', hashText(canonicalTyped(keyed, jobLeaf)));
+    if (run !== undefined) take('command', 'run', run);
+    if (shell !== undefined) take('command', 'shell', shell);
+    if (env.length > 0) {
+      for (const { name, value } of [...env].sort((a, b) => (a.name < b.name ? -1 : 1))) take('env', name, value);
+    }
+    for (const output of job.outputs) {
+      const shape = output.tree ? `${output.path}/` : output.path;
+      const ignored = output.spec.ignore.length > 0 ? ` ignoring ${toJsonText([...output.spec.ignore].sort())}` : '';
+      take('outputs', output.name, shape + ignored);
+    }
+  }
+
+  /** What depends on files and on the outputs of other jobs; undefined where an upstream job has no manifest yet. */
+  private movingParts(job: Job, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+    const parts: KeyPart[] = [];
     for (const other of job.boundJobs) {
       const made = this.jobParts(other, manifestOf);
       if (made === undefined) return undefined;
-      parts.push(...made);
+      for (const part of made) parts.push(part);
     }
     for (const input of job.inputs) {
       if (!input.keyed) {
@@ -50,38 +89,12 @@ export class KeyMaker {
       }
       const made = this.inputParts(input, manifestOf);
       if (made === undefined) return undefined;
-      parts.push(...made);
+      for (const part of made) parts.push(part);
       if (input.sources.length > 1) parts.push(orderPart(input));
     }
-    const key = hashText(SCHEME + JSON.stringify(parts.map((p) => [p.kind, p.path, p.value]))) as string as ActionKey;
-    return { key, parts };
-  }
-
-  /** What depends on the workflow alone. */
-  private fixedParts(job: Job): readonly KeyPart[] {
-    let parts = this.fixed.get(job);
-    if (parts === undefined) {
-      const { rule } = job;
-      const keyed = rule.unkeyed.length > 0 ? removePaths(job.portableConfig, rule.unkeyed) : job.portableConfig;
-      const { run, shell, env } = keyCommand(job, this.scopes);
-      const made: KeyPart[] = [
-        { kind: 'job', path: '', value: job.hash },
-        { kind: 'config', path: '', value: hashText(canonicalTyped(keyed, jobLeaf)) },
-      ];
-      if (run !== undefined) made.push({ kind: 'command', path: 'run', value: run });
-      if (shell !== undefined) made.push({ kind: 'command', path: 'shell', value: shell });
-      for (const { name, value } of [...env].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-        made.push({ kind: 'env', path: name, value });
-      }
-      for (const output of job.outputs) {
-        const shape = `${output.path}${output.tree ? '/' : ''}`;
-        const ignored = output.spec.ignore.length > 0 ? ` ignoring ${toJsonText([...output.spec.ignore].sort())}` : '';
-        made.push({ kind: 'outputs', path: output.name, value: shape + ignored });
-      }
-      parts = made;
-      this.fixed.set(job, parts);
-    }
-    return parts;
+    if (job.code.length === 0) return parts;
+    const code = job.code.map((path): KeyPart => ({ kind: 'code', path, value: this.sources.ofFile(path) ?? ABSENT }));
+    return [...code, ...parts];
   }
 
   /** A job that counts with all its outputs; a name counts with what it names. */
@@ -91,10 +104,21 @@ export class KeyMaker {
       return named.some((parts) => parts === undefined) ? undefined : named.flatMap((parts) => parts ?? []);
     }
     const manifest = manifestOf(job);
-    return manifest && [{ kind: 'upstream', path: job.id, value: allOutputs(manifest) }];
+    return manifest && [{ kind: 'upstream', path: job.id, value: this.allOutputs(manifest) }];
+  }
+
+  private allOutputs(manifest: Manifest): Digest {
+    let digest = this.wholes.get(manifest);
+    if (digest === undefined) {
+      digest = hashText(JSON.stringify(manifest.map((o) => [o.name, o.path, o.keyDigest])));
+      this.wholes.set(manifest, digest);
+    }
+    return digest;
   }
 
   private inputParts(input: JobInput, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+    const [only] = input.sources;
+    if (only !== undefined && input.sources.length === 1) return this.sourceParts(input, only, manifestOf);
     const parts: KeyPart[] = [];
     for (const source of input.sources) {
       const made = this.sourceParts(input, source, manifestOf);
@@ -134,11 +158,34 @@ function orderPart(input: JobInput): KeyPart {
   return { kind: 'input', path: `${input.name} (order)`, value: hashText(labels.join('\n')) };
 }
 
-const allOutputs = (manifest: Manifest): Digest =>
-  hashText(JSON.stringify(manifest.map((o) => [o.name, o.path, o.keyDigest])));
-
 /** What counts of one output, or of the file or folder `sub` inside its tree. */
 function outputDigest(manifest: Manifest, inDir: string, sub: string): Digest | undefined {
   const output = manifest.find((o) => o.path === inDir);
   return output && (sub === '' ? output.keyDigest : keyDigestWithin(output, sub));
+}
+
+/**
+ * A key whose parts are put together when they are asked for, which is seldom: a job that is fresh or new needs none. What
+ * can change meanwhile, digests, is what it was when the key was made.
+ */
+class MadeKey implements KeyParts {
+  readonly key: ActionKey;
+  private readonly moving: readonly KeyPart[];
+  private readonly job: Job;
+  private readonly maker: KeyMaker;
+
+  constructor(key: ActionKey, moving: readonly KeyPart[], job: Job, maker: KeyMaker) {
+    this.key = key;
+    this.moving = moving;
+    this.job = job;
+    this.maker = maker;
+  }
+
+  get parts(): readonly KeyPart[] {
+    const parts: KeyPart[] = [];
+    this.maker.fixedParts(this.job, (kind, path, value) => {
+      parts.push({ kind, path, value });
+    });
+    return [...parts, ...this.moving];
+  }
 }

@@ -26,6 +26,7 @@ export type Plan = {
  * @param jobs in topological order
  * @param forced jobs to run whatever is on record
  * @param whole jobs whose temp outputs are wanted as well
+ * @param known what is known of a job without judging it
  * @throws DiagnosticError with all that is wrong in the jobs' commands and environments
  */
 export function makePlan(
@@ -33,6 +34,7 @@ export function makePlan(
   rebuilder: Rebuilder,
   forced: ReadonlySet<Job> = new Set(),
   whole: ReadonlySet<Job> = new Set(),
+  known: (job: Job) => Judgement | undefined = () => undefined,
 ): Plan {
   const steps = new Map<Job, Step>();
   const standing = (job: Job): Manifest | undefined => {
@@ -41,13 +43,15 @@ export function makePlan(
   };
   const problems = new Map<string, Diagnostic>();
   for (const job of jobs) {
-    const judgement = judged(() => rebuilder.judge(job, standing, whole.has(job)), problems);
-    if (judgement === undefined) continue;
-    const unsettled = job.upstream.flatMap((other): Unsettled[] => {
-      const pending = willChange(steps.get(other));
-      return pending === undefined ? [] : [{ job: other, pending }];
-    });
-    steps.set(job, { job, status: judgement.status, ...actionFor(judgement, unsettled, forced.has(job)), judgement });
+    let judgement = known(job);
+    try {
+      judgement ??= rebuilder.judge(job, standing, whole.has(job));
+    } catch (problem) {
+      note(problem, problems);
+      continue;
+    }
+    const { action, reasons } = actionFor(judgement, unsettledAbove(job, steps), forced.has(job));
+    steps.set(job, { job, status: judgement.status, action, reasons, judgement });
   }
   if (problems.size > 0) throw new DiagnosticError([...problems.values()]);
   return { steps };
@@ -56,20 +60,27 @@ export function makePlan(
 /** How many mistakes in commands are worth reading: the jobs of a rule tend to have them all alike. */
 const ENOUGH_PROBLEMS = 50;
 
-/** A job's judgement; undefined where its command or environment cannot be filled in, which goes to `problems`, each once. */
-function judged(judge: () => Judgement, problems: Map<string, Diagnostic>): Judgement | undefined {
-  try {
-    return judge();
-  } catch (problem) {
-    if (!(problem instanceof DiagnosticError)) throw problem;
-    for (const d of problem.diagnostics) {
-      if (problems.size < ENOUGH_PROBLEMS) problems.set(`${d.message} ${d.at?.file.name} ${d.at?.start}`, d);
-    }
-    return undefined;
+/** Takes down what is wrong with a job's command or environment, each problem once. */
+function note(problem: unknown, problems: Map<string, Diagnostic>): void {
+  if (!(problem instanceof DiagnosticError)) throw problem;
+  for (const d of problem.diagnostics) {
+    if (problems.size < ENOUGH_PROBLEMS) problems.set(`${d.message} ${d.at?.file.name} ${d.at?.start}`, d);
   }
 }
 
 type Unsettled = { readonly job: Job; readonly pending: Pending };
+
+const SETTLED: readonly Unsettled[] = [];
+
+/** The jobs above that may leave other outputs than those on record. */
+function unsettledAbove(job: Job, steps: ReadonlyMap<Job, Step>): readonly Unsettled[] {
+  let found: Unsettled[] | undefined;
+  for (const other of job.upstream) {
+    const pending = willChange(steps.get(other));
+    if (pending !== undefined) (found ??= []).push({ job: other, pending });
+  }
+  return found ?? SETTLED;
+}
 
 /** How the outputs of this job may turn out other than they stand on record; undefined where they cannot. */
 function willChange(step: Step | undefined): Pending | undefined {

@@ -40,7 +40,14 @@ export const reason = (kind: ReasonKind, path = '', old?: string, now?: string):
 });
 
 /** A job below one that will run, be restored otherwise than on record, or be checked. */
-export const upstreamPending = (path: string, pending: Pending): Reason => ({ ...reason('upstream', path), pending });
+export function upstreamPending(path: string, pending: Pending): Reason {
+  // The jobs below one mostly follow one another.
+  if (lastPending?.path !== path || lastPending.pending !== pending)
+    lastPending = { kind: 'upstream', path, old: undefined, new: undefined, pending };
+  return lastPending;
+}
+
+let lastPending: Reason | undefined;
 
 const KINDS: Readonly<Record<PartKind, ReasonKind>> = {
   job: 'config',

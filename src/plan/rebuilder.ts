@@ -3,8 +3,9 @@ import type { Job } from '../graph/job.ts';
 import { recordedConfig } from '../graph/plain.ts';
 import { diffParts } from '../key/key-diff.ts';
 import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
+import type { DiskState } from '../store/compare.ts';
 import type { Manifest } from '../store/manifest.ts';
-import type { Attempt, Trace } from '../store/trace.ts';
+import { coreOf, type Attempt, type Trace, type TraceCore } from '../store/trace.ts';
 import { fromDifference, inActualPaths, reason, upstreamPending, type Reason } from './reason.ts';
 import type { Records } from './records.ts';
 
@@ -20,12 +21,18 @@ export type Judgement = {
   readonly decision: Decision;
   readonly reasons: readonly Reason[];
   /** The result for the key that holds now. */
-  readonly trace: Trace | undefined;
-  /** What the work tree holds of this job on record; may be the result for another key. */
-  readonly current: Trace | undefined;
+  readonly trace: TraceCore | undefined;
+  /** What the work tree holds of this job, on record; may be the result for another key. Of a fresh job, `trace`. */
+  readonly current: TraceCore | undefined;
   /** The last attempt under this key that has no result. */
   readonly attempt: Attempt | undefined;
 };
+
+/** A judgement's own words: the others follow from the record. */
+type Verdict = Pick<Judgement, 'status' | 'decision' | 'reasons'>;
+
+const FRESH: Verdict = { status: 'FRESH', decision: 'none', reasons: [] };
+const NEW: Verdict = { status: 'NEW', decision: 'run', reasons: [reason('new')] };
 
 /** The manifest that counts for jobs below, as it stands on record. */
 export function standingManifest(judgement: Judgement): Manifest | undefined {
@@ -49,39 +56,44 @@ export class Rebuilder {
   judge(job: Job, manifestOf: ManifestOf, whole = false): Judgement {
     const { records } = this;
     const key = this.keys.keyOf(job, manifestOf);
-    const current = records.current(job.id);
-    const attempt = key && records.attempt(job.id, key.key);
-    const found = { job, key, current, attempt };
-    if (records.isRunningElsewhere(job.id)) return this.whileRunning(found);
-    if (key === undefined) {
-      const missing = job.upstream.filter((other) => manifestOf(other) === undefined);
-      const below = missing.map((other) => upstreamPending(other.id, 'run'));
-      const last = current ?? records.newest(job.id);
-      if (last === undefined)
-        return { ...found, status: 'NEW', decision: 'run', reasons: [reason('new'), ...below], trace: undefined };
-      return { ...found, status: 'STALE', decision: 'run', reasons: below, trace: undefined };
-    }
+    if (records.isRunningElsewhere(job.id)) return this.whileRunning(job, key);
+    if (key === undefined) return this.belowUnknown(job, manifestOf);
+    const attempt = records.attempt(job.id, key.key);
     const trace = records.trace(key.key);
-    if (trace === undefined) return { ...found, ...this.withoutTrace(job, key, current, attempt), trace };
-    return { ...found, ...this.withTrace(job, key, trace, current, whole), trace };
+    if (trace === undefined) {
+      const current = records.current(job.id);
+      return judgement(job, key, this.withoutTrace(job, key, current, attempt), trace, current, attempt);
+    }
+    const disk = records.compare(job, trace.manifest, whole);
+    if (disk.state === 'same') return judgement(job, key, FRESH, trace, trace, attempt);
+    const current = records.current(job.id, trace);
+    return judgement(job, key, this.withTrace(job, key, trace, current, disk), trace, current, attempt);
+  }
+
+  /** An upstream job has no result, so there is no key. */
+  private belowUnknown(job: Job, manifestOf: ManifestOf): Judgement {
+    const current = this.records.current(job.id);
+    const last = current ?? this.records.newest(job.id);
+    const reasons = last === undefined ? [...NEW.reasons] : [];
+    for (const other of job.upstream) {
+      if (manifestOf(other) === undefined) reasons.push(upstreamPending(other.id, 'run'));
+    }
+    const status = last === undefined ? 'NEW' : 'STALE';
+    return judgement(job, undefined, { status, decision: 'run', reasons }, undefined, current, undefined);
   }
 
   /** Another build runs the job at this moment; the reasons are those without that. */
-  private whileRunning(found: Pick<Judgement, 'job' | 'key' | 'current' | 'attempt'>): Judgement {
-    const { job, key, current } = found;
+  private whileRunning(job: Job, key: KeyParts | undefined): Judgement {
+    const current = this.records.current(job.id);
+    const attempt = key && this.records.attempt(job.id, key.key);
     const last = current ?? this.records.newest(job.id);
     const differences = key && last ? this.differences(job, key, last) : [];
     const reasons = last === undefined ? [reason('new')] : differences.length > 0 ? differences : [reason('forced')];
     const trace = key && this.records.trace(key.key);
-    return { ...found, status: 'RUNNING', decision: 'run', reasons, trace };
+    return judgement(job, key, { status: 'RUNNING', decision: 'run', reasons }, trace, current, attempt);
   }
 
-  private withoutTrace(
-    job: Job,
-    key: KeyParts,
-    current: Trace | undefined,
-    attempt: Attempt | undefined,
-  ): { status: Status; decision: Decision; reasons: Reason[] } {
+  private withoutTrace(job: Job, key: KeyParts, current: Trace | undefined, attempt: Attempt | undefined): Verdict {
     const last = current ?? this.records.newest(job.id);
     const differences = last ? this.differences(job, key, last) : [];
     if (attempt !== undefined) {
@@ -89,7 +101,7 @@ export class Rebuilder {
       const status = attempt.state === 'failed' ? 'FAILED' : 'INCOMPLETE';
       return { status, decision: 'run', reasons: [first, ...differences] };
     }
-    if (last === undefined) return { status: 'NEW', decision: 'run', reasons: [reason('new')] };
+    if (last === undefined) return NEW;
     return { status: 'STALE', decision: 'run', reasons: differences };
   }
 
@@ -98,10 +110,8 @@ export class Rebuilder {
     key: KeyParts,
     trace: Trace,
     current: Trace | undefined,
-    whole: boolean,
-  ): { status: Status; decision: Decision; reasons: Reason[] } {
-    const disk = this.records.compare(job, trace.manifest, whole);
-    if (disk.state === 'same') return { status: 'FRESH', decision: 'none', reasons: [] };
+    disk: Exclude<DiskState, { state: 'same' }>,
+  ): Verdict {
     const otherResult = current !== undefined && current.actionKey !== key.key;
     const missing = disk.state === 'missing';
     const reasons =
@@ -120,4 +130,17 @@ export class Rebuilder {
     const differences = diffParts(last, { parts: key.parts, config: recordedConfig(job) });
     return differences.map((difference) => inActualPaths(fromDifference(difference), job.form));
   }
+}
+
+function judgement(
+  job: Job,
+  key: KeyParts | undefined,
+  { status, decision, reasons }: Verdict,
+  trace: Trace | undefined,
+  current: Trace | undefined,
+  attempt: Attempt | undefined,
+): Judgement {
+  const core = trace && coreOf(trace);
+  const held = current === trace ? core : current && coreOf(current);
+  return { job, key, status, decision, reasons, trace: core, current: held, attempt };
 }

@@ -1,17 +1,21 @@
 // What is on record of a work tree, and how its outputs on disk stand to it. The planner asks; the runner also writes.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, realpathSync, unlinkSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ActionKey, JobId } from '../base/brand.ts';
-import type { Result } from '../base/result.ts';
+import { err, type Result } from '../base/result.ts';
+import { unless } from '../fs/errno.ts';
+import { isInside } from '../fs/rel-path.ts';
 import type { Job } from '../graph/job.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { captureOutputs, type Captured, type OutputProblem } from '../store/capture.ts';
 import { compareOutputs, type DiskState } from '../store/compare.ts';
 import type { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
+import { STORE_DIR } from '../store/layout.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
-import { removeOutputs, restoreOutputs } from '../store/restore.ts';
-import type { Attempt, Origin, Trace } from '../store/trace.ts';
+import { walkOutput } from '../store/output-walk.ts';
+import { removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
+import type { Attempt, Origin, Trace, TraceCore } from '../store/trace.ts';
 
 export type RecordsParts = {
   /** The workflow's folder, absolute. */
@@ -19,21 +23,32 @@ export type RecordsParts = {
   readonly index: IndexDb;
   readonly blobs: BlobStore;
   readonly files: FileDigests;
+  /** The output root, from the workflow's folder: below it lies what lhb made. */
+  readonly output: string;
   /** The work tree's id in the index, which several may share. */
   readonly tree: string;
   /** The other build that runs now in this work tree, if any. */
   readonly runningBuild: string | undefined;
   /** Jobs that run though their build was killed; none for the build that takes them over. */
   readonly runningJobs: ReadonlySet<string>;
+  /** The last attempt of a job as a build that was killed noted it, which its record may lack. */
+  readonly noted: (id: JobId) => Attempt | undefined;
 };
+
+/** How far the times of two files, written one after the other, may be off. */
+const SKEW_S = 1;
 
 /** A temp output is missed only where a job needs it. */
 const isTemp = (job: Job, path: string): boolean =>
   job.rule.temp || job.outputs.some((output) => output.inDir === path && output.spec.temp);
 
+const hasTemp = (job: Job): boolean => job.rule.temp || job.rule.outputs.some((output) => output.temp);
+
 export class Records {
   private readonly parts: RecordsParts;
   private last: Trace | undefined;
+  /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
+  private attempted: Set<JobId> | undefined;
 
   constructor(parts: RecordsParts) {
     this.parts = parts;
@@ -45,10 +60,13 @@ export class Records {
     return this.last;
   }
 
-  /** What the work tree holds of a job on record. */
-  current(id: JobId): Trace | undefined {
+  /**
+   * What the work tree holds of a job on record.
+   * @param likely the result that it mostly is, which is then not read again
+   */
+  current(id: JobId, likely?: Trace): Trace | undefined {
     const key = this.parts.index.current(this.parts.tree, id);
-    return key && this.trace(key);
+    return key === likely?.actionKey ? likely : key && this.trace(key);
   }
 
   /** The latest result under an id, whatever its key. */
@@ -58,7 +76,13 @@ export class Records {
 
   /** The last attempt without a result under a key, or without one under any. */
   attempt(id: JobId, key?: ActionKey): Attempt | undefined {
-    return this.parts.index.attempt(this.parts.tree, id, key);
+    const { index, tree } = this.parts;
+    this.attempted ??= new Set(index.attemptedJobs(tree));
+    const recorded = this.attempted.has(id) ? index.attempt(tree, id, key) : undefined;
+    const noted = this.parts.noted(id);
+    if (noted === undefined || (key !== undefined && noted.actionKey !== key)) return recorded;
+    const known = Math.max(recorded?.startedAt ?? 0, index.getTrace(noted.actionKey)?.recordedAt ?? 0);
+    return noted.startedAt > known ? noted : recorded;
   }
 
   /** Does the attempt belong to the build that runs now? */
@@ -77,7 +101,10 @@ export class Records {
   /** How the outputs on disk stand to a manifest; temp outputs may be gone, but not where the `whole` of it is wanted. */
   compare(job: Job, manifest: Manifest, whole = false): DiskState {
     const { root, files } = this.parts;
-    const expected = manifest.filter((o) => whole || !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
+    const expected =
+      whole || !hasTemp(job)
+        ? manifest
+        : manifest.filter((o) => !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
     return compareOutputs(root, job.dir, expected, files);
   }
 
@@ -96,11 +123,56 @@ export class Records {
   // What follows changes the work tree or the record.
 
   removeOutputs(job: Job): void {
+    this.removeStrayFolder(job);
     removeOutputs(this.parts.root, job.dir, declared(job));
   }
 
+  /**
+   * Output files that were written to after a moment (seconds since the epoch): for a job that ended unseen, by someone
+   * else. What the store shares has a whole second as its mtime, cut down from the real one.
+   */
+  writtenAfter(job: Job, moment: number): string[] {
+    const after = (moment + SKEW_S) * 1000;
+    const { root } = this.parts;
+    return declared(job).flatMap((output) => {
+      const walk = walkOutput(root, job.dir, output);
+      const files = walk.kind === 'found' ? walk.found : [];
+      return files.flatMap((file) => {
+        if (file.type !== 'file' || file.followed) return [];
+        const { mtimeMs } = file.stats;
+        return mtimeMs > after && mtimeMs % 1000 !== 0 ? [join(job.dir, output.path, file.path)] : [];
+      });
+    });
+  }
+
+  /**
+   * A job's own folder below the output root that is a link out of the workflow's folder and out of that root: put there
+   * since, for lhb makes folders. Nothing behind it is the job's.
+   */
+  private strayFolder({ dir }: Job): string | undefined {
+    const { root, output } = this.parts;
+    if (dir === output || !isInside(output, dir)) return undefined;
+    const folder = join(root, dir);
+    const stats = unless(['ENOTDIR'], () => lstatSync(folder, { throwIfNoEntry: false }));
+    if (stats?.isSymbolicLink() !== true) return undefined;
+    const real = unless(['ENOENT', 'ELOOP', 'ENOTDIR', 'EACCES'], () => realpathSync(folder));
+    const inside = [root, join(root, output)].some((each) => real !== undefined && isInside(realpathSync(each), real));
+    return inside ? undefined : folder;
+  }
+
+  private removeStrayFolder(job: Job): void {
+    const link = this.strayFolder(job);
+    if (link !== undefined) unlinkSync(link);
+  }
+
   /** Takes the outputs on disk into the store. */
-  capture(job: Job): Promise<Result<Captured, OutputProblem>> {
+  async capture(job: Job): Promise<Result<Captured, OutputProblem>> {
+    if (this.strayFolder(job) !== undefined) {
+      return err({
+        kind: 'invalid',
+        message: `${job.dir}, the job's folder, is a link that leads out of the workflow's folder`,
+      });
+    }
     const { root, blobs, files } = this.parts;
     return captureOutputs(root, job.dir, declared(job), blobs, files);
   }
@@ -121,48 +193,79 @@ export class Records {
     });
   }
 
-  setCurrent(job: Job, trace: Trace): void {
+  /** Is it on record that the work tree holds this result? */
+  holds(job: Job, trace: TraceCore): boolean {
+    return this.parts.index.current(this.parts.tree, job.id) === trace.actionKey;
+  }
+
+  setCurrent(job: Job, trace: TraceCore): void {
+    this.parts.index.transaction(() => this.putCurrent(job, trace));
+  }
+
+  private putCurrent(job: Job, trace: TraceCore): void {
     const { index, tree } = this.parts;
-    index.transaction(() => {
-      index.setCurrent(tree, job.id, trace.actionKey);
-      index.putMade(
-        tree,
-        job.outputs.map((output) => job.pathOf(output)),
-      );
-    });
+    index.setCurrent(tree, job.id, trace.actionKey);
+    index.putMade(
+      tree,
+      job.outputs.map((output) => job.pathOf(output)),
+    );
   }
 
   async putAttempt(attempt: Attempt): Promise<void> {
     const { index, tree } = this.parts;
     await index.soon(() => {
+      this.attempted?.add(attempt.jobId);
       index.putAttempt(tree, attempt);
     });
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */
-  restore(job: Job, trace: Trace, origin: Origin): boolean {
-    if (!this.bringBack(job, trace.manifest)) return false;
+  async restore(job: Job, trace: TraceCore, origin: Origin): Promise<boolean> {
+    if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index } = this.parts;
-    if (trace.origin !== origin && trace.origin === 'built') {
-      this.last = undefined;
-      index.transaction(() => {
-        index.putTrace({ ...trace, origin });
-      });
-    }
-    this.setCurrent(job, trace);
+    const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : undefined;
+    await index.soon(() => {
+      if (whole !== undefined) {
+        this.last = undefined;
+        index.putTrace({ ...whole, origin });
+      }
+      this.putCurrent(job, trace);
+    });
     return true;
   }
 
-  /** Brings back the outputs of a job that is no longer in the workflow; `same`: they are all there. */
-  restoreTrace(trace: Trace): 'same' | 'restored' | 'evicted' {
+  /**
+   * Brings back the outputs of a job that is no longer in the workflow; `same`: they are all there.
+   * @returns else, in a sentence, why it is not done: no workflow vouches for the paths of such a record
+   */
+  async restoreTrace(trace: Trace): Promise<'same' | 'restored' | 'evicted' | { readonly refused: string }> {
     const { root, index, tree, blobs, files } = this.parts;
+    const wrong = wrongPath(trace.dir, trace.manifest);
+    if (wrong !== undefined) return { refused: wrong };
     if (compareOutputs(root, trace.dir, trace.manifest, files).state === 'same') return 'same';
-    if (!restoreOutputs(root, trace.dir, trace.manifest, blobs, files).ok) return 'evicted';
+    const refused = this.whyNotThere(trace);
+    if (refused !== undefined) return { refused };
+    if (!(await restoreOutputs(root, trace.dir, trace.manifest, blobs, files)).ok) return 'evicted';
     index.transaction(() => {
       index.setCurrent(tree, trace.jobId, trace.actionKey);
       index.putMade(tree, this.pathsOf(trace));
     });
     return 'restored';
+  }
+
+  private whyNotThere(trace: Trace): string | undefined {
+    const { root, output, index, tree } = this.parts;
+    const lstatOf = (path: string): Stats | undefined =>
+      unless(['ENOTDIR', 'ELOOP'], () => lstatSync(join(root, path), { throwIfNoEntry: false }));
+    for (const path of this.pathsOf(trace)) {
+      if (isInside(STORE_DIR, path)) return `${path} lies in lhb's own folder`;
+      for (let at = dirname(path); at !== '.' && at !== '/'; at = dirname(at)) {
+        // The output root, and what is above it, may be a link: it is the user's own.
+        if (!isInside(at, output) && lstatOf(at)?.isSymbolicLink()) return `${path} lies behind the link ${at}`;
+      }
+      if (lstatOf(path) && !index.wasMade(tree, path)) return `${path} is there, and no job of this work tree made it`;
+    }
+    return undefined;
   }
 
   /** Paths of a result's outputs, from the workflow's folder. */
@@ -171,10 +274,14 @@ export class Records {
   }
 
   /** Brings outputs back, without a word on record. */
-  bringBack(job: Job, manifest: Manifest): boolean {
+  async bringBack(job: Job, manifest: Manifest): Promise<boolean> {
     const { root, blobs, files } = this.parts;
+    // A record may come from elsewhere; what the job does not declare is not its to write.
+    const paths = new Set(job.outputs.map((output) => output.inDir));
+    if (!manifest.every((output) => paths.has(output.path))) return false;
+    this.removeStrayFolder(job);
     if (compareOutputs(root, job.dir, manifest, files).state === 'same') return true;
-    return restoreOutputs(root, job.dir, manifest, blobs, files).ok;
+    return (await restoreOutputs(root, job.dir, manifest, blobs, files)).ok;
   }
 
   /** Was this path, or a folder above it, an output of a job of this work tree? */

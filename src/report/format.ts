@@ -52,6 +52,8 @@ export function formatNumber(n: number): string {
 }
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+/** What nearly every text is, told faster. */
+const PRINTABLE = /^[ -~]*$/;
 const UNSAFE_ALL = new RegExp(UNSAFE.source, 'gu');
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\r': '\\r' };
 
@@ -60,6 +62,7 @@ const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\r'
  * other text is written out, as `\x1b`.
  */
 export function safeText(text: string): string {
+  if (PRINTABLE.test(text)) return text;
   return UNSAFE.test(text) ? text.replaceAll(UNSAFE_ALL, (c) => NAMED[c] ?? shownChar(c)) : text;
 }
 

@@ -1,5 +1,6 @@
 // A graph as text: dot for Graphviz, Mermaid, JSON. Names may hold anything; none of it is markup.
 import { safeText } from './format.ts';
+import { safeJson } from './safe-json.ts';
 
 export type GraphNode = { readonly id: string; readonly rule: string; readonly label: string };
 
@@ -74,5 +75,5 @@ const mermaidText = (text: string): string =>
 export function graphToJson(graph: TextGraph): string {
   const nodes = graph.nodes.map(({ id, rule, label }) => ({ id, rule, label }));
   const edges = graph.edges.map(([from, to]) => ({ from, to }));
-  return `${JSON.stringify({ nodes, edges }, null, 2)}\n`;
+  return `${safeJson({ nodes, edges }, 2)}\n`;
 }

@@ -113,7 +113,8 @@ function messageLines(level: 'info' | 'warning' | 'error', text: string): Line[]
   const [first = '', ...rest] = safeLines(text).split('\n');
   const tone = level === 'error' ? 'red' : 'yellow';
   const line: Line = level === 'info' ? [first] : [[tone, `${level}:`], ` ${first}`];
-  return [line, ...rest.map((more): Line => [more])];
+  // So that no line of it passes for one of lhb's own.
+  return [line, ...rest.map((more): Line => [INDENT + more])];
 }
 
 /** The jobs that failed for good, once more, for the end of a build. */

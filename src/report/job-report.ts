@@ -6,7 +6,7 @@ import { plainConfig } from '../graph/plain.ts';
 import type { Reason } from '../plan/reason.ts';
 import type { Step } from '../plan/plan.ts';
 import type { Manifest, Output } from '../store/manifest.ts';
-import type { Trace } from '../store/trace.ts';
+import type { TraceCore } from '../store/trace.ts';
 import { formatBytes, formatDuration, formatTime } from './format.ts';
 import type { Column } from './table.ts';
 import { describeReason, describeReasons } from './wording.ts';
@@ -34,7 +34,7 @@ export const reasonJson = (reason: Reason): ReasonJson => ({
 });
 
 /** The result that a row speaks of: the one for the key that holds, else what is on record. */
-const resultOf = (step: Step): Trace | undefined => step.judgement.trace ?? step.judgement.current;
+const resultOf = (step: Step): TraceCore | undefined => step.judgement.trace ?? step.judgement.current;
 
 const STATUS_TONES = {
   FRESH: 'green',
@@ -119,7 +119,7 @@ export function detailedRow(step: Step, command: string): string[] {
   ];
 }
 
-const usageText = ({ usage }: Trace): string => {
+const usageText = ({ usage }: TraceCore): string => {
   const parts = [`wall=${usage.wallS.toFixed(2)}s`];
   if (usage.cpuS !== undefined) parts.push(`cpu=${usage.cpuS.toFixed(2)}s`);
   if (usage.maxRssMb !== undefined) parts.push(`mem=${usage.maxRssMb.toFixed(0)}MB`);

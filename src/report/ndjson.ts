@@ -1,5 +1,6 @@
 // `build --json`: a line of JSON an event, on stdout. The format is store-schema/events.schema.json.
 import type { BuildEvent } from '../schedule/event.ts';
+import { safeJson } from './safe-json.ts';
 import type { Reporter, Sink } from './reporter.ts';
 
 export class NdjsonReporter implements Reporter {
@@ -10,7 +11,7 @@ export class NdjsonReporter implements Reporter {
   }
 
   handle(event: BuildEvent): void {
-    this.out.write(`${JSON.stringify(event)}\n`);
+    this.out.write(`${safeJson(event)}\n`);
   }
 
   close(): void {

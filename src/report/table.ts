@@ -24,14 +24,14 @@ const GAP = '  ';
 
 /**
  * A table with a header, each line with its newline. Cells are plain text of any content; on a terminal control
- * characters are made visible, in TSV tab, newline, carriage return and backslash are escaped by a backslash.
+ * characters are made visible, in TSV backslashes are doubled and control characters written as `\\t`, `\\n`, `\\r`, `\\x1b`.
  */
 export function printTable(
   columns: readonly Column[],
   rows: Iterable<readonly string[]>,
   options: TableOptions,
 ): string {
-  if (!options.tty) return printTsv(columns, rows);
+  if (!options.tty) return [...tsvChunks(columns, rows)].join('');
   const style = makeStyle(options.color);
   const cells = [...rows].map((row) => columns.map((_, i) => safeText(row[i] ?? '')));
   const titles = columns.map((c) => c.title);
@@ -91,12 +91,26 @@ function paint(style: Style, tone: Tone | undefined, cell: string, width: number
   return tone === undefined ? padded : padded.replace(cell, () => style(tone, cell));
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r', '\\': '\\\\' };
+/** A pipe may end at a terminal, so what that would obey is written out here too. */
+const escapeTsv = (cell: string): string => safeText(cell.replaceAll('\\', '\\\\'));
 
-const escapeTsv = (cell: string): string => cell.replaceAll(/[\t\n\r\\]/g, (c) => ESCAPES[c] ?? c);
+const SPECIAL = /[\t\n\r\\]/;
 
-function printTsv(columns: readonly Column[], rows: Iterable<readonly string[]>): string {
-  const lines = [columns.map((c) => escapeTsv(c.title)).join('\t')];
-  for (const row of rows) lines.push(columns.map((_, i) => escapeTsv(row[i] ?? '')).join('\t'));
-  return lines.join('\n') + '\n';
+/** About how much text is put together before it is given out: a table of a million rows is longer than a string can be. */
+const CHUNK = 65_536;
+
+/** Tab-separated values with a header, in pieces that end with a line. */
+export function* tsvChunks(columns: readonly Column[], rows: Iterable<readonly string[]>): Generator<string> {
+  let text = `${columns.map((c) => escapeTsv(c.title)).join('\t')}\n`;
+  for (const row of rows) {
+    for (let i = 0; i < columns.length; i++) {
+      const cell = row[i] ?? '';
+      text += (i === 0 ? '' : '\t') + (SPECIAL.test(cell) ? escapeTsv(cell) : cell);
+    }
+    text += '\n';
+    if (text.length < CHUNK) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
 }

@@ -132,6 +132,11 @@ const TOLD_SETTINGS = 8;
  * few are told and the others counted.
  */
 export function describeReasons(reasons: readonly ReasonWords[]): string {
+  const [first, second] = reasons;
+  if (first === undefined) return '';
+  if (second === undefined) return describeGroup(reasons);
+  if (reasons.length === 2 && first.kind !== second.kind)
+    return `${describeGroup([first])}; ${describeGroup([second])}`;
   const groups = new Map<string, ReasonWords[]>();
   for (const reason of reasons) {
     const name = `${reason.kind} ${reason.pending ?? ''}`;

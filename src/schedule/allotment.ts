@@ -2,7 +2,7 @@
 import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagnostic.ts';
 import { toJsonText, type Value } from '../base/value.ts';
 import { each, evaluate, evaluateText } from '../expr/template.ts';
-import type { Template } from '../expr/types.ts';
+import type { Scope, Template } from '../expr/types.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
 import type { LaneOf } from './lane.ts';
@@ -191,7 +191,7 @@ export class Allotments {
   }
 }
 
-function resourceValue(job: Job, name: string, template: Template, scope: Map<string, unknown>): ResourceValue {
+function resourceValue(job: Job, name: string, template: Template, scope: Scope): ResourceValue {
   const parsed = parseResource(name, evaluate(template, scope) as Value);
   if (parsed.ok) return parsed.value;
   throw bad(job, `resource ${name} ${parsed.error}`, template);

@@ -60,9 +60,18 @@ export class Announcer {
   }
 
   finished(job: Job, result: 'built' | 'restored' | 'fresh', durationS: number, run: RunFacts = NOT_RUN): void {
+    this.end(ref(job), result, durationS, run);
+  }
+
+  /** A job that is known to be fresh without being made. */
+  fresh(job: JobRef): void {
+    this.end(job, 'fresh', 0, NOT_RUN);
+  }
+
+  private end(job: JobRef, result: 'built' | 'restored' | 'fresh', durationS: number, run: RunFacts): void {
     this.emit({
       event: 'job-finished',
-      ...ref(job),
+      ...job,
       result,
       unchanged: run.unchanged,
       changed: run.changed,

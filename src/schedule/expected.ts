@@ -12,7 +12,7 @@ export type Expected = {
 export function expectedDurations(plan: Plan): Expected {
   const means = new Map<string, { sum: number; count: number }>();
   for (const { job, judgement } of plan.steps.values()) {
-    const took = (judgement.current ?? judgement.trace)?.usage.wallS;
+    const took = (judgement.trace ?? judgement.current)?.usage.wallS;
     if (took === undefined) continue;
     const mean = means.get(job.rule.name) ?? { sum: 0, count: 0 };
     mean.sum += took;

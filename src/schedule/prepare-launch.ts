@@ -1,17 +1,21 @@
 // Everything that a job finds when it starts: its folders, files, command and environment.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, lstatSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
+import { step } from '../base/step.ts';
 import { jobEnvironment } from '../execute/environment.ts';
 import type { Command, Launch } from '../execute/executor.ts';
 import { defaultShell } from '../execute/shell.ts';
+import { unless } from '../fs/errno.ts';
 import { evaluateText } from '../expr/template.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import { jobCommand, type JobCommand } from '../graph/command.ts';
 import type { WorkspaceHost } from '../graph/host.ts';
 import type { Job } from '../graph/job.ts';
 import { jobFileText, plainConfig } from '../graph/plain.ts';
 import type { Scopes } from '../graph/scope.ts';
 import type { Records } from '../plan/records.ts';
+import { STORE_DIR } from '../store/layout.ts';
 import { configText } from '../workflow/config-yaml.ts';
 import { plainResources, type Allotment, type Allotments } from './allotment.ts';
 
@@ -41,9 +45,12 @@ export function prepareLaunch(
   const command = job.inPlace(place, () => jobCommand(job, scopes, attempt, allotment.resources));
   const jobDir = join(root, '.lhb/jobs', job.id);
   const log = join(root, job.log);
+  // A link in its place would have lhb write somewhere else.
+  if (lstatSync(jobDir, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(jobDir);
   makeFolders(parts, job, place, jobDir, dirname(log));
   keepEarlierLog(log);
   writeJobFiles(parts, job, attempt, allotment, command, jobDir, place);
+  step('launch:prepared');
   return {
     jobId: job.id,
     rule: job.rule.name,
@@ -66,12 +73,13 @@ export function prepareLaunch(
 
 function makeFolders({ root, records }: PrepareParts, job: Job, place: string | undefined, ...others: string[]): void {
   records.removeOutputs(job);
+  step('outputs:removed');
   for (const output of job.outputs) {
     const path = join(root, place === undefined ? job.pathOf(output) : join(place, output.inDir));
-    mkdirSync(output.tree ? path : dirname(path), { recursive: true });
+    makeFolder(output.tree ? path : dirname(path));
   }
-  if (job.outputs.length === 0 && job.rule.dir) mkdirSync(join(root, place ?? job.dir), { recursive: true });
-  for (const folder of others) mkdirSync(folder, { recursive: true });
+  if (job.outputs.length === 0 && job.rule.dir) makeFolder(join(root, place ?? job.dir));
+  for (const folder of others) makeFolder(folder, join(root, STORE_DIR));
 }
 
 function writeJobFiles(
@@ -84,18 +92,29 @@ function writeJobFiles(
   place: string | undefined,
 ): void {
   const jobFile = job.inPlace(place, () => jobFileText(job, attempt, allotment.resources));
-  writeFileSync(join(jobDir, 'job.json'), jobFile);
+  writeOwn(join(jobDir, 'job.json'), jobFile);
   const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
   const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
   const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
   const config = job.rule.config || namesConfig ? configText(plainConfig(job)) : undefined;
-  if (config !== undefined) writeFileSync(join(jobDir, 'config.yaml'), config);
+  if (config !== undefined) writeOwn(join(jobDir, 'config.yaml'), config);
   host.writeLists(named + (config ?? ''));
+}
+
+/** Writes a file, never through a link: one in its place goes. */
+function writeOwn(path: string, text: string): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  // As a number; Node takes both.
+  const flag = (O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW) as unknown as string;
+  if (unless(['ELOOP'], () => (writeFileSync(path, text, { flag }), true))) return;
+  unlinkSync(path);
+  writeFileSync(path, text);
 }
 
 /** Moves an earlier attempt's log to the next free `.1`, `.2`, … */
 function keepEarlierLog(log: string): void {
-  if (!existsSync(log)) return;
+  // A link that leads nowhere would be written through.
+  if (!lstatSync(log, { throwIfNoEntry: false })) return;
   let free = 1;
   while (existsSync(`${log}.${free}`)) free++;
   renameSync(log, `${log}.${free}`);

@@ -16,7 +16,7 @@ import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Reason } from '../plan/reason.ts';
 import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
-import type { Attempt, Trace, Usage } from '../store/trace.ts';
+import type { Attempt, Trace, TraceCore, Usage } from '../store/trace.ts';
 import { plainResources, type Allotment } from './allotment.ts';
 import { bringOut, ownPlace } from './own-place.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
@@ -49,22 +49,25 @@ export type AttemptEnd = {
   | { readonly ok: false; readonly outcome: Failure }
 );
 
-/** How much of a log an event shows. */
-const TAIL_LINES = 12;
-/** How many reasons a record keeps. */
-const MOST_REASONS = 50;
-
-/** An attempt that runs, with all that its end needs. */
-type Following = {
+/** An attempt that was started, by this build or an earlier one. */
+type Begun = {
   readonly job: Job;
   readonly key: KeyParts;
   readonly attempt: number;
   readonly allotment: Allotment;
   readonly manifestOf: ManifestOf;
   readonly reasons: readonly string[];
+  /** It ended while no build watched. */
+  readonly unseen: boolean;
   readonly executor: Executor;
+  /** As Launch.place. */
   readonly place: string | undefined;
 };
+
+/** How much of a log an event shows. */
+const TAIL_LINES = 12;
+/** How many reasons a record keeps. */
+const MOST_REASONS = 50;
 
 export class JobRunner {
   private readonly parts: RunnerParts;
@@ -121,9 +124,9 @@ export class JobRunner {
     const executor = parts.executorOf(job);
     const place = executor.apart ? ownPlace(job) : undefined;
     const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place);
-    const noted = this.note(job, key, attempt, allotment, Date.now() / 1000);
-    const from = { job, key, attempt, allotment, manifestOf, reasons, executor, place };
-    return this.follow(from, noted, executor.start(launch));
+    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false, executor, place };
+    const noted = this.note(begun, Date.now() / 1000);
+    return this.follow(begun, noted, executor.start(launch));
   }
 
   /**
@@ -137,19 +140,19 @@ export class JobRunner {
     manifestOf: ManifestOf,
     reasons: readonly string[],
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
-    const { parts } = this;
     const { attempt, actionKey, startedAt } = orphan.launch;
-    const key = parts.keys.keyOf(job, manifestOf);
-    const executor = parts.executorNamed(orphan.launch.executor);
-    const running =
-      key?.key === actionKey ? executor?.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
+    const { place } = orphan.launch;
+    const key = this.parts.keys.keyOf(job, manifestOf);
+    const executor = this.parts.executorNamed(orphan.launch.executor);
+    const isSame = key?.key === actionKey;
+    const running = isSame ? executor?.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
     if (key === undefined || running === undefined || executor === undefined) {
       const lost = { ok: false, outcome: { kind: 'lost' }, durationS: 0, maxRssMb: undefined } as const;
       return { cancel: () => {}, done: Promise.resolve(lost) };
     }
-    const noted = this.note(job, key, attempt, allotment, startedAt);
-    const { place } = orphan.launch;
-    return this.follow({ job, key, attempt, allotment, manifestOf, reasons, executor, place }, noted, running);
+    const unseen = orphan.state === 'ended';
+    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen, executor, place };
+    return this.follow(begun, this.note(begun, startedAt), running);
   }
 
   /** A limit that cannot be worked out is none: the job runs already. */
@@ -165,7 +168,7 @@ export class JobRunner {
   }
 
   /** Puts on record that an attempt has begun. */
-  private note(job: Job, key: KeyParts, attempt: number, allotment: Allotment, startedAt: number): Promise<void> {
+  private note({ job, key, attempt, allotment }: Begun, startedAt: number): Promise<void> {
     const record = this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off');
     const noted = this.parts.records.putAttempt({ ...record, startedAt });
     // Looked at when the job has ended; until then a refusal must not count as unhandled.
@@ -175,18 +178,18 @@ export class JobRunner {
 
   /** From the end of a job on: check, capture, commit. */
   private follow(
-    from: Following,
+    begun: Begun,
     noted: Promise<void>,
     running: Running,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
-    const { job, key, attempt, allotment } = from;
+    const { job, key, attempt, allotment } = begun;
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
       let { outcome } = completion;
       if (outcome.kind === 'success') {
         try {
           await noted;
-          const captured = await this.capture(from, completion);
+          const captured = await this.capture(begun, completion);
           if (captured.ok) return { ok: true, manifest: captured.value, actionKey: key.key, durationS, maxRssMb };
           outcome = captured.error;
         } catch (problem) {
@@ -195,14 +198,14 @@ export class JobRunner {
           outcome = { kind: 'capture-failed', message };
         }
       }
-      this.bringOutForPeople(from, outcome);
+      this.bringOutForPeople(begun, outcome);
       return this.failed(job, key, attempt, allotment, outcome, { durationS, maxRssMb }, completion.usage);
     });
     return { cancel: () => running.cancel(), done };
   }
 
   /** What a failed attempt made is for people to look at, where it would be here; one that may still run keeps its folder. */
-  private bringOutForPeople({ job, place }: Following, outcome: Outcome): void {
+  private bringOutForPeople({ job, place }: Begun, outcome: Outcome): void {
     if (place === undefined || outcome.kind === 'vanished' || outcome.kind === 'node-failed') return;
     try {
       bringOut(this.parts.root, place, job.dir);
@@ -237,13 +240,19 @@ export class JobRunner {
   }
 
   /** The job ended well: are its inputs what they were, and its outputs there? Then it is put on record. */
-  private async capture(from: Following, completion: Completion): Promise<Result<Manifest, Failure>> {
-    const { job, attempt, allotment, key, manifestOf, reasons, executor } = from;
+  private async capture(begun: Begun, completion: Completion): Promise<Result<Manifest, Failure>> {
+    const { job, key, attempt, allotment, manifestOf, reasons, unseen, executor, place } = begun;
     const { records, words } = this.parts;
     const changed = this.changedInputs(job, key, manifestOf);
     if (changed.length > 0) return err({ kind: 'inputs-changed', paths: changed });
+    // In a folder of its own nobody else writes; and a node has a clock of its own.
+    const written = unseen && place === undefined ? records.writtenAfter(job, completion.usage.finishedAt) : [];
+    if (written.length > 0) {
+      const message = `${written.join(', ')}: written to after the job had ended, and before lhb could record it`;
+      return err({ kind: 'output-invalid', message });
+    }
     step('capture:before');
-    const captured = await this.captureOutputs(from);
+    const captured = await this.captureOutputs(begun);
     step('capture:after');
     if (!captured.ok) return err(outcomeOf(captured.error));
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
@@ -276,7 +285,7 @@ export class JobRunner {
   }
 
   /** Outputs that a network file system shows late are waited for, within a bound. */
-  private async captureOutputs({ job, executor, place }: Following): ReturnType<PrepareParts['records']['capture']> {
+  private async captureOutputs({ job, executor, place }: Begun): ReturnType<PrepareParts['records']['capture']> {
     const deadline = performance.now() + executor.latencyS * 1000;
     for (let pause = 50; ; pause = Math.min(pause * 2, 2000)) {
       if (place !== undefined) bringOut(this.parts.root, place, job.dir);
@@ -331,18 +340,18 @@ export class JobRunner {
   }
 
   /** Brings a result's outputs back; false where bytes are missing, which makes the record a miss. */
-  restore(job: Job, trace: Trace): Promise<boolean> {
-    return Promise.resolve(this.parts.records.restore(job, trace, 'restored'));
+  restore(job: Job, trace: TraceCore): Promise<boolean> {
+    return this.parts.records.restore(job, trace, 'restored');
   }
 
   /** Brings back outputs that are not on disk, as temp ones, without a word on record. */
   bringBack(job: Job, manifest: Manifest): Promise<boolean> {
-    return Promise.resolve(this.parts.records.bringBack(job, manifest));
+    return this.parts.records.bringBack(job, manifest);
   }
 
-  /** The work tree holds this result already: puts that on record. */
-  setCurrent(job: Job, trace: Trace): void {
-    this.parts.records.setCurrent(job, trace);
+  /** The work tree holds this result already: notes it where that is not on record. */
+  setCurrent(job: Job, trace: TraceCore): void {
+    if (!this.parts.records.holds(job, trace)) this.parts.records.setCurrent(job, trace);
   }
 
   mayRetry(job: Job, attempt: number, outcome: Outcome, retries: number): boolean {

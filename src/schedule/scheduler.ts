@@ -9,8 +9,10 @@ import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuil
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
 import type { Manifest } from '../store/manifest.ts';
+import type { TraceCore } from '../store/trace.ts';
+import { isFull } from '../store/write-failed.ts';
 import { Announcer } from './announcer.ts';
-import type { BuildEvent, Counts } from './event.ts';
+import type { BuildEvent, Counts, JobRef } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import type { Lane, LaneOf } from './lane.ts';
 import { RunQueue, type Queued } from './queue.ts';
@@ -26,6 +28,8 @@ export type ScheduleOptions = {
   readonly keepTemp: boolean;
   /** Retries where the rule says none. */
   readonly retries: number;
+  /** Jobs that the plan is not about, and that are known to be fresh. */
+  readonly others?: { readonly count: number; readonly refs: () => Iterable<JobRef> };
   /** Says when to stop: running jobs are cancelled. */
   readonly interrupt: AbortSignal;
 };
@@ -51,6 +55,8 @@ export type BuildResult = {
   readonly counts: Counts;
   /** Jobs whose forced rerun made other bytes than before. */
   readonly changed: readonly Job[];
+  /** What the work tree holds of each job that is done well; undefined for one that was built: it is on record. */
+  readonly results: ReadonlyMap<Job, TraceCore | undefined>;
 };
 
 type Followed = ReturnType<JobRunner['launch']>;
@@ -68,6 +74,7 @@ export class Scheduler {
   private readonly queue = new RunQueue();
   private readonly ends = new Map<Job, End>();
   private readonly manifests = new Map<Job, Manifest>();
+  private readonly results = new Map<Job, TraceCore | undefined>();
   /** Jobs whose outputs are now other than on record when the build began. */
   private readonly moved = new Set<Job>();
   private readonly waitingFor = new Map<Job, number>();
@@ -81,6 +88,7 @@ export class Scheduler {
   private readonly temps: TempOutputs;
   private readonly rerunMadeOther: Job[] = [];
   private stopping = false;
+  private saidFullDisk = false;
   private background = 0;
   private heldByOthers = 0;
   /** A bug met in the background; the loop throws it. */
@@ -99,10 +107,10 @@ export class Scheduler {
   async run(): Promise<BuildResult> {
     const { plan } = this.parts;
     const { announce } = this;
-    announce.buildStarted(
-      plan.steps.size,
-      this.parts.lanes.reduce((sum, lane) => sum + lane.slots, 0),
-    );
+    const { others } = this.options;
+    const slots = this.parts.lanes.reduce((sum, lane) => sum + lane.slots, 0);
+    announce.buildStarted(plan.steps.size + (others?.count ?? 0), slots);
+    for (const ref of others?.refs() ?? []) announce.fresh(ref);
     for (const { job } of plan.steps.values()) {
       this.waitingFor.set(job, job.upstream.length);
       if (job.upstream.length === 0) this.ready.push(job);
@@ -119,7 +127,7 @@ export class Scheduler {
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     const counts = this.count();
     announce.buildFinished(counts);
-    return { counts, changed: this.rerunMadeOther };
+    return { counts, changed: this.rerunMadeOther, results: this.results };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -182,7 +190,8 @@ export class Scheduler {
   private fresh(job: Job, judgement: Judgement): void {
     const { trace } = judgement;
     if (trace === undefined) return;
-    if (judgement.current?.actionKey !== trace.actionKey) this.parts.runner.setCurrent(job, trace);
+    this.parts.runner.setCurrent(job, trace);
+    this.results.set(job, trace);
     this.settle(job, 'fresh', trace.manifest);
     this.announce.finished(job, 'fresh', 0);
   }
@@ -199,6 +208,7 @@ export class Scheduler {
         return;
       }
       this.acted.add(job);
+      this.results.set(job, trace);
       this.settle(job, 'restored', trace.manifest);
       this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
@@ -342,6 +352,7 @@ export class Scheduler {
     const last = judgement?.current ?? judgement?.trace;
     const before = last?.manifest;
     const unchanged = before !== undefined && sameForKeys(before, manifest);
+    this.results.set(job, undefined);
     this.settle(job, 'built', manifest);
     this.announce.finished(job, 'built', durationS, {
       maxRssMb,
@@ -377,8 +388,17 @@ export class Scheduler {
   private fail(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
     this.end(job, 'failed');
     this.announce.failed(job, attempt, outcome, durationS, false);
+    this.sayFullDisk();
     if (!this.options.keepGoing) this.stopping = true;
     this.skipBelow(job);
+  }
+
+  /** A job that finds no space may not even have said so in its log. */
+  private sayFullDisk(): void {
+    const { root } = this.parts;
+    if (this.saidFullDisk || !isFull(root)) return;
+    this.saidFullDisk = true;
+    this.announce.warn(`no space is left on the disk of ${root}: free some, and build again`);
   }
 
   /** A job is done well: the ones below it may be ready. */
@@ -445,11 +465,13 @@ export class Scheduler {
   }
 
   private end(job: Job, end: End): void {
+    if (end === 'failed' || end === 'skipped' || end === 'cancelled') this.results.delete(job);
     this.ends.set(job, end);
   }
 
   private count(): Counts {
-    const counts = { built: 0, restored: 0, fresh: 0, failed: 0, skipped: 0, cancelled: 0 };
+    const fresh = this.options.others?.count ?? 0;
+    const counts = { built: 0, restored: 0, fresh, failed: 0, skipped: 0, cancelled: 0 };
     for (const end of this.ends.values()) counts[end]++;
     return counts;
   }

@@ -1,8 +1,6 @@
 // What becomes of the jobs that an earlier build started, and could not see end since it was killed.
 import type { ActionKey, JobId } from '../base/brand.ts';
-import { usageOf, type Orphan } from '../execute/orphans.ts';
-import { outcomeOfStatus } from '../execute/outcome.ts';
-import type { Outcome } from '../execute/executor.ts';
+import type { Orphan } from '../execute/orphans.ts';
 import type { JobGraph } from '../graph/graph.ts';
 import type { Job } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -52,46 +50,18 @@ export function takeOver(orphans: readonly Orphan[], graph: JobGraph, plan: Plan
  * Leaves out what is settled: what has a result or a failure on record since, or ended badly, which is put on record here
  * and now; the job is then run anew as any that failed.
  */
-export async function unsettled(
-  orphans: readonly Orphan[],
-  records: Records,
-  describe: (outcome: Outcome) => string,
-): Promise<Orphan[]> {
+export async function unsettled(orphans: readonly Orphan[], records: Records): Promise<Orphan[]> {
   const open: Orphan[] = [];
   for (const orphan of orphans) {
-    const { launch, marker } = orphan;
+    const { launch, state, marker } = orphan;
     const key = launch.actionKey as ActionKey;
-    const attempt = records.attempt(launch.jobId as JobId, key);
-    const recordedAt = Math.max(
-      records.trace(key)?.recordedAt ?? 0,
-      attempt?.state === 'failed' ? attempt.startedAt : 0,
-    );
-    if (recordedAt >= launch.startedAt && orphan.state !== 'running') continue;
-    if (marker !== undefined && marker.code !== 0) await putFailure(orphan, marker, records, describe);
-    else open.push(orphan);
+    const recorded = records.attempt(launch.jobId as JobId, key);
+    const hasFailed = recorded?.state === 'failed' && recorded.startedAt >= launch.startedAt;
+    const hasResult = (records.trace(key)?.recordedAt ?? 0) >= launch.startedAt;
+    if (state !== 'running' && hasResult) continue;
+    // Noted by the killed build or by its marker: now it is on record for good.
+    if (state !== 'running' && hasFailed) await records.putAttempt(recorded);
+    else if (marker === undefined || marker.code === 0) open.push(orphan);
   }
   return open;
-}
-
-async function putFailure(
-  { launch }: Orphan,
-  marker: NonNullable<Orphan['marker']>,
-  records: Records,
-  describe: (outcome: Outcome) => string,
-): Promise<void> {
-  const usage = usageOf(launch, marker, undefined);
-  await records.putAttempt({
-    jobId: launch.jobId as JobId,
-    rule: launch.rule,
-    actionKey: launch.actionKey as ActionKey,
-    attempt: launch.attempt,
-    state: 'failed',
-    reason: describe(outcomeOfStatus(marker.code)),
-    usage,
-    host: marker.host ?? launch.helper?.host ?? launch.executor,
-    log: launch.log,
-    resources: launch.resources,
-    build: '',
-    startedAt: usage.finishedAt,
-  });
 }

@@ -1,6 +1,7 @@
 // Temp outputs go when the last job of this build that reads them is on record.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { step } from '../base/step.ts';
 import type { Job, JobOutput } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
 
@@ -64,6 +65,7 @@ export class TempOutputs {
     for (const output of job.outputs) {
       if (!isTemp(job, output) || !readers.some((reader) => reads(reader, job, output))) continue;
       rmSync(join(this.root, job.pathOf(output)), { recursive: output.tree, force: true });
+      step('temp:dropped');
     }
   }
 }

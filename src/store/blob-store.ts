@@ -6,23 +6,25 @@
 //
 // A blob's mtime is cut to a whole second. Any write to it, through whichever hard link, sets a time that is hardly ever
 // one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
-import { chmodSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, lstatSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
+import { step } from '../base/step.ts';
 import { flush, temporaryName } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
-import { shareBytes, tryHardLink, tryReflink, type LinkMode } from '../fs/link.ts';
+import { tryHardLink, tryReflink, type LinkMode, type Shared } from '../fs/link.ts';
 import {
   isExecutable,
   isRacy,
   isWholeSecond,
   sameSignature,
   signatureOf,
-  statOf,
   type StatSignature,
 } from '../fs/stat-signature.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
-import { hashFile, hashFileAsync } from '../hash/digest.ts';
+import { hashFile, type FileDigest } from '../hash/digest.ts';
+import { copyAndHash, hashFileAsync } from '../hash/hash-file.ts';
 import { listBlobs, type Blob } from './blob-list.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
 
@@ -100,7 +102,7 @@ export class BlobStore {
   async #alreadyShared(path: string, before: Stats): Promise<Stored | undefined> {
     const { digest, size } = await hashFileAsync(path);
     const exec = isExecutable(before);
-    const blob = statOf(blobPath(this.layout, digest, exec));
+    const blob = fileAt(blobPath(this.layout, digest, exec));
     if (!blob || blob.ino !== before.ino || blob.dev !== before.dev) return undefined;
     const after = statSync(path);
     if (!sameSignature(signatureOf(before), signatureOf(after))) return undefined;
@@ -125,10 +127,10 @@ export class BlobStore {
     }
     // The stored bytes are what is hashed, so the name is right whatever happens to the file meanwhile.
     try {
-      if (!reflink) shareBytes(path, temporary, 'copy');
-      chmodSync(temporary, 0o600);
-      const { digest, size } = await hashFileAsync(temporary);
-      if ((await this.check(digest, exec)) !== 'ok') this.#name(temporary, digest, exec, stats.mtimeMs);
+      const { digest, size } = reflink ? await hashFileAsync(temporary) : await copyAndHash(path, temporary);
+      const standing = await this.check(digest, exec);
+      if (standing === 'damaged') this.quarantine(digest, exec);
+      if (standing !== 'ok') this.#name(temporary, digest, exec, stats.mtimeMs);
       return { digest, size, exec, relinked: false };
     } finally {
       rmSync(temporary, { force: true });
@@ -141,7 +143,9 @@ export class BlobStore {
     const blob = blobPath(this.layout, digest, exec);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
+        step('blob:before-link');
         if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
+        step('blob:named');
         return { digest, size, exec, relinked: false };
       } catch (error) {
         if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
@@ -159,6 +163,7 @@ export class BlobStore {
     const temporary = this.temporaryInWork();
     try {
       if (!tryHardLink(blob, temporary)) return false;
+      step('output:relinking');
       renameSync(temporary, path);
       return true;
     } catch (error) {
@@ -176,6 +181,7 @@ export class BlobStore {
     chmodSync(temporary, exec ? 0o555 : 0o444);
     if (this.#durable) flush(temporary);
     const blob = blobPath(this.layout, digest, exec);
+    step('blob:before-link');
     try {
       renameSync(temporary, this.#folderFor(blob));
     } catch (error) {
@@ -183,6 +189,7 @@ export class BlobStore {
       renameSync(temporary, this.#folderFor(blob));
     }
     if (this.#durable) flush(folderOf(blob));
+    step('blob:named');
   }
 
   /**
@@ -200,6 +207,26 @@ export class BlobStore {
     }
   }
 
+  /**
+   * Writes a blob from a file that may have its bytes, in the place of a damaged one.
+   * @returns false, and nothing is changed, where the file cannot be read or has other bytes
+   */
+  async give(digest: Digest, exec: boolean, from: string): Promise<boolean> {
+    try {
+      if ((await hashFileAsync(from)).digest !== digest) return false;
+    } catch {
+      return false;
+    }
+    const temporary = this.#temporary();
+    try {
+      await copyAndHash(from, temporary);
+      if ((await this.check(digest, exec)) === 'damaged') this.quarantine(digest, exec);
+      return (await this.adopt(temporary, exec, digest)) !== undefined;
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  }
+
   /** Where the blob lies, or would. */
   path(digest: Digest, exec: boolean): string {
     return blobPath(this.layout, digest, exec);
@@ -211,23 +238,26 @@ export class BlobStore {
    */
   has(digest: Digest, exec: boolean, size: number): boolean {
     const path = blobPath(this.layout, digest, exec);
-    const stats = statOf(path);
+    const stats = fileAt(path);
     if (!stats || stats.size !== size) return false;
     return isWholeSecond(stats.mtimeMs) || hashFile(path).digest === digest;
   }
 
   /** The number of its bytes on disk; undefined where the blob is missing. */
   size(digest: Digest, exec: boolean): number | undefined {
-    return statOf(blobPath(this.layout, digest, exec))?.size;
+    return fileAt(blobPath(this.layout, digest, exec))?.size;
   }
 
   /** Reads all bytes of a blob. Changes nothing. */
   async check(digest: Digest, exec: boolean): Promise<BlobState> {
+    const path = blobPath(this.layout, digest, exec);
     try {
-      return (await hashFileAsync(blobPath(this.layout, digest, exec))).digest === digest ? 'ok' : 'damaged';
+      // A link's bytes are someone else's, whatever they are now.
+      if (!lstatSync(path).isFile()) return 'damaged';
+      return (await hashFileAsync(path)).digest === digest ? 'ok' : 'damaged';
     } catch (error) {
       const code = errno(error);
-      if (code === 'ENOENT') return 'missing';
+      if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
       if (code === 'EISDIR' || code === 'EIO') return 'damaged';
       throw error;
     }
@@ -237,12 +267,16 @@ export class BlobStore {
    * Brings a blob out, verified, under a temporary name in the work tree's tmp/: rename it into place, or remove it. A
    * damaged blob is moved away and counts as missing.
    */
-  stage(digest: Digest, exec: boolean): { readonly temporary: string } | 'missing' | 'damaged' {
+  async stage(digest: Digest, exec: boolean): Promise<{ readonly temporary: string } | 'missing' | 'damaged'> {
     const temporary = this.temporaryInWork();
+    const blob = blobPath(this.layout, digest, exec);
     try {
-      const shared = shareBytes(blobPath(this.layout, digest, exec), temporary, this.#link);
-      const { mtimeMs } = statSync(temporary);
-      if (hashFile(temporary).digest !== digest) {
+      if (!lstatSync(blob).isFile()) {
+        this.quarantine(digest, exec);
+        return 'damaged';
+      }
+      const { shared, found } = await this.#bringOut(blob, temporary);
+      if (found !== digest) {
         rmSync(temporary, { force: true });
         this.quarantine(digest, exec);
         return 'damaged';
@@ -250,6 +284,7 @@ export class BlobStore {
       // Someone may have changed the mode through another link of the same file.
       if (shared === 'hardlink') restoreMode(temporary, exec);
       else {
+        const { mtimeMs } = statSync(blob);
         chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
         const second = Math.floor((isWholeSecond(mtimeMs) ? mtimeMs : Date.now()) / 1000);
         utimesSync(temporary, second, second);
@@ -257,24 +292,45 @@ export class BlobStore {
       return { temporary };
     } catch (error) {
       rmSync(temporary, { force: true });
-      if (errno(error) === 'ENOENT') return 'missing';
+      if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return 'missing';
       throw error;
     }
   }
 
+  /** Shares a blob's bytes with a new file, and hashes what that file has now. */
+  async #bringOut(blob: string, to: string): Promise<{ readonly shared: Shared; readonly found: Digest }> {
+    const digestOf = async (hashed: Promise<FileDigest>): Promise<Digest> => (await hashed).digest;
+    const [reflink, hardlink] = [
+      this.#link === 'auto' || this.#link === 'reflink',
+      this.#link === 'auto' || this.#link === 'hardlink',
+    ];
+    if (reflink && tryReflink(blob, to)) return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
+    if (hardlink && tryHardLink(blob, to)) return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
+    return { shared: 'copy', found: await digestOf(copyAndHash(blob, to)) };
+  }
+
   /** Puts a blob's bytes at `dest` (absolute; its folder exists), in the place of any file there, at once or not at all. */
-  materialise(digest: Digest, exec: boolean, dest: string): BlobState {
-    const staged = this.stage(digest, exec);
+  async materialise(digest: Digest, exec: boolean, dest: string): Promise<BlobState> {
+    const staged = await this.stage(digest, exec);
     if (typeof staged === 'string') return staged;
     moveInto(staged.temporary, dest);
     return 'ok';
   }
 
+  /** Is anything there under the blob's name? */
+  exists(digest: Digest, exec: boolean): boolean {
+    return unless(['ENOTDIR'], () => lstatSync(this.path(digest, exec), { throwIfNoEntry: false })) !== undefined;
+  }
+
   /** Moves a damaged blob to damaged/, where it can be looked at. */
   quarantine(digest: Digest, exec: boolean): void {
-    mkdirSync(this.layout.damaged, { recursive: true });
-    const target = join(this.layout.damaged, `${digest}${exec ? 'x' : ''}${temporaryName()}`);
-    unless(['ENOENT'], () => renameSync(blobPath(this.layout, digest, exec), target));
+    this.moveAway(blobPath(this.layout, digest, exec), `${digest}${exec ? 'x' : ''}`);
+  }
+
+  /** Moves what does not belong among the blobs to damaged/. */
+  moveAway(path: string, name: string = basename(path)): void {
+    makeFolder(this.layout.damaged, this.layout.root);
+    unless(['ENOENT'], () => renameSync(path, join(this.layout.damaged, `${name}${temporaryName()}`)));
   }
 
   remove(digest: Digest, exec: boolean): void {
@@ -296,7 +352,7 @@ export class BlobStore {
   }
 
   #inFolder(folder: string): string {
-    if (!this.#made.has(folder)) mkdirSync(folder, { recursive: true });
+    if (!this.#made.has(folder)) makeFolder(folder, dirname(folder));
     this.#made.add(folder);
     return temporaryName();
   }
@@ -304,10 +360,16 @@ export class BlobStore {
   /** `path`, its folder made. */
   #folderFor(path: string): string {
     const folder = folderOf(path);
-    if (!this.#made.has(folder)) mkdirSync(folder, { recursive: true });
+    if (!this.#made.has(folder)) makeFolder(folder, this.layout.root);
     this.#made.add(folder);
     return path;
   }
+}
+
+/** Stats of a regular file; undefined where there is none, or a link or a folder in its place. */
+function fileAt(path: string): Stats | undefined {
+  const stats = unless(['ENOTDIR'], () => lstatSync(path, { throwIfNoEntry: false }));
+  return stats?.isFile() ? stats : undefined;
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));

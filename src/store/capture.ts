@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
+import { concurrently } from '../base/concurrently.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { hashBytes } from '../hash/digest.ts';
 import { UnstableFileError, type BlobStore } from './blob-store.ts';
@@ -9,6 +10,7 @@ import type { FileDigests } from './file-digests.ts';
 import { withoutFields } from './ignore-fields.ts';
 import { keyDigestOf, type Declared, type Entry, type Manifest, type Output } from './manifest.ts';
 import { walkOutput, type Found } from './output-walk.ts';
+import { systemText } from './write-failed.ts';
 
 export type OutputProblem =
   /** Paths from the workflow's folder. */
@@ -23,6 +25,9 @@ export type Captured = {
   /** Sentences about files whose ignored fields could not be left out. */
   readonly warnings: readonly string[];
 };
+
+/** Big files are read in other threads meanwhile. */
+const FILES_AT_ONCE = 8;
 
 /** Files larger than this are never read as JSON. */
 const MAX_JSON = 256 * 1024 * 1024;
@@ -47,10 +52,10 @@ export async function captureOutputs(
     const manifest: Output[] = [];
     for (const { output, walk } of walked) {
       if (walk.kind === 'invalid') return err({ kind: 'invalid', message: `output ${output.name}: ${walk.message}` });
-      const entries: Entry[] = [];
-      for (const found of walk.kind === 'found' ? walk.found : []) {
-        entries.push(found.type === 'file' ? await captureFile(found) : found);
-      }
+      const found = walk.kind === 'found' ? walk.found : [];
+      const entries = await concurrently(found, FILES_AT_ONCE, (each) =>
+        each.type === 'file' ? captureFile(each) : each,
+      );
       manifest.push({
         name: output.name,
         path: output.path,
@@ -82,7 +87,7 @@ export async function captureOutputs(
     return ok({ manifest, warnings });
   } catch (error) {
     if (error instanceof UnstableFileError) return err({ kind: 'invalid', message: error.message });
-    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: error.message });
+    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: systemText(error) });
     throw error;
   }
 }

@@ -1,8 +1,11 @@
 // Are the outputs on disk what a manifest says? Stat first; bytes are read only where the stat signature is a new one.
-import { lstatSync } from 'node:fs';
+import { lstatSync, realpathSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
+import { unless } from '../fs/errno.ts';
+import { isInside } from '../fs/rel-path.ts';
 import { isExecutable, statOf } from '../fs/stat-signature.ts';
 import { FileDigests } from './file-digests.ts';
+import { STORE_DIR } from './layout.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
 import { walkOutput } from './output-walk.ts';
 
@@ -28,6 +31,9 @@ export function compareOutputs(root: string, dir: string, manifest: Manifest, di
   return edited.length > 0 ? { state: 'edited', paths: edited } : { state: 'same' };
 }
 
+/** Both are normalised, and this is asked of every output. */
+const below = (dir: string, path: string): string => (dir === '.' ? path : `${dir}/${path}`);
+
 function compareFile(
   root: string,
   dir: string,
@@ -36,14 +42,24 @@ function compareFile(
   missing: string[],
   edited: string[],
 ): void {
-  const path = join(dir, output.path);
-  const stats = statOf(join(root, path));
+  const path = below(dir, output.path);
+  const absolute = `${root}/${path}`;
+  const own = lstatOf(absolute);
+  const stats = own?.isSymbolicLink() ? statOf(absolute) : own;
   const entry = output.entries[0];
-  if (!stats) {
-    // A broken link is something that stands there.
-    const there = lstatSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
-    (there ? edited : missing).push(path);
-  } else if (entry?.type !== 'file' || !sameFile(path, entry, digests, stats)) edited.push(path);
+  if (!own) missing.push(path);
+  // A link stands for its bytes, as when it was captured; not one that is broken, leads out or into the store.
+  else if (!stats || (own.isSymbolicLink() && !leadsToSource(root, absolute))) edited.push(path);
+  else if (entry?.type !== 'file' || !sameFile(path, entry, digests, stats)) edited.push(path);
+}
+
+function lstatOf(path: string): Stats | undefined {
+  return unless(['ENOTDIR'], () => lstatSync(path, { throwIfNoEntry: false }));
+}
+
+function leadsToSource(root: string, link: string): boolean {
+  const [top, real] = [realpathSync(root), realpathSync(link)];
+  return isInside(top, real) && !isInside(join(top, STORE_DIR), real);
 }
 
 function sameFile(

@@ -1,5 +1,4 @@
 // Digests of files in a work tree, read again only where the stat signature is another than on record.
-import { join } from 'node:path';
 import type { Stats } from 'node:fs';
 import type { Digest } from '../base/brand.ts';
 import { isExecutable, isRacy, sameSignature, signatureOf, statOf, type StatSignature } from '../fs/stat-signature.ts';
@@ -23,6 +22,8 @@ export class FileDigests {
   readonly #table: FileTable | undefined;
   readonly #writable: boolean;
   readonly #fresh = new Map<string, FileRecord>();
+  /** The last digest of an inode: outputs of the same bytes share one, and its ctime is that of the last link to it. */
+  readonly #byInode = new Map<number, FileRecord & { readonly dev: number }>();
   #pending = new Map<string, FileRecord>();
 
   /**
@@ -45,15 +46,31 @@ export class FileDigests {
     if (!stats?.isFile()) return undefined;
     const signature = signatureOf(stats);
     const exec = isExecutable(stats);
+    const shared = stats.nlink > 1 ? this.#byInode.get(stats.ino) : undefined;
+    if (shared && shared.dev === stats.dev && sameSignature(shared.signature, signature))
+      return { digest: shared.digest, size: stats.size, exec };
     const known = this.#fresh.get(path) ?? this.#table?.getFile(path);
-    if (known && sameSignature(known.signature, signature)) return { digest: known.digest, size: stats.size, exec };
+    if (known && sameSignature(known.signature, signature)) {
+      if (stats.nlink > 1) this.#byInode.set(stats.ino, { ...known, dev: stats.dev });
+      return { digest: known.digest, size: stats.size, exec };
+    }
     const readAt = Date.now();
     const absolute = join2(this.#root, path);
     const { digest, size } = hashFile(absolute);
     const after = statOf(absolute);
     const stable = after !== undefined && sameSignature(signatureOf(after), signature);
-    this.record(path, signature, digest, stable && !isRacy(signature, readAt));
+    const settled = stable && !isRacy(signature, readAt);
+    if (settled && stats.nlink > 1) this.#byInode.set(stats.ino, { signature, digest, dev: stats.dev });
+    this.record(path, signature, digest, settled);
     return { digest, size, exec };
+  }
+
+  /** The digest of a file that stands as `stats` says, if that is on record; nothing is read. */
+  recorded(path: string, stats: Stats): Digest | undefined {
+    const shared = stats.nlink > 1 ? this.#byInode.get(stats.ino) : undefined;
+    if (shared && shared.dev === stats.dev && sameSignature(shared.signature, signatureOf(stats))) return shared.digest;
+    const known = this.#fresh.get(path) ?? this.#table?.getFile(path);
+    return known && sameSignature(known.signature, signatureOf(stats)) ? known.digest : undefined;
   }
 
   /** Takes down a digest that someone else worked out. With `settled` false the file is read again next time. */
@@ -78,4 +95,4 @@ export class FileDigests {
   }
 }
 
-const join2 = (root: string, path: string): string => (path.startsWith('/') ? path : join(root, path));
+const join2 = (root: string, path: string): string => (path.startsWith('/') ? path : `${root}/${path}`);

@@ -29,6 +29,9 @@ export const selfAsHolder = (build: string, command: string): LockHolder => ({
   startTime: startTimeOf(process.pid) ?? '',
 });
 
+/** What a command line of many selectors may have. */
+const LONGEST = 32 * 1024;
+
 /** From JSON text; undefined where it is not of the form. */
 export function parseHolder(text: string): LockHolder | undefined {
   let fields: unknown;
@@ -40,7 +43,9 @@ export function parseHolder(text: string): LockHolder | undefined {
   if (typeof fields !== 'object' || fields === null) return undefined;
   const { pid, host, since, command, build, place, startTime } = fields as Record<string, unknown>;
   const texts = [host, command, build, place, startTime];
-  if (!Number.isInteger(pid) || typeof since !== 'number' || !texts.every((item) => typeof item === 'string'))
+  // A pid that is none would stand for a group of processes, or for all.
+  if (!Number.isSafeInteger(pid) || (pid as number) <= 0) return undefined;
+  if (!Number.isFinite(since) || !texts.every((item) => typeof item === 'string' && item.length <= LONGEST))
     return undefined;
   return { pid, host, since, command, build, place, startTime } as LockHolder;
 }

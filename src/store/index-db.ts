@@ -1,30 +1,24 @@
-// The index: traces, attempts, what each work tree holds, digests of files. The only file that imports lmdb; import it by
-// `await import` where there may be nothing to look up, for loading lmdb takes 50 ms.
-//
-// Tables (named databases of one LMDB environment):
-//   traces    action key                         -> trace (msgpack, trace-codec.ts)
-//   byJob     [job id, recorded at, action key]  -> true
-//   byRule    [rule, recorded at, action key]    -> [job id, job hash, label, config]
-//   current   [tree, job id]                     -> action key of what the work tree holds
-//   attempts  [tree, job id, action key]         -> attempt
-//   files     "TREE PATH"                        -> size, mtime, ctime, inode as float64, 32 bytes of digest
-//   made      "TREE PATH"                        -> true: a job of this work tree once had this output
-// A store may be shared by work trees, so what depends on a disk has the work tree's id in its key.
+// The index: traces, attempts, what each work tree holds, digests of files. Its tables: index-tables.ts; how it is found,
+// checked and made again: open-index.ts.
 //
 // Writes go through transactionSync with a block body: with an expression body lmdb takes put's promise for the transaction's
 // end, and close() hangs. Do not open one index twice at a time in one process.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { open, type Database, type Key, type RootDatabase } from 'lmdb';
 import type { ActionKey, JobHash, JobId } from '../base/brand.ts';
 import { DiagnosticError, error } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { step } from '../base/step.ts';
 import type { FileTable } from './file-digests.ts';
 import { AFTER_TEXT, decodeFile, encodeFile, lastOf, newestFirst, pathKey } from './index-keys.ts';
+import { bytesOf, closeNow, openTables, type Tables } from './index-tables.ts';
 import { lmdbFileState } from './lmdb-file.ts';
-import { decodeAttempt, decodeTrace, encodeAttempt, encodeTrace } from './trace-codec.ts';
+import { attemptLine, currentLine, fieldsOf, removedLine, traceLine } from './log-record.ts';
+import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
+import type { TraceLog } from './trace-log.ts';
 import type { Attempt, Trace } from './trace.ts';
+import { codeOf, hasSpace, isFullDisk, NoSpace, writeFailed, writeHint } from './write-failed.ts';
 
 /** What is cheap to know of a trace. */
 export type TraceHead = {
@@ -37,86 +31,121 @@ export type TraceHead = {
   readonly config: string;
 };
 
-type Tables = {
-  readonly root: RootDatabase<unknown, Key>;
-  readonly traces: Table;
-  readonly byJob: Table;
-  readonly byRule: Table;
-  readonly current: Table;
-  readonly attempts: Table;
-  readonly files: Table;
-  readonly made: Table;
+export type IndexOptions = {
+  readonly readOnly: boolean;
+  /** Where each batch is appended before it is committed; without one, as for an index that is made, nowhere. */
+  readonly log?: TraceLog | undefined;
+  /** A trace's line from elsewhere, where the index has it damaged. */
+  readonly recover?: ((key: ActionKey) => Buffer | undefined) | undefined;
+  /** Called once, when a record of a newer lhb is met. */
+  readonly onNewer?: (() => void) | undefined;
+  /** Called when the index was closed. */
+  readonly onClosed?: (() => void) | undefined;
+  /** For an index that is made or changed as a whole: see openTables. */
+  readonly atOnce?: boolean;
 };
 
-type Table = Database<unknown, Key>;
-
 type Waiting = { readonly writes: () => void; readonly resolve: () => void; readonly reject: (cause: unknown) => void };
+
+/** What a commit may take besides what is in the log: pages that are split, digests of files. */
+const COMMIT_BYTES = 256 * 1024;
 
 export class IndexDb {
   /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
   #tables: Tables | undefined;
   readonly #dir: string;
+  readonly #options: IndexOptions;
 
   #inTransaction = false;
+  /** Set once lmdb has failed to write: it may bring the process down where it is asked again, or closed. */
+  #failed: DiagnosticError | undefined;
   #waiting: Waiting[] = [];
+  /** What the transaction adds to the log. */
+  #lines: string[] = [];
+  /** The traces among these, by job. */
+  readonly #logged = new Map<JobId, ActionKey>();
+  #newer = false;
+  /** Lines that were found damaged here and whole in a log. */
+  readonly #recovered = new Map<ActionKey, Buffer>();
 
-  private constructor(dir: string, tables: Tables | undefined) {
+  private constructor(dir: string, tables: Tables | undefined, options: IndexOptions) {
     this.#dir = dir;
     this.#tables = tables;
+    this.#options = options;
   }
 
   /**
    * Opens the index in a folder. Read only, one that does not exist answers as if empty, and is not made.
    * Errors: not readable as an index, or not to be written.
    */
-  static open(dir: string, options: { readonly readOnly: boolean }): Result<IndexDb> {
+  static open(dir: string, options: IndexOptions): Result<IndexDb> {
     try {
       const file = lmdbFileState(join(dir, 'data.mdb'));
       if (file === 'damaged') throw new Error('its file data.mdb is no index, or a part of one');
-      if (options.readOnly && file === 'absent') return ok(new IndexDb(dir, undefined));
+      if (options.readOnly && file === 'absent') return ok(new IndexDb(dir, undefined, options));
       if (!options.readOnly) mkdirSync(dir, { recursive: true });
-      const root = open<unknown, Key>({ path: dir, maxDbs: 16, readOnly: options.readOnly, noSubdir: false });
-      const table = (name: string, encoding: 'msgpack' | 'binary' = 'msgpack'): Table | undefined =>
-        root.openDB<unknown, Key>(name, { encoding });
-      const traces = table('traces');
-      const byJob = table('byJob');
-      const byRule = table('byRule');
-      const current = table('current');
-      const attempts = table('attempts');
-      const files = table('files', 'binary');
-      const made = table('made');
-      // Read only, a table that was never written does not open: the writer was cut off while it made the index.
-      if (!traces || !byJob || !byRule || !current || !attempts || !files || !made) {
-        void root.close();
-        return ok(new IndexDb(dir, undefined));
-      }
-      return ok(new IndexDb(dir, { root, traces, byJob, byRule, current, attempts, files, made }));
+      return ok(new IndexDb(dir, openTables(dir, options), options));
     } catch (cause) {
+      const failed = writeFailed('the index', dir, cause);
+      if (failed !== undefined && isFullDisk(cause, dir)) return err([...failed.diagnostics]);
       const why = cause instanceof Error ? cause.message : String(cause);
       return err([
         error('store/unreadable', `the index ${dir} cannot be opened: ${why}`, {
-          hint: 'everything in the store can be made again: if it is damaged, move the folder away, and build',
+          hint: 'check the permissions of the folder and its files: who reads the index writes to its lock.mdb',
         }),
       ]);
     }
   }
 
   getTrace(key: ActionKey): Trace | undefined {
-    return this.#tables && readTrace(this.#tables, key);
+    const fields = this.#tables && this.#fieldsOf(this.#tables, key);
+    if (fields === undefined) return undefined;
+    if (isNewer(fields)) {
+      if (!this.#newer) this.#options.onNewer?.();
+      this.#newer = true;
+      return undefined;
+    }
+    const trace = decodeTrace(fields);
+    // Under a key whose bytes are damaged stands another's record.
+    return trace?.actionKey === key ? trace : undefined;
+  }
+
+  /** The fields of a trace's record; where it is damaged, those of its line in the log. */
+  #fieldsOf(tables: Tables, key: ActionKey): Readonly<Record<string, unknown>> | undefined {
+    const line = bytesOf(tables.traces, key);
+    if (line === undefined) return undefined;
+    const fields = fieldsOf(line);
+    if (fields !== undefined) return fields;
+    const whole = this.#recovered.get(key) ?? this.#options.recover?.(key);
+    if (whole === undefined) return undefined;
+    this.#recovered.set(key, whole);
+    return fieldsOf(whole);
+  }
+
+  /** A trace's sealed line as it stands. */
+  lineOf(key: ActionKey): Buffer | undefined {
+    const line = this.#tables && bytesOf(this.#tables.traces, key);
+    return line && Buffer.from(line);
   }
 
   /** All results on record under an id, newest first. */
   tracesOf(jobId: JobId): Trace[] {
-    return [...this.#keysOfJob(jobId)].flatMap((key) => this.getTrace(key) ?? []);
+    return [...this.#keysOfJob(jobId)].flatMap((key) => this.#traceOf(jobId, key) ?? []);
   }
 
   /** The newest of `tracesOf`, without reading the others. */
   newestOf(jobId: JobId): Trace | undefined {
+    if (this.#tables === undefined) return undefined;
     for (const key of this.#keysOfJob(jobId)) {
-      const trace = this.getTrace(key);
+      const trace = this.#traceOf(jobId, key);
       if (trace) return trace;
     }
     return undefined;
+  }
+
+  #traceOf(jobId: JobId, key: ActionKey): Trace | undefined {
+    const trace = this.getTrace(key);
+    return trace?.jobId === jobId ? trace : undefined;
   }
 
   *#keysOfJob(jobId: JobId): Generator<ActionKey> {
@@ -156,43 +185,83 @@ export class IndexDb {
     return ids;
   }
 
-  /** Every record of a trace: decoded, or undefined where it is not of the form. In the order of action keys. */
-  *allTraces(): Generator<{ readonly actionKey: ActionKey; readonly trace: Trace | undefined }> {
+  /**
+   * Every record of a trace: decoded, or undefined where it is not of the form, or `newer`, of a newer lhb. In the order of
+   * action keys.
+   */
+  *allTraces(): Generator<{
+    readonly actionKey: ActionKey;
+    readonly trace: Trace | undefined;
+    readonly newer: boolean;
+  }> {
     for (const key of this.#tables?.traces.getKeys() ?? []) {
       const actionKey = String(key) as ActionKey;
       const trace = this.getTrace(actionKey);
-      yield { actionKey, trace: trace?.actionKey === actionKey ? trace : undefined };
+      const newer = !trace && this.#tables !== undefined && isNewer(this.#fieldsOf(this.#tables, actionKey));
+      yield { actionKey, trace, newer };
     }
   }
 
   /** Puts a trace on record; one under the same action key is replaced. */
   putTrace(trace: Trace): void {
+    const line = traceLine(trace);
+    this.transaction(() => {
+      this.#lines.push(line);
+      this.#logged.set(trace.jobId, trace.actionKey);
+      this.restoreTrace(trace, line);
+    });
+  }
+
+  /** As putTrace, of a trace whose line the log has. */
+  restoreTrace(trace: Trace, line: string): void {
     this.transaction(() => {
       const { traces, byJob, byRule } = this.#writable();
-      this.removeTrace(trace.actionKey);
-      void traces.put(trace.actionKey, encodeTrace(trace));
+      this.#forget(trace.actionKey);
+      void traces.put(trace.actionKey, line);
       void byJob.put([trace.jobId, trace.recordedAt, trace.actionKey], true);
       const head = [trace.jobId, trace.jobHash, trace.label, trace.config];
       void byRule.put([trace.rule, trace.recordedAt, trace.actionKey], head);
     });
   }
 
+  /** Keeps the line of a newer lhb, unless something is there. */
+  restoreNewer(key: ActionKey, line: Buffer): void {
+    const { traces } = this.#writable();
+    if (!traces.doesExist(key)) void traces.put(key, line.toString());
+  }
+
   removeTrace(key: ActionKey): void {
     this.transaction(() => {
-      const tables = this.#writable();
-      const old = readTrace(tables, key);
-      if (old) {
-        void tables.byJob.remove([old.jobId, old.recordedAt, key]);
-        void tables.byRule.remove([old.rule, old.recordedAt, key]);
-      } else if (tables.traces.doesExist(key)) {
-        // Not readable, so its places in the other tables are not known.
-        for (const table of [tables.byJob, tables.byRule]) {
-          const keys = [...table.getKeys()].filter((each) => lastOf(each) === key);
-          for (const each of keys) void table.remove(each);
-        }
-      }
-      void tables.traces.remove(key);
+      this.#lines.push(removedLine(key, Date.now() / 1000));
+      this.#forget(key);
     });
+  }
+
+  /** As removeTrace, of what the log says is removed. */
+  forgetTrace(key: ActionKey): void {
+    this.transaction(() => {
+      this.#forget(key);
+    });
+  }
+
+  #forget(key: ActionKey): void {
+    const tables = this.#writable();
+    this.#recovered.delete(key);
+    const line = bytesOf(tables.traces, key);
+    if (line === undefined) return;
+    const fields = fieldsOf(line);
+    const old = fields && decodeTrace(fields);
+    if (old) {
+      void tables.byJob.remove([old.jobId, old.recordedAt, key]);
+      void tables.byRule.remove([old.rule, old.recordedAt, key]);
+    } else {
+      // Not readable, so its places in the other tables are not known.
+      for (const table of [tables.byJob, tables.byRule]) {
+        const keys = [...table.getKeys()].filter((each) => lastOf(each) === key);
+        for (const each of keys) void table.remove(each);
+      }
+    }
+    void tables.traces.remove(key);
   }
 
   /** The action key of what the work tree holds of a job, as far as lhb put it there. */
@@ -203,13 +272,61 @@ export class IndexDb {
 
   setCurrent(tree: string, jobId: JobId, key: ActionKey): void {
     this.transaction(() => {
-      void this.#writable().current.put([tree, jobId], key);
+      const { current } = this.#writable();
+      if (current.get([tree, jobId]) === key) return;
+      // The last trace of a job in the log says it as well.
+      if (this.#logged.get(jobId) !== key) this.#lines.push(currentLine(jobId, key));
+      void current.put([tree, jobId], key);
     });
   }
 
   clearCurrent(tree: string, jobId: JobId): void {
     this.transaction(() => {
+      this.#lines.push(currentLine(jobId, undefined));
       void this.#writable().current.remove([tree, jobId]);
+    });
+  }
+
+  /** What a work tree holds of each job. */
+  *allCurrent(tree: string): Generator<{ readonly jobId: JobId; readonly actionKey: ActionKey }> {
+    for (const { key, value } of this.#tables?.current.getRange({ start: [tree], end: [tree, AFTER_TEXT] }) ?? []) {
+      if (typeof value === 'string') yield { jobId: lastOf(key) as JobId, actionKey: value as ActionKey };
+    }
+  }
+
+  /** How much of a work tree's log is in the tables. */
+  logged(tree: string): number | undefined {
+    const bytes = this.#tables?.logs.get(tree);
+    return typeof bytes === 'number' ? bytes : undefined;
+  }
+
+  setLogged(tree: string, bytes: number): void {
+    this.transaction(() => {
+      void this.#writable().logs.put(tree, bytes);
+    });
+  }
+
+  /** Puts a log with these lines in the place of a work tree's. Throws a DiagnosticError where the disk is full. */
+  replaceLog(log: TraceLog, lines: readonly string[]): void {
+    if (log.tree === this.#options.log?.tree) this.#options.log.close();
+    const size = log.create(lines);
+    step('log:replaced');
+    this.setLogged(log.tree, size);
+  }
+
+  /** Forgets all that is on record of a work tree alone; results stay. */
+  forgetTree(tree: string): void {
+    this.transaction(() => {
+      const { current, attempts, files, made, logs } = this.#writable();
+      for (const table of [current, attempts]) {
+        const keys = [...table.getKeys({ start: [tree], end: [tree, AFTER_TEXT] })];
+        for (const key of keys) void table.remove(key);
+      }
+      for (const table of [files, made]) {
+        const keys = [...table.getKeys({ start: `${tree} `, end: `${tree}!` })];
+        for (const key of keys) void table.remove(key);
+      }
+      void logs.remove(tree);
     });
   }
 
@@ -228,6 +345,12 @@ export class IndexDb {
     return [...this.#attempts([tree])];
   }
 
+  /** The jobs of a work tree that have an attempt on record; a job may come more than once. */
+  *attemptedJobs(tree: string): Generator<JobId> {
+    for (const key of this.#tables?.attempts.getKeys({ start: [tree], end: [tree, AFTER_TEXT] }) ?? [])
+      if (Array.isArray(key)) yield key[1] as JobId;
+  }
+
   *#attempts(prefix: string[]): Generator<Attempt> {
     for (const { value } of this.#tables?.attempts.getRange({ start: prefix, end: [...prefix, AFTER_TEXT] }) ?? []) {
       const attempt = decodeAttempt(value);
@@ -238,6 +361,7 @@ export class IndexDb {
   /** Puts an attempt on record; an earlier one of the job under the same action key is replaced. */
   putAttempt(tree: string, attempt: Attempt): void {
     this.transaction(() => {
+      if (attempt.state === 'failed') this.#lines.push(attemptLine(attempt));
       void this.#writable().attempts.put([tree, attempt.jobId, attempt.actionKey], encodeAttempt(attempt));
     });
   }
@@ -271,11 +395,18 @@ export class IndexDb {
   /** Digests by path with stat signatures, of one work tree. */
   fileTable(tree: string): FileTable {
     return {
-      getFile: (path) => decodeFile(this.#tables?.files.getBinaryFast(pathKey(tree, path))),
+      getFile: (path) => {
+        const key = pathKey(tree, path);
+        return decodeFile(key, this.#tables && bytesOf(this.#tables.files, key));
+      },
       putFiles: (records) => {
+        if (this.#failed !== undefined) return; // told already; digests can be made again
         this.transaction(() => {
           const { files } = this.#writable();
-          for (const [path, record] of records) void files.put(pathKey(tree, path), encodeFile(record));
+          for (const [path, record] of records) {
+            const key = pathKey(tree, path);
+            void files.put(key, encodeFile(key, record));
+          }
         });
       },
     };
@@ -285,14 +416,15 @@ export class IndexDb {
   forgetFiles(tree: string): void {
     this.transaction(() => {
       const { files } = this.#writable();
-      const start = `${tree} `;
-      for (const key of [...files.getKeys({ start, end: `${tree}!` })]) void files.remove(key);
+      const keys = [...files.getKeys({ start: `${tree} `, end: `${tree}!` })];
+      for (const key of keys) void files.remove(key);
     });
   }
 
   /**
-   * Runs synchronous writes as one transaction: all or nothing, on disk when it returns. Inside another it joins that one.
-   * Reads inside see the writes. Throws a DiagnosticError where the disk is full or fails.
+   * Runs synchronous writes as one transaction: all or nothing. Inside another it joins that one. Reads inside see the
+   * writes. What belongs into the log is appended to it before the transaction is committed.
+   * Throws a DiagnosticError where the disk is full or fails, and each time after that.
    */
   transaction(writes: () => void): void {
     const { root } = this.#writable();
@@ -301,23 +433,44 @@ export class IndexDb {
       writes();
       return;
     }
+    if (this.#failed !== undefined) throw this.#failed;
     this.#inTransaction = true;
     try {
       root.transactionSync(() => {
         writes();
+        this.#checkSpace();
+        this.#writeLog();
+        step('transaction:before');
       });
+      step('transaction:after');
     } catch (cause) {
-      // LMDB reports a full disk as EIO (5).
-      const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-      if (code !== 5 && code !== 28) throw cause;
-      throw new DiagnosticError([
+      const code = codeOf(cause);
+      if (code !== 'EIO' && code !== 'ENOSPC') throw cause;
+      const failed = new DiagnosticError([
         error('store/write-failed', `the index ${this.#dir} cannot be written: the disk is full, or it fails`, {
-          hint: 'free some space, and build again: what is on record stays valid',
+          hint: writeHint(join(this.#dir, 'data.mdb'), 'ENOSPC'),
         }),
       ]);
+      if (!(cause instanceof NoSpace)) this.#failed = failed;
+      throw failed;
     } finally {
       this.#inTransaction = false;
+      this.#lines = [];
+      this.#logged.clear();
     }
+  }
+
+  /** lmdb 3.5.6 writes over the end of a buffer when the disk fills up under it: so it is not asked when that is near. */
+  #checkSpace(): void {
+    const bytes = this.#lines.reduce((sum, line) => sum + line.length, 0);
+    if (!hasSpace(this.#dir, COMMIT_BYTES + 8 * bytes)) throw new NoSpace();
+  }
+
+  #writeLog(): void {
+    const { log } = this.#options;
+    if (log === undefined || this.#lines.length === 0) return;
+    const bytes = log.append(this.#lines);
+    void this.#writable().logs.put(log.tree, bytes);
   }
 
   /**
@@ -353,24 +506,51 @@ export class IndexDb {
   /** Waits until all is on disk, and frees the index. It is used no more after. */
   async close(): Promise<void> {
     this.#writeWaiting();
+    if (this.#failed !== undefined) {
+      // Not closed: the next who opens it reads all of it first.
+      this.#tables = undefined;
+      this.#options.log?.close();
+      return;
+    }
+    if (this.#tables && !this.#options.readOnly) this.#writeRecovered();
     const tables = this.#tables;
     this.#tables = undefined;
     await tables?.root.flushed;
     await tables?.root.close();
+    this.#options.log?.close();
+    this.#options.onClosed?.();
+  }
+
+  /** Closes an index that was opened with `atOnce`. */
+  closeNow(): void {
+    const tables = this.#writable();
+    this.#tables = undefined;
+    closeNow(tables);
+  }
+
+  /** How many results are on record. */
+  countTraces(): number {
+    return this.#tables?.traces.getKeysCount() ?? 0;
+  }
+
+  /** As `transaction`, of what the log has already. */
+  withoutLog(writes: () => void): void {
+    this.transaction(() => {
+      writes();
+      this.#lines = [];
+    });
+  }
+
+  /** Puts lines that were damaged right. */
+  #writeRecovered(): void {
+    if (this.#recovered.size === 0) return;
+    this.transaction(() => {
+      for (const [key, line] of this.#recovered) void this.#writable().traces.put(key, line.toString());
+    });
   }
 
   #writable(): Tables {
-    invariant(this.#tables, 'the index was opened to read, or is closed');
+    invariant(this.#tables && !this.#options.readOnly, 'the index was opened to read, or is closed');
     return this.#tables;
-  }
-}
-
-function readTrace(tables: Tables, key: ActionKey): Trace | undefined {
-  try {
-    return decodeTrace(tables.traces.get(key));
-  } catch (cause) {
-    // LMDB's own errors have a code; bytes that are no msgpack give others.
-    if (cause instanceof Error && 'code' in cause) throw cause;
-    return undefined;
   }
 }

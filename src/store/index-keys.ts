@@ -1,4 +1,5 @@
 // Keys and small records of the index.
+import { crc32 } from 'node:zlib';
 import type { Digest } from '../base/brand.ts';
 import { hashText } from '../hash/digest.ts';
 import type { FileRecord } from './file-digests.ts';
@@ -22,19 +23,29 @@ export function pathKey(tree: string, path: string): string {
   return `${tree}  ${hashText(path)}`;
 }
 
-/** Size, mtime, ctime and inode as float64, little endian, then the digest: 64 bytes. */
-export function encodeFile({ signature, digest }: FileRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(64);
+/**
+ * Size, mtime, ctime and inode as float64, little endian, then the digest, then the CRC-32 of the key and all that: 68 bytes.
+ * @param key as pathKey gives it
+ */
+export function encodeFile(key: string, { signature, digest }: FileRecord): Buffer {
+  const bytes = Buffer.allocUnsafe(FILE_BYTES);
   bytes.writeDoubleLE(signature.size, 0);
   bytes.writeDoubleLE(signature.mtimeMs, 8);
   bytes.writeDoubleLE(signature.ctimeMs, 16);
   bytes.writeDoubleLE(signature.ino, 24);
   bytes.write(digest, 32, 'hex');
+  bytes.writeUInt32LE(sumOf(key, bytes), 64);
   return bytes;
 }
 
-/** Undefined for what has another length. */
-export function decodeFile(bytes: Buffer | undefined): FileRecord | undefined {
+/** Undefined for what is not what was written: a digest that is wrong would make a key that is wrong. */
+export function decodeFile(key: string, bytes: Buffer | undefined): FileRecord | undefined {
+  if (bytes?.length !== FILE_BYTES || bytes.readUInt32LE(64) !== sumOf(key, bytes)) return undefined;
+  return decodeFile1(bytes.subarray(0, 64));
+}
+
+/** As store format 1 had it: 64 bytes, without a check sum. */
+export function decodeFile1(bytes: Buffer | undefined): FileRecord | undefined {
   if (bytes?.length !== 64) return undefined;
   const signature = {
     size: bytes.readDoubleLE(0),
@@ -44,3 +55,6 @@ export function decodeFile(bytes: Buffer | undefined): FileRecord | undefined {
   };
   return { signature, digest: bytes.toString('hex', 32, 64) as Digest };
 }
+
+const FILE_BYTES = 68;
+const sumOf = (key: string, bytes: Buffer): number => crc32(bytes.subarray(0, 64), crc32(key));

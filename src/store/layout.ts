@@ -12,9 +12,19 @@ export type StoreLayout = {
   readonly format: string;
   readonly index: string;
   readonly blobs: string;
-  /** Blobs whose bytes were not what their name says, moved out of the way. */
+  /** Trace logs, one a work tree: what the index is made again from. */
+  readonly traces: string;
+  /** Blobs whose bytes were not what their name says, and other damage, moved out of the way. */
   readonly damaged: string;
   readonly tmp: string;
+  /** Which work trees use the store (trees.ts). */
+  readonly trees: string;
+  /** Which results the last builds of each work tree looked at (build-lists.ts). */
+  readonly builds: string;
+  /** Results that are kept whatever else goes (pins.ts). */
+  readonly pins: string;
+  /** There while gc removes something (collecting.ts). */
+  readonly collecting: string;
 };
 
 /** @param root the store's folder, absolute; @param index where its LMDB lies, if not in it (see placeIndex) */
@@ -23,8 +33,13 @@ export const storeLayout = (root: string, index: string = join(root, 'index')): 
   format: join(root, 'format'),
   index,
   blobs: join(root, 'blobs'),
+  traces: join(root, 'traces'),
   damaged: join(root, 'damaged'),
   tmp: join(root, 'tmp'),
+  trees: join(root, 'trees'),
+  builds: join(root, 'builds'),
+  pins: join(root, 'pins'),
+  collecting: join(root, 'collecting.json'),
 });
 
 /** `blobs/ab/cdef…`; an executable file's blob has a name of its own, for its mode is shared with hard links. */
@@ -45,9 +60,13 @@ export type WorkLayout = {
   /** What a build has started, while it runs. */
   readonly launches: string;
   readonly jobs: string;
+  /** Exit markers of a scheduler's jobs, and what was submitted to it. */
+  readonly ended: string;
+  readonly scheduler: string;
   readonly logs: string;
   readonly lists: string;
   readonly tmp: string;
+  readonly snapshot: string;
 };
 
 /** @param root the workflow's folder, absolute */
@@ -60,9 +79,12 @@ export function workLayout(root: string): WorkLayout {
     tree: join(dir, 'tree.json'),
     launches: join(dir, 'launches'),
     jobs: join(dir, 'jobs'),
+    ended: join(dir, 'ended'),
+    scheduler: join(dir, 'scheduler'),
     logs: join(dir, 'logs'),
     lists: join(dir, 'lists'),
     tmp: join(dir, 'tmp'),
+    snapshot: join(dir, 'snapshot'),
   };
 }
 
@@ -72,3 +94,6 @@ export const configFile = (jobId: string): string => `${jobDir(jobId)}/config.ya
 export const jobFile = (jobId: string): string => `${jobDir(jobId)}/job.json`;
 export const logFile = (rule: string, jobId: string): string => `${STORE_DIR}/logs/${rule}/${jobId}.log`;
 export const listFile = (digest: Digest): string => `${STORE_DIR}/lists/${digest.slice(0, 24)}.txt`;
+
+/** Of how many builds of a work tree it is kept what they looked at (build-lists.ts). */
+export const MOST_BUILDS = 30;

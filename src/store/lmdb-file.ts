@@ -29,6 +29,24 @@ export function lmdbFileState(path: string): 'absent' | 'sound' | 'damaged' {
   }
 }
 
+/**
+ * A text that is another after any write to the index, by whatever process: the first two pages with the number of the last
+ * transaction, and which file it is. Undefined where there is none.
+ */
+export function lmdbMark(path: string): string | undefined {
+  const fd = unless(['ENOENT'], () => openSync(path, 'r'));
+  if (fd === undefined) return undefined;
+  try {
+    const { ino, dev } = fstatSync(fd);
+    const metas = Buffer.alloc(2 * META_BYTES);
+    if (readSync(fd, metas, 0, META_BYTES, 0) < META_BYTES) return undefined;
+    readSync(fd, metas, META_BYTES, META_BYTES, metas.readUInt32LE(0x30));
+    return `${dev} ${ino} ${metas.toString('base64')}`;
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function readMeta(fd: number, at: number): { pageSize: number; lastRoot: number; transaction: bigint } | undefined {
   const page = Buffer.alloc(META_BYTES);
   if (readSync(fd, page, 0, META_BYTES, at) < META_BYTES) return undefined;

@@ -3,11 +3,13 @@
 // The lock is proper-lockfile's: a folder, made by mkdir, whose mtime is its heartbeat. Who holds it stands in a file beside
 // it (not inside: the folder is removed by rmdir). Locks are looked at and taken behind a second, short lock, the gate, so
 // that of two builds that find a dead holder only one clears it away.
-import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, type Result } from '../base/result.ts';
+import { step } from '../base/step.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
+import { readSmall } from '../fs/bounded-read.ts';
 import { errno, unless } from '../fs/errno.ts';
 import { lifeOf, parseHolder, selfAsHolder, type LockHolder } from './holder.ts';
 import type { WorkLayout } from './layout.ts';
@@ -36,8 +38,12 @@ export type LockOptions = {
 /** Without a heartbeat for so long, a holder on another host counts as dead. */
 const STALE_MS = 60_000;
 const HEARTBEAT_MS = 5_000;
+/** The same where its name cannot be read. */
+const NAMELESS_MS = 10_000;
 const POLL_MS = 300;
-const GATE = { stale: 5_000, retries: { retries: 100, factor: 1, minTimeout: 20, maxTimeout: 100, randomize: true } };
+// One who dies in the gate shuts it until it is stale: 2 s, the least that proper-lockfile allows. The retries (20 to 40 ms
+// each) last for longer than that.
+const GATE = { stale: 2_000, retries: { retries: 300, factor: 1, minTimeout: 20, maxTimeout: 40, randomize: true } };
 
 /**
  * Takes the work tree's lock. A dead holder on this host gives way at once, one on another host when its heartbeat is old.
@@ -50,23 +56,26 @@ export async function acquireLock(
   mkdirSync(work.dir, { recursive: true });
   const { default: lockfile } = await import('proper-lockfile');
   for (;;) {
-    // proper-lockfile keeps its locks by this path, so gate and lock must name different ones.
-    const openGate = await lockfile.lock(join(work.dir, 'gate'), {
-      ...GATE,
-      realpath: false,
-      lockfilePath: join(work.dir, 'lock.gate'),
-      onCompromised: () => {},
-    });
     let holder: LockHolder | undefined;
+    let leaveGate = (): Promise<void> => Promise.resolve();
     try {
+      // proper-lockfile keeps its locks by this path, so gate and lock must name different ones.
+      leaveGate = await lockfile.lock(join(work.dir, 'gate'), {
+        ...GATE,
+        realpath: false,
+        lockfilePath: join(work.dir, 'lock.gate'),
+        onCompromised: () => {},
+      });
+      step('lock:gate');
       const standing = lookAt(work);
       if (standing === 'free') return ok(await take());
       holder = standing.holder;
     } catch (error) {
-      // Taken by one who did not come through the gate: it was opened by force while he stood in it.
+      // The gate is crowded; or the lock was taken by one for whom it was opened by force, while another stood in it.
       if (errno(error) !== 'ELOCKED') throw error;
+      holder = readInfo(work);
     } finally {
-      await openGate().catch(() => {});
+      await leaveGate().catch(() => {});
     }
     if (options.wait !== true || options.interrupt?.aborted) return err(holder);
     options.onWait?.(holder);
@@ -75,21 +84,30 @@ export async function acquireLock(
   }
 
   async function take(): Promise<Lock> {
-    const unlock = await lockfile.lock(work.dir, {
-      realpath: false,
-      lockfilePath: work.lock,
-      stale: STALE_MS,
-      update: HEARTBEAT_MS,
-      onCompromised: (cause) => options.onLost?.(cause),
-    });
+    // Before the lock, so that whoever dies holding it is known by name; it stays after, and means nothing by itself.
+    const before = readSmall(work.lockInfo);
     writeAtomic(work.lockInfo, `${JSON.stringify(selfAsHolder(options.build, options.command))}\n`);
-    return {
-      release: async () => {
-        if (readInfo(work)?.build === options.build) rmSync(work.lockInfo, { force: true });
-        // It may be lost by now.
-        await unlock().catch(() => {});
-      },
-    };
+    step('lock:noted');
+    try {
+      const unlock = await lockfile.lock(work.dir, {
+        realpath: false,
+        lockfilePath: work.lock,
+        stale: STALE_MS,
+        update: HEARTBEAT_MS,
+        onCompromised: (cause) => options.onLost?.(cause),
+      });
+      step('lock:taken');
+      return {
+        release: async () => {
+          // It may be lost by now.
+          await unlock().catch(() => {});
+          step('lock:released');
+        },
+      };
+    } catch (error) {
+      if (before !== undefined) writeAtomic(work.lockInfo, before);
+      throw error;
+    }
   }
 }
 
@@ -100,7 +118,7 @@ function lookAt(work: WorkLayout): 'free' | { readonly holder: LockHolder | unde
   const holder = readInfo(work);
   // Without a holder on record, it was cut off between taking the lock and saying so.
   const life = holder ? lifeOf(holder) : 'unknown';
-  const quiet = Date.now() - folder.mtimeMs > (holder ? STALE_MS : GATE.stale);
+  const quiet = Date.now() - folder.mtimeMs > (holder ? STALE_MS : NAMELESS_MS);
   if (life === 'lives' || (life === 'unknown' && !quiet)) return { holder };
   rmSync(work.lockInfo, { force: true });
   unless(['ENOENT'], () => rmdirSync(work.lock));
@@ -118,6 +136,6 @@ export function readHolder(work: WorkLayout): LockHolder | undefined {
 }
 
 const readInfo = (work: WorkLayout): LockHolder | undefined => {
-  const text = unless(['ENOENT'], () => readFileSync(work.lockInfo, 'utf8'));
+  const text = readSmall(work.lockInfo);
   return text === undefined ? undefined : parseHolder(text);
 };

@@ -11,15 +11,19 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
+import { concurrently } from '../base/concurrently.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { step } from '../base/step.ts';
 import { temporaryBeside } from '../fs/atomic-write.ts';
 import { errno } from '../fs/errno.ts';
+import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
 import { isInside, parseRelPath } from '../fs/rel-path.ts';
 import { isRacy, isWholeSecond, signatureOf, statOf } from '../fs/stat-signature.ts';
 import type { BlobStore } from './blob-store.ts';
 import type { FileDigests } from './file-digests.ts';
 import type { Declared, Entry, Manifest, Output } from './manifest.ts';
+import { systemText } from './write-failed.ts';
 
 export type RestoreProblem =
   /** Blobs are missing or were damaged (and are moved away now): paths of their files, from the workflow's folder. */
@@ -31,46 +35,51 @@ export type RestoreProblem =
 
 type FileEntry = Extract<Entry, { type: 'file' }>;
 
+/** Big files are read in other threads meanwhile. */
+const FILES_AT_ONCE = 8;
+
 /**
  * Puts all outputs of a manifest in place: first every blob is brought out and verified, then files are renamed in and trees
  * are swapped. What stands at the path of an output goes, extra files in its trees too. If a blob is missing, nothing changed.
  * @param root the workflow's folder, absolute; @param dir the job's folder, from root
  * @param digests learns the digests of the files that are put there
  */
-export function restoreOutputs(
+export async function restoreOutputs(
   root: string,
   dir: string,
   manifest: Manifest,
   blobs: BlobStore,
   digests?: FileDigests,
-): Result<void, RestoreProblem> {
+): Promise<Result<void, RestoreProblem>> {
   const wrong = wrongPath(dir, manifest);
   if (wrong !== undefined) return err({ kind: 'invalid', message: wrong });
   const staged = new Map<FileEntry, string>();
   try {
     const evicted: string[] = [];
-    for (const output of manifest) {
-      for (const entry of output.entries) {
-        if (entry.type !== 'file') continue;
-        const blob = blobs.stage(entry.digest, entry.exec);
-        if (typeof blob === 'string') evicted.push(join(dir, output.path, entry.path));
-        else staged.set(entry, blob.temporary);
-      }
-    }
-    if (evicted.length > 0) return err({ kind: 'evicted', paths: evicted });
+    const files = manifest.flatMap((output) =>
+      output.entries.flatMap((entry) => (entry.type === 'file' ? [{ output, entry }] : [])),
+    );
+    await concurrently(files, FILES_AT_ONCE, async ({ output, entry }) => {
+      const blob = await blobs.stage(entry.digest, entry.exec);
+      if (typeof blob === 'string') evicted.push(join(dir, output.path, entry.path));
+      else staged.set(entry, blob.temporary);
+    });
+    if (evicted.length > 0) return err({ kind: 'evicted', paths: evicted.toSorted() });
+    step('restore:staged');
     // Trees first: a file that is declared by itself may lie in a tree of the same job.
     for (const output of [...manifest].sort((a, b) => Number(b.tree) - Number(a.tree))) {
       const absolute = join(root, dir, output.path);
-      makeFolder(root, dirname(absolute));
+      makeFolder(dirname(absolute));
       if (output.tree) placeTree(absolute, output, staged, blobs);
       else placeFile(absolute, output, staged);
       for (const entry of output.entries) {
         if (entry.type === 'file') learn(root, join(dir, output.path, entry.path), entry, digests);
       }
     }
+    step('restore:placed');
     return ok(undefined);
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: error.message });
+    if (error instanceof Error && 'code' in error) return err({ kind: 'failed', message: systemText(error) });
     throw error;
   } finally {
     for (const temporary of staged.values()) rmSync(temporary, { force: true });
@@ -149,18 +158,6 @@ function placeTree(absolute: string, output: Output, staged: Map<FileEntry, stri
     renameSync(aside, absolute);
   } finally {
     rmSync(aside, { recursive: true, force: true });
-  }
-}
-
-function makeFolder(root: string, folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    if (errno(error) !== 'EEXIST' && errno(error) !== 'ENOTDIR') throw error;
-    const shown = folder.slice(root.length + 1);
-    throw Object.assign(new Error(`${shown}, which must be a folder, is or lies in something else`), {
-      code: errno(error),
-    });
   }
 }
 

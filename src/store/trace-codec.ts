@@ -1,12 +1,21 @@
-// Traces and attempts as records of the index, and back.
+// Traces and attempts as records of the index and of the trace logs, and back.
 //
-// Records are msgpack maps with a `format`; lists of parts and entries are tuples, for a job that gathers ten thousand files
-// has twenty thousand of them. What is read is checked field by field: a record that is not of the form counts as absent.
+// Records are maps with a `format`, fit for JSON and msgpack; lists of parts and entries are tuples, for a job that gathers
+// ten thousand files has twenty thousand of them. What is read is checked field by field: a record that is not of the form
+// counts as absent.
 import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
 import type { Attempt, KeyPart, Origin, PartKind, Trace, Usage } from './trace.ts';
 
 const FORMAT = 1;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Written by a newer lhb: it is not read, and not for this one to remove. */
+export function isNewer(record: unknown): boolean {
+  const format = typeof record === 'object' && record !== null && 'format' in record ? record.format : undefined;
+  return typeof format === 'number' && format > FORMAT;
+}
 
 const ORIGINS: readonly string[] = ['built', 'restored', 'touched', 'rekeyed'] satisfies Origin[];
 const KINDS: readonly string[] = [
@@ -20,9 +29,9 @@ const KINDS: readonly string[] = [
   'upstream',
 ] satisfies PartKind[];
 
-export const encodeTrace = (trace: Trace): unknown => ({
-  ...trace,
+export const encodeTrace = (trace: Trace): Fields => ({
   format: FORMAT,
+  ...trace,
   parts: trace.parts.map(({ kind, path, value }) => [kind, path, value]),
   manifest: encodeManifest(trace.manifest),
   usage: encodeUsage(trace.usage),
@@ -46,15 +55,13 @@ const encodeEntry = (entry: Entry): unknown => {
 const encodeUsage = (usage: Usage | undefined): unknown =>
   usage ? { ...usage, cpuS: usage.cpuS ?? null, maxRssMb: usage.maxRssMb ?? null } : null;
 
-export const encodeAttempt = (attempt: Attempt): unknown => ({
-  ...attempt,
+export const encodeAttempt = (attempt: Attempt): Fields => ({
   format: FORMAT,
+  ...attempt,
   usage: encodeUsage(attempt.usage),
 });
 
 class Malformed extends Error {}
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The value, or undefined for a record of another form or format. */
 function decoded<T>(record: unknown, decode: (fields: Fields) => T): T | undefined {

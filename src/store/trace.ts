@@ -51,6 +51,34 @@ export type Trace = {
   readonly command: string;
 };
 
+/** A trace without what explains it: what a plan of a hundred thousand jobs keeps of each. */
+export type TraceCore = Pick<
+  Trace,
+  | 'actionKey'
+  | 'manifest'
+  | 'origin'
+  | 'usage'
+  | 'recordedAt'
+  | 'attempts'
+  | 'resources'
+  | 'host'
+  | 'executor'
+  | 'executorJob'
+>;
+
+export const coreOf = (trace: TraceCore): TraceCore => ({
+  actionKey: trace.actionKey,
+  manifest: trace.manifest,
+  origin: trace.origin,
+  usage: trace.usage,
+  recordedAt: trace.recordedAt,
+  attempts: trace.attempts,
+  resources: trace.resources,
+  host: trace.host,
+  executor: trace.executor,
+  executorJob: trace.executorJob,
+});
+
 /** The last attempt of a job that did not end in a trace, or has not ended. */
 export type Attempt = {
   readonly jobId: JobId;

@@ -8,8 +8,9 @@ import type { Value } from '../base/value.ts';
 import { readCoreScalar } from './core-scalar.ts';
 import { readJson, readJsonLines } from './json-text.ts';
 import { nodeToValue } from './node.ts';
-import { readYamlFile } from './read.ts';
-import { readSource } from './source.ts';
+import { readPlainYaml } from './plain-yaml.ts';
+import { readYaml } from './read.ts';
+import { MAX_YAML_BYTES, readSource } from './source.ts';
 
 /**
  * The value of a data file, by the ending of its name: .json, .jsonl and .ndjson (a list, one value a line), .yaml and .yml
@@ -23,8 +24,12 @@ import { readSource } from './source.ts';
 export function loadDataFile(file: string, shown = file, at?: SourceRange): Result<Value> {
   const extension = path.extname(file).toLowerCase();
   if (extension === '.yaml' || extension === '.yml') {
-    const read = readYamlFile(file, { shown, at });
-    return read.ok ? ok(nodeToValue(read.value.node)) : read;
+    const source = readSource(file, { maxBytes: MAX_YAML_BYTES, shown, at });
+    if (!source.ok) return source;
+    const plain = readPlainYaml(source.value.text);
+    if (plain !== undefined) return ok(plain);
+    const read = readYaml(source.value);
+    return read.ok ? ok(nodeToValue(read.value)) : read;
   }
   const readText = READERS.get(extension);
   if (readText === undefined) {

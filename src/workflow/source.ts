@@ -4,6 +4,8 @@ import * as path from 'node:path';
 import { error, type SourceFile, type SourceRange } from '../base/diagnostic.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { looks } from '../fs/looks.ts';
+import { signatureOf } from '../fs/stat-signature.ts';
 
 /** The size in bytes above which JSON, CSV and TSV files are refused before they are read. */
 export const MAX_BYTES = 64 * 1024 * 1024;
@@ -40,7 +42,10 @@ export function readSource(file: string, options: ReadOptions = {}): Result<Sour
       const message = `'${shown}' has ${megabytes(stat.size)}, and the most that is read here is ${megabytes(maxBytes)}`;
       return err([error('file/too-large', message, { at, hint })]);
     }
-    return decode(file, shown, readFileSync(file), at);
+    const readAt = Date.now();
+    const bytes = readFileSync(file);
+    looks.file(file, signatureOf(stat), readAt, bytes);
+    return decode(file, shown, bytes, at);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') {

@@ -212,11 +212,13 @@ rigTest('jobs that read temp outputs keep to -j as well', async (rig) => {
   `);
   const build = rig.start({}, 'build', '-j', '1', '--json');
   await gates.reached(1);
-  const started = build
-    .stdout()
-    .split('\n')
-    .filter((line) => line.includes('"job-started"') && line.includes('"b"'));
-  assert.is(started.length, 1);
+  const started = (): readonly string[] =>
+    build
+      .stdout()
+      .split('\n')
+      .filter((line) => line.includes('"job-started"') && line.includes('"b"'));
+  await rig.until('its start is told', () => started().length > 0);
+  assert.is(started().length, 1);
   for (const name of ['b1', 'b2', 'b3']) gates.open(name);
   assert.is((await build.done).code, 0, build.stderr());
   assert.is(gates.peak(), 1);

@@ -1,6 +1,10 @@
-// Random graphs, random edits, deletions, edits of outputs and failures. After each step a build must leave what a clean
-// build would make, must have run exactly the jobs whose action has no result yet, and a second one must run nothing.
+// Random graphs, random edits, deletions, edits of outputs, failures, kills of builds, and damage to the store. After each
+// step a build must leave what a clean build would make, must have run exactly the jobs whose action has no result yet, be
+// it in part before it was killed, and a second one must run nothing.
 // LHB_PROPERTY_CASES says how many cases, LHB_PROPERTY_SEED from which seed on.
+import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../support/random.ts';
@@ -21,7 +25,7 @@ class Case {
   readonly #earlier: Model[] = [];
   /** Action → the texts of its outputs. */
   readonly #seen = new Map<string, readonly string[]>();
-  /** Texts of outputs that were edited in place: with hard links their blobs may be damaged, so reruns are allowed. */
+  /** Texts of outputs that were edited in place, and of blobs that were: links share their bytes, so reruns are allowed. */
   readonly #suspect = new Set<string>();
 
   constructor(seed: number) {
@@ -32,7 +36,8 @@ class Case {
   write(): void {
     this.rig.write('lhb.yaml', workflowText(this.model));
     this.rig.write('config.yaml', `${JSON.stringify(this.model.config, undefined, 1)}\n`);
-    this.rig.write('step.sh', STEP);
+    // Once: shells read a script as they go, and jobs of a killed build may still be at it.
+    if (!this.rig.exists('step.sh')) this.rig.write('step.sh', STEP);
     for (const [path, text] of Object.entries(this.model.files)) this.rig.write(path, text);
   }
 
@@ -40,7 +45,7 @@ class Case {
   disturb(): void {
     const { random, rig } = this;
     this.#earlier.push(structuredClone(this.model));
-    const kind = random.below(11);
+    const kind = random.below(15);
     if (kind < 6) {
       const edits = 1 + random.below(4);
       for (let i = 0; i < edits; i++) this.history.push(`edit ${randomEdit(random, this.model)}`);
@@ -55,6 +60,13 @@ class Case {
       if (rig.exists('.lhb')) rig.remove('.lhb');
       this.#seen.clear();
       this.history.push('the store is lost');
+    } else if (kind === 11) {
+      this.#disturbIndex();
+    } else if (kind === 12) {
+      this.#disturbBlob();
+    } else if (kind === 13 && rig.exists('.lhb/traces')) {
+      rig.remove('.lhb/traces');
+      this.history.push('the trace log is lost');
     } else {
       this.#disturbOutputs();
     }
@@ -63,6 +75,47 @@ class Case {
   /** Without records a glob matches leftovers of older jobs, as files that no job made: such workflows keep their store. */
   #hasGlob(): boolean {
     return this.model.rules.some((rule) => rule.links.some((link) => link.how === 'glob'));
+  }
+
+  /** Without its index, or with one that is damaged, lhb knows all results that it knew. */
+  #disturbIndex(): void {
+    const { random, rig } = this;
+    if (!rig.exists('.lhb/index/data.mdb')) return;
+    const file = rig.path('.lhb/index/data.mdb');
+    const { size } = statSync(file);
+    const how = random.pick(['lost', 'cut short', 'garbage', 'flipped']);
+    if (how === 'lost') rig.remove('.lhb/index');
+    else if (how === 'cut short') truncateSync(file, random.below(size));
+    else if (how === 'garbage') writeFileSync(file, Buffer.alloc(size, random.pick(['x', '\0'])));
+    else {
+      const bytes = readFileSync(file);
+      const at = random.below(size);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
+      writeFileSync(file, bytes);
+    }
+    this.history.push(`the index is ${how}`);
+  }
+
+  /** The output with these bytes may share them with the blob, and no result with them can be restored. */
+  #disturbBlob(): void {
+    const { random, rig } = this;
+    if (!rig.exists('.lhb/blobs')) return;
+    const blobs = readdirSync(rig.path('.lhb/blobs'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      statSync(rig.path(join('.lhb/blobs', name))).isFile(),
+    );
+    if (blobs.length === 0) return;
+    const blob = join('.lhb/blobs', random.pick(blobs.sort()));
+    const text = rig.read(blob);
+    this.#suspect.add(text);
+    if (random.chance(0.5)) rig.remove(blob);
+    else {
+      chmodSync(rig.path(blob), 0o644);
+      writeFileSync(
+        rig.path(blob),
+        text.replace(/^./, (first) => (first === '!' ? '?' : '!')),
+      );
+    }
+    this.history.push(`the blob of ${JSON.stringify(text)} is ${rig.exists(blob) ? 'flipped' : 'lost'}`);
   }
 
   #disturbOutputs(): void {
@@ -103,12 +156,14 @@ class Case {
     this.history.push(`lhb ${args.join(' ')}`);
     if (jobs.length === 0 && rule !== undefined) return;
 
+    const killed = random.chance(0.2);
+    if (killed) await this.#kill(args);
     const ended = await rig.exits(failing ? 1 : 0, ...args);
     const must = jobs.filter(
       (job) => !this.#seen.has(job.action) && job.upstream.every((up) => up.result !== undefined),
     );
     const may = new Set(jobs.filter((job) => this.#isSuspect(job)).map((job) => job.name));
-    this.#checkRan(must, may, ended.stderr);
+    this.#checkRan(must, may, killed, ended.stderr);
     for (const job of jobs) if (job.result !== undefined) this.#seen.set(job.action, this.#texts(job));
     this.#checkOutputs(jobs);
 
@@ -131,9 +186,29 @@ class Case {
     return (this.#seen.get(job.action) ?? []).some((text) => this.#suspect.has(text));
   }
 
-  #checkRan(must: readonly SimulatedJob[], may: ReadonlySet<string>, stderr: string): void {
+  /** A build whose driver is killed at some moment, or was done before; its jobs run on. */
+  async #kill(args: readonly string[]): Promise<void> {
+    const { random, rig } = this;
+    const build = rig.start({}, ...args);
+    const atJobs = random.chance(0.7);
+    const begun = (): boolean => build.stderr().includes('] started') || build.child.exitCode !== null;
+    if (atJobs) await rig.until('a first job', begun);
+    await Promise.race([sleep(random.below(atJobs ? 200 : 600)), build.done]);
+    build.child.kill('SIGKILL');
+    const { code } = await build.done;
+    this.history.push(`  killed before, exit ${code}`);
+  }
+
+  /**
+   * @param may jobs that may have run as well
+   * @param twice the build was killed and begun again: a job that failed in the first one was tried once more in the second
+   */
+  #checkRan(must: readonly SimulatedJob[], may: ReadonlySet<string>, twice: boolean, stderr: string): void {
     const names = must.map((job) => job.name).sort();
-    const ran = this.rig.ranSince();
+    const failing = new Set(must.filter((job) => job.result === undefined).map((job) => job.name));
+    const ran = this.rig
+      .ranSince()
+      .filter((name, i, all) => !(twice && (failing.has(name) || may.has(name)) && all[i - 1] === name));
     const needless = ran.filter((name) => !may.has(name) || names.includes(name));
     assert.equal(needless, names, `which jobs ran\n${stderr.slice(-1500)}`);
   }

@@ -164,7 +164,7 @@ test('wrong commands', () => {
   assert.equal(errors('biuld', '-j'), ["there is no command 'biuld' [biuld] -- did you mean 'build'?"]);
   assert.equal(errors('status'), ["there is no command 'status' [status] -- did you mean 'summary'?"]);
   assert.equal(errors('diff', 'a', '--x'), ['lhb diff is not in this version yet [diff]']);
-  assert.equal(errors('help', 'gc'), ['lhb gc is not in this version yet [gc]']);
+  assert.equal(errors('help', 'ui'), ['lhb ui is not in this version yet [ui]']);
   assert.equal(errors('-j', '4'), ["no command is given [lhb -j 4] -- did you mean 'lhb build -j 4'?"]);
   assert.equal(errors('runs/*/x'), [
     "there is no command 'runs/*/x' ['runs/*/x'] -- to build a job: lhb build 'runs/*/x'",
@@ -174,8 +174,14 @@ test('wrong commands', () => {
 test('wrong options and values', () => {
   const cases: [string[], string][] = [
     [['build', '--cores', '4'], "lhb build has no option '--cores' [--cores] -- use -j N"],
-    [['summary', '-n'], "lhb summary has no option '-n' [-n] -- it is an option of lhb build, lhb forcerun"],
-    [['-n', 'ls'], "lhb ls has no option '--dry-run' [-n] -- it is an option of lhb build, lhb forcerun"],
+    [
+      ['summary', '-n'],
+      "lhb summary has no option '-n' [-n] -- it is an option of lhb build, lhb forcerun, lhb gc, lhb clean",
+    ],
+    [
+      ['-n', 'ls'],
+      "lhb ls has no option '--dry-run' [-n] -- it is an option of lhb build, lhb forcerun, lhb gc, lhb clean",
+    ],
     [['build', '-j0'], "--jobs needs a whole number, from 1, not '0' [-j0]"],
     [['build', '--jobs=x'], "--jobs needs a whole number, from 1, not 'x' [--jobs=x]"],
     [['build', '-n=1'], "option '-n' takes no value [-n=1]"],
@@ -214,6 +220,38 @@ test('control characters of the command line never reach the terminal', () => {
   const [first = ''] = errors('build', '--x\u001b[31m\n');
   assert.not(first.includes('\u001b') || first.includes('\n'));
   assert.match(first, '\\u001b[31m');
+});
+
+test('gc and clean say what would go unless --yes is given, and -n wins', () => {
+  const gc = (...argv: string[]) => {
+    const parsed = parse('gc', ...argv);
+    assert.ok(parsed.command === 'gc');
+    return parsed.gc;
+  };
+  assert.equal([gc().yes, gc('-y').yes, gc('--yes', '-n').yes], [false, true, false]);
+  assert.equal([gc().keepBuilds, gc('--keep-builds', '3').keepBuilds], [10, 3]);
+  const ages = ['90s', '30m', '12h', '30d', '2w', '1y', '1.5d'];
+  assert.equal(
+    ages.map((age) => gc('--older-than', age).olderThanS),
+    [90, 1800, 43_200, 2_592_000, 1_209_600, 31_536_000, 129_600],
+  );
+  const sizes = ['5', '50GB', '500M', '1.5 tb', '20GiB', '1k'];
+  assert.equal(
+    sizes.map((size) => gc('--max-size', size).maxBytes),
+    [5, 50e9, 500e6, 1.5e12, 20 * 1024 ** 3, 1000],
+  );
+  assert.equal(texts(gc('--pin', 'a', 'b').pin), ['a', 'b']);
+  for (const [option, value] of [
+    ['--older-than', '30'],
+    ['--older-than', 'd'],
+    ['--max-size', 'GB'],
+    ['--max-size', '5iB'],
+    ['--keep-builds', '31'],
+  ] as const)
+    assert.is(errors('gc', option, value).length, 1, `${option} ${value}`);
+  assert.is(errors('gc', '--pins', '--yes').length, 1);
+  const clean = parse('clean', 'a', '--yes', '--force');
+  assert.ok(clean.command === 'clean' && clean.clean.yes && clean.clean.force);
 });
 
 test('names of the prototype are options like any other', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LaunchLog, linesFor, readLaunches } from '../../src/execute/launches.ts';
+import { LaunchLog, linesFor, readLaunches, type Helper, type Launched } from '../../src/execute/launches.ts';
 import { LocalExecutor } from '../../src/execute/local.ts';
 import { slotText } from '../../src/execute/job-script.ts';
 import { endStrays, findOrphans, machineWasDown, type Orphan } from '../../src/execute/orphans.ts';
@@ -49,7 +49,10 @@ class KilledDriver {
   }
 
   orphan(): Orphan {
-    const [orphan, ...more] = findOrphans(readLaunches(this.file), this.path('jobs'));
+    const [orphan, ...more] = findOrphans(readLaunches(this.file), {
+      jobs: this.path('jobs'),
+      ended: this.path('ended'),
+    });
     assert.equal(more, []);
     assert.ok(orphan);
     return orphan as Orphan;
@@ -162,8 +165,11 @@ killedTest(
     assert.is(driver.orphan().state, 'running');
     assert.is(readLaunches(driver.file).scratches.length, 1);
     const earlier = readLaunches(driver.file);
+    const text = readFileSync(driver.file, 'utf8');
     new LaunchLog(driver.file, linesFor(earlier, earlier.launches)).close();
     assert.not(existsSync(driver.file));
+    // So that the job is found, and ended, after the test.
+    writeFileSync(driver.file, text);
   },
 );
 
@@ -194,6 +200,50 @@ killedTest('a process that has the id of an old helper is left alone', async (dr
   }
 });
 
+test('of the jobs that a living helper was given only the last can run, of the launches of a job only the last counts', () => {
+  const root = mkdtempSync(join(tmpdir(), 'lhb-launches-'));
+  try {
+    const log = new LaunchLog(join(root, 'launches'));
+    log.addHelper(process.pid);
+    const [helper] = readLaunches(join(root, 'launches')).helpers;
+    assert.ok(helper);
+    const rest = { rule: 'r', attempt: 1, actionKey: 'k', executor: 'local', startedAt: 1, tmpdir: '/x', log: 'l' };
+    const launch = (token: string, jobId: string): Launched => ({
+      ...rest,
+      token,
+      jobId,
+      helper: helper as Helper,
+      gpus: undefined,
+      submitted: undefined,
+      place: undefined,
+      cpuBefore: 0,
+      resources: {},
+    });
+    const launches = [launch('t-1', 'a'), launch('t-2', 'a'), launch('t-3', 'b')];
+    const earlier = { helpers: [helper as Helper], scratches: [], launches, profiles: new Map<string, string>() };
+    const states = findOrphans(earlier, { jobs: root, ended: join(root, 'ended') }).map((o) => [
+      o.launch.token,
+      o.state,
+    ]);
+    assert.equal(states, [
+      ['t-2', 'gone'],
+      ['t-3', 'running'],
+    ]);
+    mkdirSync(join(root, 'a'));
+    writeFileSync(join(root, 'a/exit'), 'lhb-exit 2 t-1 0 1\nok\n');
+    assert.is(
+      findOrphans(earlier, { jobs: root, ended: join(root, 'ended') })[0]?.state,
+      'gone',
+      'the marker of the attempt before',
+    );
+    writeFileSync(join(root, 'a/exit'), 'lhb-exit 2 t-2 0 1\nok\n');
+    assert.is(findOrphans(earlier, { jobs: root, ended: join(root, 'ended') })[0]?.state, 'ended');
+    log.close();
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
 test('lines that are cut off, malformed or from elsewhere do not count', () => {
   const root = mkdtempSync(join(tmpdir(), 'lhb-launches-'));
   const file = join(root, 'launches');
@@ -219,6 +269,7 @@ test('lines that are cut off, malformed or from elsewhere do not count', () => {
       JSON.stringify({ launch: { ...launch, gpus: [1] }, helper: helper?.pid ?? -1 }),
       JSON.stringify({ launch: { ...launch, resources: { a: {} } }, helper: helper?.pid ?? -1 }),
       JSON.stringify({ launch, helper: 7 }),
+      JSON.stringify({ launch: { ...launch, token: 't-2' } }),
       JSON.stringify({ helper: { ...helper, pid: -1 } }),
       JSON.stringify({ scratch: { beginning: '/home/', place: 'b n' } }),
       JSON.stringify({ scratch: { beginning: '/x/lhb-0123456789-', place: 'b n' } }),
@@ -229,11 +280,11 @@ test('lines that are cut off, malformed or from elsewhere do not count', () => {
     ];
     writeFileSync(file, `lhb launches 1\n${lines.join('\n')}`);
     const found = readLaunches(file);
-    assert.equal(found.launches, [{ ...launch, helper }]);
+    assert.equal(found.launches, [{ ...launch, helper, submitted: undefined }]);
     assert.equal(found.helpers, [helper]);
     assert.equal(found.scratches, [{ beginning: '/x/lhb-0123456789-', place: 'b n' }]);
     writeFileSync(file, `lhb launches 2\n${lines.join('\n')}`);
-    assert.equal(readLaunches(file), { helpers: [], scratches: [], launches: [] });
+    assert.equal(readLaunches(file), { helpers: [], scratches: [], launches: [], profiles: new Map() });
   } finally {
     rmSync(root, { recursive: true });
   }

@@ -36,6 +36,27 @@ test('one expression serves scopes of different types', () => {
   assert.equal(sum.evaluate(scopeOf({ a: [1n], b: ['y'] })), [1n, 'y']);
 });
 
+test('a name with fields gives what the library gives, and its errors', () => {
+  const job = new Job({ dir: 'runs/a', config: mapOf({ x: null, deep: mapOf({ n: 1n }) }) });
+  assert.is(cel('job.dir', { job }), 'runs/a');
+  assert.is(job.gets, 1);
+  assert.is(cel('job.config.x', { job }), null);
+  assert.is(cel('job.config.deep.n', { job }), 1n);
+  assert.is(cel('x', { x: null }), null);
+  assert.is(cel('job.config.deep.n + 1', { job }), 2n);
+  for (const source of ['nothing', 'job.nothing', 'job.config.x.y', 'job.dir.length', 'list.x'])
+    assert.throws(
+      () => cel(source, { job, list: [1n] }),
+      (thrown: unknown) => thrown instanceof DiagnosticError,
+      source,
+    );
+});
+
+test('a name that a macro binds hides one of the scope, null included', () => {
+  assert.equal(cel('[null, 1].map(x, x)', { x: 'outer' }), [null, 1n]);
+  assert.equal(cel('[1].map(y, x)', { x: 'outer' }), ['outer']);
+});
+
 test('ints have 64 bits; larger ones pass through as data', () => {
   const big = 12345678901234567890n;
   assert.is(cel('big', { big }), big);

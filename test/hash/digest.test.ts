@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hashBytes, hashFile, hashFiles, hashIn, hashText, Hasher } from '../../src/hash/digest.ts';
+import { hashBytes, hashFile, hashIn, hashText, Hasher } from '../../src/hash/digest.ts';
 
 // From the official test vectors of BLAKE3 (test_vectors.json): input byte i is i % 251.
 const VECTORS: readonly (readonly [length: number, digest: string])[] = [
@@ -31,17 +31,14 @@ test('both implementations agree on what is bigger than a chunk', () => {
   assert.is(pieces.digest(), hashBytes(bytes));
 });
 
-test('a file hashes as its bytes, at every size around the chunk', async () => {
+test('a file hashes as its bytes, at every size around the chunk', () => {
   const dir = mkdtempSync(join(tmpdir(), 'lhb-digest-'));
   try {
-    const paths: string[] = [];
     for (const size of [0, 1, 4095, 4096, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 1_000_000]) {
       const path = join(dir, String(size));
       writeFileSync(path, input(size));
-      paths.push(path);
       assert.equal(hashFile(path), { digest: hashBytes(input(size)), size });
     }
-    assert.equal(await hashFiles(paths), paths.map(hashFile));
     assert.throws(() => hashFile(join(dir, 'none')), /ENOENT/);
   } finally {
     rmSync(dir, { recursive: true });

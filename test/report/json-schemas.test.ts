@@ -20,6 +20,8 @@ function schema(name: string): Schema {
 const SUMMARY = schema('summary');
 const WHY = schema('why');
 const EVENTS = schema('events');
+const GC = schema('gc');
+const CLEAN = schema('clean');
 
 function fits({ validate }: Schema, document: unknown, what: string): void {
   assert.ok(validate(document), `${what}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(document)}`);
@@ -122,6 +124,24 @@ rigTest('events, of jobs that end well, fail and are skipped', async (rig) => {
     assert.ok(kinds.includes(kind), kind);
 });
 
+rigTest('gc and clean, before and after', async (rig) => {
+  await built(rig);
+  rig.append('step.sh', '# a comment\n');
+  await rig.exits(1, 'build', '-k');
+  rig.write('lhb.yaml', WORKFLOW.replace('[1, 2, 3]', '[2]'));
+  rig.append('runs/step/notes.txt', 'mine');
+  for (const yes of [[], ['--yes']]) {
+    const collected = asMap(await rig.json('gc', '--keep-builds', '0', ...yes));
+    fits(GC, collected, 'gc');
+    assert.equal(undescribed(collected, GC.text), []);
+    assert.ok(asList(collected['rules']).length > 0);
+    const cleaned = asMap(await rig.json('clean', ...yes));
+    fits(CLEAN, cleaned, 'clean');
+    assert.equal(undescribed(cleaned, CLEAN.text), []);
+    assert.ok(asList(cleaned['removed']).length > 0);
+  }
+});
+
 test('documents that are wrong do not fit', () => {
   const job = {
     id: 'step_0123456789ab',
@@ -162,6 +182,8 @@ test('every field has a description', () => {
   };
   visit(SUMMARY.text, 'summary');
   visit(WHY.text, 'why');
+  visit(GC.text, 'gc');
+  visit(CLEAN.text, 'clean');
   assert.equal(found, []);
 });
 

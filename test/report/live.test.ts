@@ -28,6 +28,18 @@ test('a bar, and the running jobs with their time', () => {
   ]);
 });
 
+test('an adopted job has a line of its own, and the time since it began', () => {
+  const { clock, screen, reporter, e } = rig();
+  reporter.handle(e.begin(2));
+  reporter.handle(e.start('j1', { adopted: 'running', since: clock.now() - 60 }));
+  clock.pass(5.2);
+  assert.equal(screen.shown, [
+    '[0/2] adopted  train n=1 (j1), running for 1 m 00 s',
+    '[                       ] 0/2  1 running',
+    ' 1 m 05 s  train n=1 (j1)',
+  ]);
+});
+
 test('finished lines scroll up, the frame stays below and is gone at the end', () => {
   const { clock, screen, reporter, e } = rig(70, 6);
   reporter.handle(e.begin(20));

@@ -65,6 +65,22 @@ test('one plain line an event', () => {
   ]);
 });
 
+test('what an earlier build started is told as adopted, with how long it has run', () => {
+  const now = new FakeClock().now();
+  const list = [
+    e.begin(3),
+    e.start('j1', { adopted: 'running', since: now - 185, attempt: 2 }),
+    e.start('j2', { adopted: 'ended', since: now - 185 }),
+    e.fail('j1', { outcome: { kind: 'lost' }, will_retry: true, attempt: 2 }),
+  ];
+  assert.equal(lines(list), [
+    '[0/3] adopted  train n=1 (j1), attempt 2, running for 3 m 05 s',
+    '[0/3] adopted  train n=2 (j2), which ended while no lhb watched',
+    '[0/3] failed   train n=1 (j1): gone without a word of how it ended after 0.4 s, attempt 2; it is tried again',
+    '    log: .lhb/logs/train/j1.log',
+  ]);
+});
+
 test('-q keeps failures, warnings and the end', () => {
   assert.equal(lines(BUILD, { verbosity: 'quiet' }), [...FAILED, ...END]);
 });
@@ -115,6 +131,8 @@ test('--json: every event in one line that the schema describes', () => {
   const all: BuildEvent[] = [
     ...BUILD,
     e.fail('j6', { outcome: { kind: 'output-missing', paths: ['a\nb'] }, log_tail: ['x\ny'] }),
+    e.start('j6', { adopted: 'running', since: 1 }),
+    e.fail('j6', { outcome: { kind: 'lost' } }),
     e.fail('j7', { outcome: { kind: 'timed-out', limitS: 60 } }),
     { event: 'job-cancelled', id: 'j8', rule: 'train', label: '', time: 1 },
   ];

@@ -11,7 +11,7 @@ import {
   safeLogLine,
   safeText,
 } from '../../src/report/format.ts';
-import { printTable, type Column } from '../../src/report/table.ts';
+import { printTable, tsvChunks, type Column } from '../../src/report/table.ts';
 import { cutText, padText, textWidth } from '../../src/report/text-width.ts';
 import { describeCounts, describeOutcome, describePlan, describeReason, jobName } from '../../src/report/wording.ts';
 
@@ -122,6 +122,15 @@ test('elsewhere a table is TSV with a header, a line a row whatever is in it', (
     'id\tsize\treason\ntgt_1\t1.3 MB\tnew: no result on record\n模型\t9 B\tcode a\\tb.py changed\na\\nb\t\tc:\\\\x\\r\n',
   );
   assert.is(printTable(COLUMNS, [], { tty: false, width: 10, color: false }), 'id\tsize\treason\n');
+});
+
+test('a long table comes in pieces that end with a line', () => {
+  const rows = Array.from({ length: 5000 }, (_unused, i) => [`tgt_${i}`, `${i}\t`, 'new: no result on record']);
+  const pieces = [...tsvChunks(COLUMNS, rows)];
+  assert.ok(pieces.length > 1);
+  assert.ok(pieces.every((piece) => piece.endsWith('\n')));
+  assert.is(pieces.join(''), printTable(COLUMNS, rows, { tty: false, width: 10, color: false }));
+  assert.is(pieces.join('').split('\n').length, rows.length + 2);
 });
 
 test('a job by its names', () => {

@@ -30,7 +30,7 @@ for (const mode of MODES) {
       for (const [name, { digest, exec: x, size }] of Object.entries({ plain, exec, empty })) {
         assert.ok(blobs.has(digest, x, size), name);
         assert.is(await blobs.check(digest, x), 'ok');
-        assert.is(blobs.materialise(digest, x, path(name)), 'ok');
+        assert.is(await blobs.materialise(digest, x, path(name)), 'ok');
       }
       assert.is(readFileSync(path('plain'), 'utf8'), 'hello');
       assert.is(statSync(path('plain')).mode & 0o111, 0);
@@ -98,9 +98,9 @@ test('a damaged blob is never given out: it is moved away and is missing from th
     chmodSync(blob, 0o644);
     writeFileSync(blob, 'flipped!');
     write('out', 'still here');
-    assert.is(blobs.materialise(digest, false, path('out')), 'damaged');
+    assert.is(await blobs.materialise(digest, false, path('out')), 'damaged');
     assert.is(readFileSync(path('out'), 'utf8'), 'still here');
-    assert.is(blobs.materialise(digest, false, path('out')), 'missing');
+    assert.is(await blobs.materialise(digest, false, path('out')), 'missing');
     assert.is(readdirSync(blobs.layout.damaged).length, 1);
     assert.equal(readdirSync(path('.lhb/tmp')), []);
   }));
@@ -150,7 +150,7 @@ const RACER = `
       writeFileSync(path, text);
       const { digest } = await blobs.put(path);
       if ((await blobs.check(digest, false)) !== 'ok') throw new Error('a part of a blob was seen');
-      if (blobs.materialise(digest, false, path) !== 'ok') throw new Error('gone');
+      if ((await blobs.materialise(digest, false, path)) !== 'ok') throw new Error('gone');
       if (readFileSync(path, 'utf8') !== text) throw new Error('other bytes');
     }
     process.exit(0);

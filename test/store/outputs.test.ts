@@ -3,6 +3,7 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -18,9 +19,10 @@ import { tmpdir } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Digest } from '../../src/base/brand.ts';
+import { signatureOf } from '../../src/fs/stat-signature.ts';
 import { captureOutputs, type OutputProblem } from '../../src/store/capture.ts';
 import { compareOutputs, type DiskState } from '../../src/store/compare.ts';
-import { FileDigests } from '../../src/store/file-digests.ts';
+import { FileDigests, type FileRecord } from '../../src/store/file-digests.ts';
 import { filesOf, keyDigestWithin, type Declared, type Manifest } from '../../src/store/manifest.ts';
 import { removeOutputs, restoreOutputs, wrongPath } from '../../src/store/restore.ts';
 import { file, tree, withStore, type Bench } from './support.ts';
@@ -117,7 +119,7 @@ test('links inside their own tree are links; others are followed, and stay what 
     assert.equal(compare(bench, manifest), { state: 'edited', paths: ['runs/a/t/sub/followed', 'runs/a/file'] });
 
     rmSync(bench.path('runs/a'), { recursive: true });
-    assert.ok(restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs).ok);
+    assert.ok((await restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs)).ok);
     assert.is(readlinkSync(bench.path('runs/a/t/absolute')), 'sub');
     assert.is(readFileSync(bench.path('runs/a/t/relative'), 'utf8'), 'real');
     assert.is(readFileSync(bench.path('runs/a/file'), 'utf8'), 'source');
@@ -204,7 +206,7 @@ test('each kind of change is seen', () =>
       assert.is(comparison.state, state, path);
       if (comparison.state !== 'same')
         assert.ok(comparison.paths.includes(path), `${path} in ${comparison.paths.join()}`);
-      assert.ok(restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs).ok);
+      assert.ok((await restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs)).ok);
       assert.equal(compare(bench, manifest), SAME, `restored: ${path}`);
     }
   }));
@@ -248,7 +250,7 @@ test('what was captured or restored is not read again', () =>
     digests.flush();
     assert.equal([...records.keys()], ['runs/a/f', 'runs/a/t/x']);
     records.clear();
-    if (result.ok) restoreOutputs(bench.root, 'runs/a', result.value.manifest, bench.blobs, digests);
+    if (result.ok) await restoreOutputs(bench.root, 'runs/a', result.value.manifest, bench.blobs, digests);
     digests.flush();
     assert.equal([...records.keys()].sort(), ['runs/a/f', 'runs/a/t/x']);
   }));
@@ -266,7 +268,7 @@ test('restoring puts back what is declared, clears what is in its way, and leave
     bench.write('elsewhere/x', 'not to be touched');
     rmSync(bench.path('runs/a/t/d'), { recursive: true });
     symlinkSync('../../../elsewhere', bench.path('runs/a/t/d'));
-    assert.ok(restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs).ok);
+    assert.ok((await restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs)).ok);
     assert.equal(compare(bench, manifest), SAME);
     assert.equal(readdirSync(bench.path('runs/a/t')).sort(), ['d', 'e']);
     assert.is(readFileSync(bench.path('runs/a/other'), 'utf8'), 'mine');
@@ -285,7 +287,7 @@ test('with a blob missing or damaged nothing is restored, and the paths are name
     chmodSync(third ?? '', 0o644);
     writeFileSync(third ?? '', 'THIRD');
     rmSync(bench.path('runs/a'), { recursive: true });
-    const result = restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs);
+    const result = await restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs);
     assert.equal(result, { ok: false, error: { kind: 'evicted', paths: ['runs/a/g', 'runs/a/h'] } });
     assert.not(existsSync(bench.path('runs/a')));
     assert.equal(readdirSync(bench.path('.lhb/tmp')), []);
@@ -297,7 +299,7 @@ test('a file that is in the way of a folder is not removed', () =>
     const manifest = await capture(bench, [file('d/f')]);
     rmSync(bench.path('runs/a/d'), { recursive: true });
     bench.write('runs/a/d', 'a file of the user');
-    const result = restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs);
+    const result = await restoreOutputs(bench.root, 'runs/a', manifest, bench.blobs);
     assert.match(result.ok ? '' : result.error.kind === 'failed' ? result.error.message : '', /runs\/a\/d/);
     assert.is(readFileSync(bench.path('runs/a/d'), 'utf8'), 'a file of the user');
   }));
@@ -381,6 +383,23 @@ test('a file or folder in a tree has the key digest that it would have alone', (
     assert.is(keyDigestWithin(whole, 'latest'), sub.keyDigest);
     assert.is(keyDigestWithin(whole, ''), whole.keyDigest);
     assert.is(keyDigestWithin(whole, 'none'), undefined);
+  }));
+
+test('outputs that share an inode have one digest, and a write through one of them is seen in all', () =>
+  withStore('auto', (bench) => {
+    bench.write('runs/a/one', 'first');
+    linkSync(bench.path('runs/a/one'), bench.path('runs/a/two'));
+    const noted = 'ab'.repeat(32) as Digest;
+    const signature = signatureOf(statSync(bench.path('runs/a/one')));
+    const getFile = (path: string): FileRecord | undefined =>
+      path === 'runs/a/one' ? { signature, digest: noted } : undefined;
+    const digests = new FileDigests(bench.root, { getFile, putFiles: () => undefined });
+    const of = (name: string): string | undefined => digests.digest(`runs/a/${name}`)?.digest;
+    assert.is(of('one'), noted);
+    assert.is(of('two'), noted, 'read, though its inode was known');
+    appendFileSync(bench.path('runs/a/two'), ' and more');
+    assert.is.not(of('two'), noted);
+    assert.is(of('one'), of('two'));
   }));
 
 test('ignored fields do not count in keys, and the whole file is stored', () =>

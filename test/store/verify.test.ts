@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -114,34 +124,42 @@ test('a missing blob is put again, or makes its record a miss, which is no damag
     await index.close();
   }));
 
-test('a record that names a path outside is found', () =>
+test('a record that names a path outside is found and dropped', () =>
   withStore('auto', async (bench) => {
     const { index, trace, options } = await stored(bench);
     index.putTrace({ ...trace, dir: '../elsewhere' });
     const { findings } = await verifyStore(bench.blobs, index, options);
     assert.equal(
       findings.map((f) => [f.kind, f.what, f.repaired]),
-      [['record', trace.actionKey, false]],
+      [['record', trace.actionKey, true]],
     );
+    assert.is(index.getTrace(trace.actionKey), undefined);
     await index.close();
   }));
 
 test('a store is made once, and refused when it is newer or no store', () => {
   const root = join(mkdtempSync(join(tmpdir(), 'lhb-format-')), '.lhb');
   const layout = storeLayout(root);
-  assert.equal(openFormat(layout, true), { ok: true, value: 'absent' });
+  assert.equal(openFormat(layout, true), { ok: true, value: { state: 'absent' } });
   assert.not(existsSync(root));
-  assert.equal(openFormat(layout, false), { ok: true, value: 'current' });
-  assert.equal(openFormat(layout, true), { ok: true, value: 'current' });
-  for (const [text, code] of [
-    ['lhb store 999\n', 'store/format-too-new'],
-    ['', 'store/unreadable'],
-    ['lhb store 0\n', 'store/unreadable'],
-  ] as const) {
-    writeFileSync(layout.format, text);
-    for (const readOnly of [true, false]) {
-      const result = openFormat(layout, readOnly);
-      assert.is(result.ok ? '' : result.error[0]?.code, code, text);
+  for (const readOnly of [false, true])
+    assert.equal(openFormat(layout, readOnly), { ok: true, value: { state: 'current' } });
+  for (const readOnly of [true, false]) {
+    writeFileSync(layout.format, 'lhb store 999\n');
+    const newer = openFormat(layout, readOnly);
+    assert.is(newer.ok ? '' : newer.error[0]?.code, 'store/format-too-new');
+    writeFileSync(layout.format, 'lhb store 1\n');
+    assert.equal(openFormat(layout, readOnly), { ok: true, value: { state: 'older', version: 1 } });
+    for (const text of ['', 'lhb store 0\n', 'garbage', 'lhb store 1e9\n']) {
+      // A folder of the user's own may have a file of that name; what has an index beside it is a store.
+      rmSync(layout.index, { recursive: true, force: true });
+      writeFileSync(layout.format, text);
+      const refused = openFormat(layout, readOnly);
+      assert.is(refused.ok ? '' : refused.error[0]?.code, 'store/unreadable', text);
+      assert.is(readFileSync(layout.format, 'utf8'), text);
+      mkdirSync(layout.index);
+      const repaired = openFormat(layout, readOnly);
+      assert.is(repaired.ok ? repaired.value.state : '', 'repaired', text);
     }
   }
   rmSync(join(root, '..'), { recursive: true });

@@ -18,7 +18,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
@@ -35,6 +35,8 @@ export type StartOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   readonly stdin?: string;
+  /** In a process group of its own, whose id is the child's. */
+  readonly detached?: boolean;
 };
 
 /** A program that runs still. `done` settles when it has ended. */
@@ -44,8 +46,6 @@ export type Started = {
   stdout(): string;
   stderr(): string;
 };
-
-const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
 
 /** A temp folder with a workflow, and the program. Paths are relative to the workflow's folder. */
 export class Rig {
@@ -127,7 +127,12 @@ export class Rig {
   start(options: StartOptions, ...args: string[]): Started {
     const env = cleanEnv({ HOME: this.home, ...options.env });
     const cwd = options.cwd ?? this.dir;
-    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
+      cwd,
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: options.detached ?? false,
+    });
     this.#children.add(child);
     const text = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.out += chunk));
@@ -138,7 +143,7 @@ export class Rig {
       child.on('error', reject);
       child.on('close', (code, signal) => {
         this.#children.delete(child);
-        const number = signal === null ? 0 : 128 + (SIGNALS[signal] ?? 0);
+        const number = signal === null ? 0 : 128 + constants.signals[signal];
         resolve({ code: code ?? number, stdout: text.out, stderr: text.err });
       });
     });
@@ -148,7 +153,7 @@ export class Rig {
   /** Runs the program to its end. A bug of the program (exit 70, a stack trace) fails the test wherever it shows. */
   async lhbWith(options: StartOptions, ...args: string[]): Promise<Ended> {
     const ended = await this.start(options, ...args).done;
-    const trace = /^\s+at .*(dist\/src\/|node_modules\/|node:internal).*:\d+:\d+\)?$/m.test(ended.stderr);
+    const trace = /^\s+at .*(dist\/(src|bundle)\/|node_modules\/|node:internal).*:\d+:\d+\)?$/m.test(ended.stderr);
     assert.ok(ended.code !== 70 && !trace, `lhb ${args.join(' ')}: a bug of the program\n${ended.stderr}`);
     return ended;
   }

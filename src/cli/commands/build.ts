@@ -4,37 +4,46 @@ import { existsSync } from 'node:fs';
 import { step } from '../../base/step.ts';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { untilEnded } from '../../execute/adopted.ts';
-import { LaunchLog, linesFor, readLaunches } from '../../execute/launches.ts';
-import { endStrays, findOrphans } from '../../execute/orphans.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
+import type { Snapshot } from '../../plan/snapshot.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
 import { JobRunner } from '../../schedule/runner.ts';
-import { Scheduler } from '../../schedule/scheduler.ts';
-import { takeOver, unsettled } from '../../schedule/take-over.ts';
+import { Scheduler, type BuildResult } from '../../schedule/scheduler.ts';
+import { untilCollected } from '../../store/collecting.ts';
 import { workLayout } from '../../store/layout.ts';
-import { EXIT, type ExitCode } from '../exit-code.ts';
+import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
 import { openExecutors } from '../executors.ts';
+import { inherit, orphansOf } from '../killed-build.ts';
 import { checkProfile, clusterOf, lanesFor, type Lanes } from '../lanes.ts';
 import { overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { lockForBuild } from '../lock-build.ts';
+import { noteResults } from '../note-results.ts';
+import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
+import { openPart, type PartWorkspace } from '../part-workspace.ts';
+import type { Standing } from '../quick-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
 import { printGraph } from './graph.ts';
 import { printPlan } from './plan-text.ts';
 
+/** Helper shells that are started before there is work for them. */
+const MOST_HELPERS = 64;
+
 export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 
-export function build(request: BuildRequest, screen: Screen): Promise<ExitCode> {
+/** @param standing how the work tree stands to the snapshot of the last build, where that counts */
+export async function build(request: BuildRequest, screen: Screen, standing?: Standing): Promise<ExitCode> {
+  const code = standing && (await part(request, screen, standing));
+  if (code !== undefined) return code;
   if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set());
   return buildAgain((watched) => buildOnce(request, screen, watched), screen);
 }
@@ -52,7 +61,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
   const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
-  addSources(reading.value, watched);
+  if (request.build.watch) addSources(reading.value, watched);
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok
@@ -63,15 +72,17 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   }
   // Where nothing was built yet, a mistake in a command or in what jobs ask for does not leave a store behind either.
   const first = !existsSync(workLayout(loaded.value.workflow.root).dir);
-  const prepared = first ? await prepare(reading.value, selection.value, request.build) : undefined;
+  const prepared = first
+    ? await prepare({ workspace: reading.value, selection: selection.value }, request.build)
+    : undefined;
   await reading.value.close();
   if (prepared?.ok === false) return failed(screen, prepared.error);
-  return await locked(request, screen, reading.value);
+  return await whole(request, screen, reading.value);
 }
 
 function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   screen.diagnostics(errors);
-  return errors.some((d) => d.code.startsWith('store/')) ? EXIT.storeDamaged : EXIT.usage;
+  return exitOf(errors);
 }
 
 function dryRun(workspace: Workspace, selection: Selection, request: BuildRequest, screen: Screen): ExitCode {
@@ -83,37 +94,75 @@ function dryRun(workspace: Workspace, selection: Selection, request: BuildReques
   return EXIT.ok;
 }
 
-async function locked(request: BuildRequest, screen: Screen, read: Workspace): Promise<ExitCode> {
-  const { root } = read.workflow;
+/** What a build has while it holds the lock; `waited`: for another build. */
+type Locked = { readonly id: string; readonly signals: ReturnType<typeof catchSignals>; readonly waited: boolean };
+
+async function underBuildLock<T>(
+  root: string,
+  { build }: BuildRequest,
+  screen: Screen,
+  work: (locked: Locked) => Promise<T>,
+): Promise<T | ExitCode> {
   const id = randomUUID();
   const signals = catchSignals();
-  const lock = await lockForBuild(workLayout(root), id, request.build.wait, screen, signals.signal);
-  if (!lock.ok) {
-    signals.close();
-    return lock.error;
-  }
+  const lock = await lockForBuild(workLayout(root), id, build.wait, screen, signals.signal);
   try {
-    // Read again where it took a while: files may have changed, and another build has made outputs.
-    const { waited } = lock.value;
-    const loaded = waited ? loadWorkspace(request.common) : ok(read);
-    if (!loaded.ok) return failed(screen, loaded.error);
-    const workspace = openWorkspace(loaded.value, true, waited ? undefined : read);
-    if (!workspace.ok) return failed(screen, workspace.error);
-    try {
-      const selection = selectionOf(workspace.value, request);
-      if (!selection.ok) return failed(screen, selection.error);
-      return await runBuild(workspace.value, selection.value, request, screen, id, signals);
-    } finally {
-      await workspace.value.close();
-    }
+    return lock.ok ? await work({ id, signals, waited: lock.value.waited }) : lock.error;
   } finally {
     signals.close();
-    await lock.value.release();
+    if (lock.ok) await lock.value.release();
   }
 }
 
-/** Helper shells that are started before there is work for them. */
-const MOST_HELPERS = 64;
+function whole(request: BuildRequest, screen: Screen, read: Workspace): Promise<ExitCode> {
+  return underBuildLock(read.workflow.root, request, screen, async (locked) => {
+    if (request.build.wait) await untilCollected(read.layout, locked.signals.signal);
+    // Read again where it took a while: files may have changed, and another build has made outputs.
+    const loaded = locked.waited ? loadWorkspace(request.common) : ok(read);
+    if (!loaded.ok) return failed(screen, loaded.error);
+    const workspace = openWorkspace(loaded.value, true, locked.waited ? undefined : () => ok(read));
+    if (!workspace.ok) return failed(screen, workspace.error);
+    const selection = selectionOf(workspace.value, request);
+    if (!selection.ok) {
+      await workspace.value.close();
+      return failed(screen, selection.error);
+    }
+    const opened = { workspace: workspace.value, selection: selection.value };
+    return toTheEnd(opened, request, screen, locked, (result) => takeFor(request, workspace.value, result));
+  });
+}
+
+/** Builds what a change concerns, without making the other jobs; undefined, with nothing done, where that cannot be. */
+function part(request: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
+  const { root } = standing;
+  return underBuildLock(root, request, screen, async (locked) => {
+    const opened = locked.waited ? undefined : await openPart(request.common, standing);
+    return opened && toTheEnd(opened, request, screen, locked, opened.patched);
+  });
+}
+
+/** Runs the build, closes the workspace, and keeps the snapshot that is taken between. */
+async function toTheEnd(
+  opened: Opened,
+  request: BuildRequest,
+  screen: Screen,
+  locked: Locked,
+  take: (result: BuildResult) => Snapshot | undefined,
+): Promise<ExitCode> {
+  const { workspace } = opened;
+  let snapshot: Snapshot | undefined;
+  let code: ExitCode;
+  try {
+    code = await runBuild(opened, request, screen, locked, (result) => void (snapshot = take(result)));
+  } finally {
+    await workspace.close();
+  }
+  if (snapshot) keepSnapshot(snapshot, request.common, workspace);
+  return code;
+}
+
+/** `known` and `others`: as of a PartWorkspace, where the workspace has some jobs alone. */
+type Opened = Pick<PartWorkspace, 'workspace' | 'selection'> & Partial<Pick<PartWorkspace, 'known' | 'others'>>;
 
 type Prepared = {
   readonly plan: Plan;
@@ -124,7 +173,7 @@ type Prepared = {
 };
 
 /** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
-async function prepare(workspace: Workspace, selection: Selection, options: BuildOptions): Promise<Result<Prepared>> {
+async function prepare({ workspace, selection, known }: Opened, options: BuildOptions): Promise<Result<Prepared>> {
   const lanes = await lanesFor(options);
   const overrides = overridesFrom(workspace, options);
   const problems = [lanes, overrides].flatMap((r) => (r.ok ? [] : r.error));
@@ -132,7 +181,7 @@ async function prepare(workspace: Workspace, selection: Selection, options: Buil
   const allotments = new Allotments(workspace.scopes, lanes.value.of, overrides.value);
   let plan: Plan;
   try {
-    plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected);
+    plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected, known);
   } catch (problem) {
     if (!(problem instanceof DiagnosticError)) throw problem;
     return err([...problem.diagnostics, ...allotments.check(selection.jobs).errors]);
@@ -145,19 +194,17 @@ async function prepare(workspace: Workspace, selection: Selection, options: Buil
 }
 
 async function runBuild(
-  workspace: Workspace,
-  selection: Selection,
+  opened: Opened,
   request: BuildRequest,
   screen: Screen,
-  id: string,
-  signals: ReturnType<typeof catchSignals>,
+  { id, signals }: Locked,
+  onEnd: (result: BuildResult) => void,
 ): Promise<ExitCode> {
+  const { workspace, selection, others } = opened;
   const { build: options, common } = request;
   const root = workspace.workflow.root;
-  const work = workLayout(root);
-  const earlier = readLaunches(work.launches);
-  const orphans = await unsettled(findOrphans(earlier, work.jobs), workspace.records, describeOutcome);
-  const prepared = await prepare(workspace, selection, options);
+  const orphans = await orphansOf(workspace);
+  const prepared = await prepare(opened, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, lanes, toRun, warnings } = prepared.value;
   if (!screen.json) screen.diagnostics(warnings);
@@ -174,45 +221,16 @@ async function runBuild(
     reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 });
   if (screen.json) for (const { message } of warnings) warn(message);
   if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
-  const { adopted, left, ended } = takeOver(orphans, workspace.graph, plan, selection.forced);
-  for (const { orphan, because } of ended) {
-    const text = `${orphan.launch.rule} ${orphan.launch.jobId}: the run that a killed build left is ended: ${because}`;
-    reporter.handle({ event: 'message', level: 'info', text, time: Date.now() / 1000 });
-  }
   // What a killed build left behind: its processes first, then what they wrote to.
-  const kept = [...adopted.values(), ...left.map(({ orphan }) => orphan)];
-  const inUse = kept.filter((orphan) => orphan.state === 'running' || !left.some((l) => l.orphan === orphan));
-  await endStrays(
-    earlier,
-    inUse.map(({ launch }) => launch),
-  );
-  for (const folder of [work.tmp, workspace.layout.tmp]) clearTemporary(folder);
-  const launches = new LaunchLog(
-    work.launches,
-    linesFor(
-      earlier,
-      kept.map(({ launch }) => launch),
-    ),
-  );
+  const inherited = await inherit(workspace, orphans, prepared.value, selection, warn);
+  for (const folder of [workLayout(root).tmp, workspace.layout.tmp]) clearTemporary(folder);
+  const { adopted, held } = inherited;
   // No more helpers than could ever be busy.
   const here = toRun.filter((job) => lanes.of(job).kind === 'local' && !adopted.has(job)).length;
   const helpers = Math.min(lanes.all[0]?.slots ?? 0, here, MOST_HELPERS);
   const profile = clusterOf(options);
-  const told = [...adopted.values(), ...ended.map(({ orphan }) => orphan)];
-  const executors = openExecutors({ root, work, helpers, launches, profile, earlier, orphans: told, warn });
-  // What a scheduler still runs for an earlier build, and nobody wants now.
-  const unwanted = ended.flatMap(
-    ({ orphan }) => executors.named(orphan.launch.executor)?.adopt(orphan, undefined) ?? [],
-  );
-  for (const { cancel } of unwanted) cancel();
-  await Promise.all(unwanted.map(({ done }) => done));
-  const over = new AbortController();
-  const held = left
-    .filter(({ orphan }) => orphan.state === 'running')
-    .map(({ job, orphan }) => ({
-      allotment: allotments.claim(job, orphan.launch.attempt, orphan.launch.gpus),
-      ended: untilEnded(orphan, over.signal),
-    }));
+  const executors = openExecutors({ root, work: workLayout(root), helpers, profile, inherited, warn });
+  await executors.endUnwanted();
   const words = {
     outcome: describeOutcome,
     reason: reasonText,
@@ -245,25 +263,23 @@ async function runBuild(
       keepTemp: options.noTemp,
       retries: options.retries ?? 0,
       interrupt: signals.signal,
+      // Their events would not be shown; the count is told at the end.
+      ...(others && { others: common.json || common.verbosity !== 'quiet' ? others : { ...others, refs: () => [] } }),
     },
   );
   try {
-    const { counts, changed } = await scheduler.run();
+    const result = await scheduler.run();
+    const { counts, changed } = result;
+    if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
     const interrupted = signals.exitCode();
     if (interrupted !== undefined) return interrupted;
+    onEnd(result);
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
-    over.abort();
-    await executors.local.close();
-    for (const cluster of executors.clusters) await cluster.close();
+    await executors.close();
     step('build:end');
-    launches.close(
-      linesFor(
-        earlier,
-        left.map(({ orphan }) => orphan.launch),
-      ),
-    );
+    inherited.close();
     step('launches:closed');
     reporter.close();
   }

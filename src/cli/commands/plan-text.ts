@@ -3,7 +3,7 @@ import type { Plan, Step } from '../../plan/plan.ts';
 import { countStatuses, jobJson, reasonsText } from '../../report/job-report.ts';
 import type { Column } from '../../report/table.ts';
 import { describePlan } from '../../report/wording.ts';
-import type { Screen } from '../screen.ts';
+import { rowsOf, type Screen } from '../screen.ts';
 
 const COLUMNS: readonly Column[] = [
   { title: 'plan', tone: (cell) => (cell === 'run' ? 'yellow' : cell === 'restore' ? 'cyan' : 'dim') },
@@ -21,7 +21,7 @@ export function printPlan(screen: Screen, plan: Plan): void {
     return;
   }
   const shown = steps.filter((step) => step.action !== 'none' || screen.verbose);
-  if (shown.length > 0) screen.table(COLUMNS, shown.map(row));
+  if (shown.length > 0) screen.table(COLUMNS, rowsOf(shown, row));
   screen.note(describePlan(countActions(steps)));
 }
 

@@ -1,15 +1,18 @@
 // lhb restore: brings outputs back from the store, also those of jobs that are no longer in the workflow.
+import { concurrently } from '../../base/concurrently.ts';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { withUpstream } from '../../graph/graph.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan } from '../../plan/plan.ts';
+import { isSource } from '../../plan/unwanted.ts';
 import { formatCount } from '../../report/format.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { earlierJob, fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
+import { sourcesOf } from '../sources.ts';
 import { stillRunning, underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -17,15 +20,13 @@ export const restore = (common: CommonOptions, selectors: readonly Word[], scree
   underLock(
     common,
     screen,
-    (workspace) => {
+    async (workspace) => {
       const wanted = select(workspace, selectors);
       if (!wanted.ok) return fail(screen, wanted.error);
       const { jobs, earlier } = wanted.value;
       const problems: Diagnostic[] = [];
-      const restored = [
-        ...restoreJobs(workspace, jobs, problems),
-        ...earlier.flatMap((trace) => restoreEarlier(workspace, trace, screen, problems)),
-      ];
+      const restored = await restoreJobs(workspace, jobs, problems);
+      for (const trace of earlier) restored.push(...(await restoreEarlier(workspace, trace, screen, problems)));
       if (problems.length > 0) screen.diagnostics(problems);
       else if (screen.json) screen.document({ restored });
       const asked = jobs.size + earlier.length;
@@ -37,6 +38,9 @@ export const restore = (common: CommonOptions, selectors: readonly Word[], scree
     },
     (workspace) => select(workspace, selectors),
   );
+
+/** As many as one transaction of the index takes up well. */
+const JOBS_AT_ONCE = 64;
 
 type Wanted = { readonly jobs: ReadonlySet<Job>; readonly earlier: readonly Trace[] };
 
@@ -57,7 +61,11 @@ function select(workspace: Workspace, selectors: readonly Word[]): Result<Wanted
   return errors.length > 0 ? err(errors) : ok({ jobs, earlier });
 }
 
-function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems: Diagnostic[]): string[] {
+async function restoreJobs(
+  workspace: Workspace,
+  selected: ReadonlySet<Job>,
+  problems: Diagnostic[],
+): Promise<string[]> {
   const needed = withUpstream(selected);
   const plan = makePlan(
     workspace.graph.jobs.filter((job) => needed.has(job)),
@@ -67,9 +75,10 @@ function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems:
   );
   const restored: string[] = [];
   const running = stillRunning(workspace);
-  for (const { job, judgement } of plan.steps.values()) {
-    if (!selected.has(job) || judgement.status === 'FRESH') continue;
-    const { trace } = judgement;
+  const stale = [...plan.steps.values()].filter(
+    ({ job, judgement }) => selected.has(job) && judgement.status !== 'FRESH',
+  );
+  await concurrently(stale, JOBS_AT_ONCE, async ({ job, judgement: { trace } }) => {
     const runs = running(job.id, job.rule.name);
     if (runs !== undefined) problems.push(runs);
     else if (trace === undefined) {
@@ -78,21 +87,36 @@ function restoreJobs(workspace: Workspace, selected: ReadonlySet<Job>, problems:
           hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
         }),
       );
-    } else if (workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
+    } else if (await workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
     else problems.push(evicted(`${job.rule.name} ${job.id}`, `\`lhb build ${job.id}\` makes them again`));
-  }
+  });
   return restored;
 }
 
 /** Outputs of a job that the workflow no longer has; says which of them a job of the workflow makes too. */
-function restoreEarlier(workspace: Workspace, trace: Trace, screen: Screen, problems: Diagnostic[]): string[] {
+async function restoreEarlier(
+  workspace: Workspace,
+  trace: Trace,
+  screen: Screen,
+  problems: Diagnostic[],
+): Promise<string[]> {
   const runs = stillRunning(workspace)(trace.jobId, trace.rule);
   if (runs !== undefined) {
     problems.push(runs);
     return [];
   }
-  const done = workspace.records.restoreTrace(trace);
+  const place = { root: workspace.workflow.root, sources: sourcesOf(workspace) };
+  const source = workspace.records.pathsOf(trace).find((path) => isSource(place, path));
+  const done = source
+    ? { refused: `${source} is a source of the workflow` }
+    : await workspace.records.restoreTrace(trace);
   if (done === 'evicted') problems.push(evicted(`${trace.rule} ${trace.jobId}`, 'it is no longer in the workflow'));
+  if (typeof done === 'object') {
+    const message = `${trace.rule} ${trace.jobId} is not restored: ${done.refused}`;
+    problems.push(
+      error('restore/refused', message, { hint: 'look at what is on record: `lhb show ' + trace.jobId + '`' }),
+    );
+  }
   if (done !== 'restored') return [];
   for (const path of workspace.records.pathsOf(trace)) {
     const { job } = workspace.graph.producers.get(path) ?? {};

@@ -3,7 +3,7 @@ import { toJsonText } from '../../base/value.ts';
 import { inputPaths } from '../../graph/inputs.ts';
 import { plainConfig } from '../../graph/plain.ts';
 import { jobJson, manifestSize, reasonsText } from '../../report/job-report.ts';
-import { formatBytes, formatDuration, formatTime, safeText } from '../../report/format.ts';
+import { formatBytes, formatDuration, formatTime } from '../../report/format.ts';
 import type { Step } from '../../plan/plan.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -45,7 +45,8 @@ type Field = readonly [name: string, value: string];
 
 function jobFields(workspace: Workspace, step: Step): Field[] {
   const { job, judgement } = step;
-  const trace = judgement.trace ?? judgement.current;
+  const result = judgement.trace ?? judgement.current;
+  const trace = result && workspace.records.trace(result.actionKey);
   const reasons = reasonsText(step.reasons);
   return [
     ['id', job.id],
@@ -128,11 +129,10 @@ function printFields(screen: Screen, fields: readonly Field[]): void {
   const width = Math.max(...fields.map(([name]) => name.length));
   for (const [name, value] of fields) {
     if (value === '') continue;
-    const lines = value
+    value
       .trimEnd()
       .split('\n')
-      .map((line) => safeText(line));
-    screen.text(`${name.padEnd(width)}  ${lines.join(`\n${' '.repeat(width + 2)}`)}\n`);
+      .forEach((line, i) => screen.line(`${(i === 0 ? name : '').padEnd(width)}  ${line}`));
   }
 }
 
@@ -152,6 +152,6 @@ export const ls = (common: CommonOptions, selectors: readonly Word[], screen: Sc
         })),
       );
     if (screen.json) screen.document({ outputs: rows });
-    else screen.text(rows.map((row) => `${row.path}\n`).join(''));
+    else screen.paths(rows.map((row) => row.path));
     return EXIT.ok;
   });

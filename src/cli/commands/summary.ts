@@ -7,10 +7,11 @@ import {
   SUMMARY_COLUMNS,
   summaryRow,
 } from '../../report/job-report.ts';
+import type { Step } from '../../plan/plan.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { fail, planOf, shownCommand, withWorkspace } from '../query.ts';
-import type { Screen } from '../screen.ts';
+import { rowsOf, type Screen } from '../screen.ts';
 
 export const summary = (
   common: CommonOptions,
@@ -33,10 +34,11 @@ export const summary = (
       return EXIT.ok;
     }
     if (detailed) {
-      const rows = steps.map((step) => detailedRow(step, shownCommand(workspace, step.job)?.trimEnd() ?? ''));
+      const row = (step: Step): string[] => detailedRow(step, shownCommand(workspace, step.job)?.trimEnd() ?? '');
+      const rows = rowsOf(steps, row);
       if (process.stdout.isTTY) screen.records(DETAILED_COLUMNS, rows);
       else screen.table(DETAILED_COLUMNS, rows);
-    } else screen.table(SUMMARY_COLUMNS, steps.map(summaryRow));
+    } else screen.table(SUMMARY_COLUMNS, rowsOf(steps, summaryRow));
     const counts = Object.entries(countStatuses(steps)).map(([status, count]) => `${count} ${status}`);
     if (process.stdout.isTTY) screen.note(counts.join(', '));
     return EXIT.ok;

@@ -10,7 +10,7 @@ import type { Step } from '../../plan/plan.ts';
 import { formatCount } from '../../report/format.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import type { Manifest } from '../../store/manifest.ts';
-import type { Trace } from '../../store/trace.ts';
+import type { Trace, TraceCore } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { fail } from '../query.ts';
@@ -65,7 +65,7 @@ async function accept(
   workspace: Workspace,
   job: Job,
   key: Step['judgement']['key'],
-  standing: Trace | undefined,
+  standing: TraceCore | undefined,
 ): Promise<Manifest | string> {
   if (key === undefined) return 'a job that it reads from has no result yet';
   const captured = await workspace.records.capture(job);

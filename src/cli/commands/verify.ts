@@ -4,6 +4,7 @@ import { formatCount } from '../../report/format.ts';
 import type { Column } from '../../report/table.ts';
 import { workLayout } from '../../store/layout.ts';
 import { readHolder } from '../../store/lock.ts';
+import { TraceLog } from '../../store/trace-log.ts';
 import { verifyStore, type VerifyReport } from '../../store/verify.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions } from '../invocation.ts';
@@ -18,20 +19,26 @@ const DAMAGE_LEFT = 'a damaged result is never restored: `lhb build` makes it ag
 /** Checks, and where anything is wrong checks once more under the lock, repairing what can be given back. */
 export async function verify(common: CommonOptions, screen: Screen): Promise<ExitCode> {
   let found: VerifyReport | undefined;
-  const code = await withWorkspace(common, screen, false, async (workspace) => {
-    const report = await check(workspace, false);
-    const holder = readHolder(workLayout(workspace.workflow.root));
-    const isSound = report.findings.length === 0 && report.evicted === 0;
-    if (isSound || holder !== undefined) return print(screen, report, holder !== undefined);
-    found = report;
-    return EXIT.ok;
-  });
+  const code = await withWorkspace(
+    common,
+    screen,
+    false,
+    async (workspace) => {
+      const report = await check(workspace, false);
+      const holder = readHolder(workLayout(workspace.workflow.root));
+      const isSound = report.findings.length === 0 && report.evicted === 0;
+      if (isSound || holder !== undefined) return print(screen, report, holder !== undefined);
+      found = report;
+      return EXIT.ok;
+    },
+    true,
+  );
   if (found === undefined) return code;
   return await underLock(common, screen, async (workspace) => print(screen, await check(workspace, true), false));
 }
 
 function check(workspace: Workspace, repair: boolean): Promise<VerifyReport> {
-  const { blobs, index, graph, workflow } = workspace;
+  const { blobs, index, graph, workflow, layout, tree } = workspace;
   // Files in the work tree that may still have a damaged blob's bytes.
   const candidates = graph.jobs.flatMap((job) => {
     const manifest = workspace.records.current(job.id)?.manifest ?? [];
@@ -41,7 +48,8 @@ function check(workspace: Workspace, repair: boolean): Promise<VerifyReport> {
       ),
     );
   });
-  return verifyStore(blobs, index, { repair, candidates });
+  const log = { layout, log: new TraceLog(layout, tree) };
+  return verifyStore(blobs, index, { repair, candidates, log });
 }
 
 /** @param busy another build runs, so nothing was repaired */

@@ -28,7 +28,8 @@ export const why = (common: CommonOptions, selector: Word, screen: Screen): Prom
 function explain(screen: Screen, workspace: Workspace, step: Step): void {
   const { job } = step;
   const near = step.reasons.some((r) => r.kind === 'new') ? nearestEarlier(workspace, { job }) : undefined;
-  const last = step.judgement.trace ?? step.judgement.current;
+  const result = step.judgement.trace ?? step.judgement.current;
+  const last = result && workspace.records.trace(result.actionKey);
   if (screen.json) {
     screen.document({
       id: job.id,
@@ -41,8 +42,8 @@ function explain(screen: Screen, workspace: Workspace, step: Step): void {
     });
     return;
   }
-  screen.text(`${job.id} (${job.rule.name}${job.label ? ` ${job.label}` : ''}): ${step.status}, plan ${step.action}\n`);
-  for (const reason of step.reasons) screen.text(`  ${reasonLine(reason)}\n`);
+  screen.line(`${job.id} (${job.rule.name}${job.label ? ` ${job.label}` : ''}): ${step.status}, plan ${step.action}`);
+  for (const reason of step.reasons) screen.line(`  ${reasonLine(reason)}`);
   if (near !== undefined) printNear(screen, near, '  ');
   if (last !== undefined) printLastRun(screen, workspace, last);
 }
@@ -52,8 +53,8 @@ function printNear(screen: Screen, near: Near, indent: string): void {
   const built = formatTime(near.head.recordedAt);
   const label = near.head.label === '' ? '' : ` ${near.head.label}`;
   const end = near.reasons.length > 0 ? '; from there to here:' : ', with the same config, below other jobs';
-  screen.text(`${indent}nearest earlier job of the rule: ${near.head.jobId}${label}, built ${built}${end}\n`);
-  for (const reason of near.reasons) screen.text(`${indent}  ${reasonLine(reason)}\n`);
+  screen.line(`${indent}nearest earlier job of the rule: ${near.head.jobId}${label}, built ${built}${end}`);
+  for (const reason of near.reasons) screen.line(`${indent}  ${reasonLine(reason)}`);
 }
 
 /** Why the result on record was made: the parts of its key that the result before it had otherwise. */
@@ -84,10 +85,10 @@ function lastRunJson(workspace: Workspace, last: Trace | undefined): Record<stri
 function printLastRun(screen: Screen, workspace: Workspace, last: Trace): void {
   const { reasons, near } = lastRun(workspace, last);
   const because = last.reasons.length > 0 ? `, because: ${last.reasons.join('; ')}` : '';
-  screen.text(`  last ran ${formatTime(last.usage.finishedAt)}${because}\n`);
+  screen.line(`  last ran ${formatTime(last.usage.finishedAt)}${because}`);
   for (const reason of reasons) {
     const line = reasonLine(reason);
-    if (!last.reasons.includes(line)) screen.text(`    ${line}\n`);
+    if (!last.reasons.includes(line)) screen.line(`    ${line}`);
   }
   if (near !== undefined) printNear(screen, near, '    ');
 }
@@ -114,7 +115,7 @@ function ofRecord(screen: Screen, workspace: Workspace, trace: Trace): ExitCode 
     });
     return EXIT.ok;
   }
-  screen.text(`${trace.jobId} (${trace.rule}${trace.label ? ` ${trace.label}` : ''}): no longer in the workflow\n`);
+  screen.line(`${trace.jobId} (${trace.rule}${trace.label ? ` ${trace.label}` : ''}): no longer in the workflow`);
   printLastRun(screen, workspace, trace);
   return EXIT.ok;
 }

@@ -3,7 +3,7 @@
 // local disk, runs the command, ends what it left behind, and writes the exit marker as its last act, also when it is told
 // to end. Beside the times that the shell knows, the marker has the host and the peak memory of the job's processes.
 import type { Launch } from '../executor.ts';
-import { EXIT_MARKER, HOST_LINE, markerLines, PEAK_LINE } from '../exit-marker.ts';
+import { HOST_LINE, markerLines, PEAK_LINE } from '../exit-marker.ts';
 import { quoteWord } from '../shell.ts';
 
 /** Names that are the node's own. */
@@ -18,8 +18,8 @@ export type NodeScript = {
   readonly directives: readonly string[];
   /** The folder in which TMPDIR is made, as the node's shell reads it; undefined: `$TMPDIR`, else /tmp. */
   readonly scratch: string | undefined;
-  /** A folder in which a file by the token's name says that the job has ended; absolute. */
-  readonly ended: string;
+  /** The exit marker's path, absolute. */
+  readonly marker: string;
   /** Whether what the job prints goes to the scheduler's log as well. */
   readonly printsToScheduler: boolean;
 };
@@ -27,7 +27,7 @@ export type NodeScript = {
 /** The text of the script. */
 export function nodeScript(from: NodeScript): string {
   const { launch, words, token } = from;
-  const marker = quoteWord(`${launch.jobDir}/${EXIT_MARKER}`);
+  const marker = quoteWord(from.marker);
   const log = quoteWord(launch.log);
   const exports = Object.entries(launch.env)
     .filter(([name]) => /^[A-Za-z_]\w*$/.test(name) && !OF_NODE.test(name))
@@ -82,8 +82,7 @@ finish() {
   rm -f "$scratch.peak" "$scratch.fifo"
   rm -rf "$scratch" 2>/dev/null || { chmod -R u+rwx "$scratch"; rm -rf "$scratch"; } 2>/dev/null
   { ${markerLines(token, '$start').replace('; times; echo ok', '')}; times
-    echo "${HOST_LINE} $(hostname)"; echo "${PEAK_LINE} $peak"; echo ok; } > ${marker}.${token} &&
-    mv -f ${marker}.${token} ${marker} && : > ${quoteWord(`${from.ended}/${token}`)}
+    echo "${HOST_LINE} $(hostname)"; echo "${PEAK_LINE} $peak"; echo ok; } > ${marker}.new && mv -f ${marker}.new ${marker}
 }
 sampler=
 stop() {

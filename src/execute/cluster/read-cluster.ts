@@ -34,8 +34,8 @@ export function readCluster(node: Node, base: ClusterTemplates | undefined): Res
     options: reader.templates(fieldOf(node, 'options'), base?.options),
     directives: entryOf(node, 'directives') ? reader.list(fieldOf(node, 'directives')) : (base?.directives ?? []),
     jobId: reader.pattern(fieldOf(node, 'job-id'), 'm') ?? base?.jobId ?? ANY_ID,
-    array: entryOf(node, 'array') ? reader.array(fieldOf(node, 'array')) : base?.array,
-    status: entryOf(node, 'status') ? reader.status(fieldOf(node, 'status')) : base?.status,
+    array: entryOf(node, 'array') ? reader.array(fieldOf(node, 'array'), base?.array) : base?.array,
+    status: entryOf(node, 'status') ? reader.status(fieldOf(node, 'status'), base?.status) : base?.status,
     details: entryOf(node, 'details') ? reader.details(fieldOf(node, 'details')) : base?.details,
     log: entryOf(node, 'log') ? reader.ends(fieldOf(node, 'log')) : (base?.log ?? new Map()),
     cancel: reader.template(fieldOf(node, 'cancel')) ?? base?.cancel,
@@ -158,31 +158,31 @@ class ClusterReader {
     return found;
   }
 
-  array(node: Node | undefined): ArrayTemplates | undefined {
-    const taskId = this.template(fieldOf(node, 'task-id'));
-    const index = textOf(fieldOf(node, 'index'));
+  array(node: Node | undefined, base: ArrayTemplates | undefined): ArrayTemplates | undefined {
+    const taskId = this.template(fieldOf(node, 'task-id')) ?? base?.taskId;
+    const index = textOf(fieldOf(node, 'index')) ?? base?.index;
     if (taskId === undefined || index === undefined) return undefined;
     return {
-      option: this.template(fieldOf(node, 'option')),
-      suffix: this.template(fieldOf(node, 'suffix')),
-      first: numberOf(fieldOf(node, 'first'), 0) === 1 ? 1 : 0,
-      max: numberOf(fieldOf(node, 'max'), 1000),
+      option: this.template(fieldOf(node, 'option')) ?? base?.option,
+      suffix: this.template(fieldOf(node, 'suffix')) ?? base?.suffix,
+      first: numberOf(fieldOf(node, 'first'), base?.first ?? 0) === 1 ? 1 : 0,
+      max: numberOf(fieldOf(node, 'max'), base?.max ?? 1000),
       index,
-      inPaths: textOf(fieldOf(node, 'in-paths')),
+      inPaths: textOf(fieldOf(node, 'in-paths')) ?? base?.inPaths,
       taskId,
     };
   }
 
-  status(node: Node | undefined): StatusTemplates | undefined {
-    const command = this.template(fieldOf(node, 'command'));
+  status(node: Node | undefined, base: StatusTemplates | undefined): StatusTemplates | undefined {
+    const command = this.template(fieldOf(node, 'command')) ?? base?.command;
     if (command === undefined) return undefined;
     return {
       command,
-      row: this.pattern(fieldOf(node, 'row'), 'gms'),
-      intervalS: numberOf(fieldOf(node, 'interval'), 10),
-      states: statesOf(fieldOf(node, 'states')),
-      stuck: wordsOf(fieldOf(node, 'stuck')),
-      held: wordsOf(fieldOf(node, 'held')),
+      row: this.pattern(fieldOf(node, 'row'), 'gms') ?? base?.row,
+      intervalS: numberOf(fieldOf(node, 'interval'), base?.intervalS ?? 10),
+      states: new Map([...(base?.states ?? []), ...statesOf(fieldOf(node, 'states'))]),
+      stuck: new Map([...(base?.stuck ?? []), ...wordsOf(fieldOf(node, 'stuck'))]),
+      held: new Map([...(base?.held ?? []), ...wordsOf(fieldOf(node, 'held'))]),
     };
   }
 

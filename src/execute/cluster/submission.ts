@@ -52,7 +52,7 @@ export function schedulerName(key: string, rule: string): string {
 
 /** A resource as a template shows it. Times in minutes become HH:MM:SS, which every scheduler reads. */
 function resourceText(name: string, value: string | number): Filling {
-  if (/_extra$/.test(name))
+  if (name.endsWith('_extra'))
     return String(value)
       .split(/\s+/)
       .filter((word) => word !== '');

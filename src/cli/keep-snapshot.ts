@@ -1,0 +1,56 @@
+// The snapshot at the end of a build: taken while the index is open, written when it is closed and nobody else builds.
+import { rmSync } from 'node:fs';
+import { takeEvidence, type Evidence } from '../plan/evidence.ts';
+import { takeSnapshot } from '../plan/snapshot-take.ts';
+import { writeSnapshot, type Snapshot } from '../plan/snapshot.ts';
+import { SourceDigests } from '../key/source-digests.ts';
+import type { BuildResult } from '../schedule/scheduler.ts';
+import { workLayout } from '../store/layout.ts';
+import type { Job } from '../graph/job.ts';
+import type { Records } from '../plan/records.ts';
+import type { Trace, TraceCore } from '../store/trace.ts';
+import type { CommonOptions } from './invocation.ts';
+import { isWhole, snapshotsOff, snapshotWords, userConfig } from './quick-build.ts';
+import { wantedByDefault, type BuildWish } from './selection.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What a build leaves behind, as a snapshot without the words that are known only when the index is closed. */
+export function takeFor(wish: BuildWish, workspace: Workspace, { results }: BuildResult): Snapshot | undefined {
+  const { graph, workflow, records, files, env } = workspace;
+  // What a build says beside its result, only reading the workflow anew tells.
+  if (!isWhole(wish) || snapshotsOff(process.env) || workflow.warnings.length + graph.warnings.length > 0)
+    return undefined;
+  const evidence = (isSource: (path: string) => boolean): Evidence | undefined => {
+    const asked = env.asked().map(([name]) => name);
+    return takeEvidence({}, process.env, asked, [userConfig(process.env)], isSource);
+  };
+  const { root } = workflow;
+  return takeSnapshot(
+    {
+      root,
+      graph,
+      files,
+      sources: new SourceDigests(root, files),
+      wanted: wantedByDefault(workspace),
+      resultOf: (job) => (results.has(job) ? wholeResult(records, job, results.get(job)) : undefined),
+    },
+    evidence,
+  );
+}
+
+/** A result on record with all that it was made from; without `core` what the work tree holds of the job. */
+export const wholeResult = (records: Records, job: Job, core: TraceCore | undefined): Trace | undefined =>
+  core ? records.trace(core.actionKey) : records.current(job.id);
+
+/** To be called with the lock held, after the workspace is closed. */
+export function keepSnapshot(snapshot: Snapshot, common: CommonOptions, { workflow, layout }: Workspace): void {
+  const work = workLayout(workflow.root);
+  const words = snapshotWords(common, workflow.file.name, work, layout);
+  try {
+    writeSnapshot(work.snapshot, { ...snapshot, evidence: { ...snapshot.evidence, words } });
+  } catch (problem) {
+    // A full disk costs the next build time, and nothing else.
+    if (!(problem instanceof Error && 'code' in problem)) throw problem;
+    rmSync(work.snapshot, { force: true });
+  }
+}

@@ -1,0 +1,61 @@
+// How lhb starts: few files for little commands, and a bug that names the source.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readableStack } from '../../src/cli/stack.ts';
+import { PROJECT } from '../support/project.ts';
+import { cleanEnv } from '../support/env.ts';
+
+const BUNDLE = join(PROJECT, 'dist', 'bundle');
+
+/** The names of the chunks and builtin modules that a command line loads. */
+function loaded(...args: string[]): string[] {
+  const script = `
+    const { load, scripts } = require(${JSON.stringify(join(PROJECT, 'bin', 'load.js'))});
+    load('main.cjs').main(process.argv.slice(1)).then(() => {
+      process._rawDebug(JSON.stringify([...scripts.keys(), ...process.moduleLoadList]));
+    });`;
+  const run = spawnSync(process.execPath, ['-e', script, '--', ...args], { encoding: 'utf8', env: cleanEnv({}) });
+  assert.is(run.status, 0, run.stderr);
+  return JSON.parse(run.stderr) as string[];
+}
+
+test('the version and the help load neither the store nor the streams of Node', () => {
+  for (const args of [['--version'], ['help'], ['build', '--help']]) {
+    const names = loaded(...args);
+    const bytes = names
+      .filter((name) => name.endsWith('.cjs'))
+      .reduce((sum, name) => sum + readFileSync(join(BUNDLE, name)).length, 0);
+    assert.ok(bytes > 10_000 && bytes < 150_000, `${args.join(' ')}: ${bytes} bytes of code`);
+    assert.not.ok(names.includes('NativeModule internal/streams/readable'), `${args.join(' ')} loads streams`);
+  }
+});
+
+test('the code cache of this Node is there and is taken', () => {
+  const { load, scripts, CACHE } = createRequire(import.meta.url)(join(PROJECT, 'bin', 'load.js')) as {
+    load: (name: string) => unknown;
+    scripts: ReadonlyMap<string, { readonly cachedDataRejected?: boolean }>;
+    CACHE: string;
+  };
+  assert.ok(existsSync(CACHE), `npm run build wrote no ${CACHE}`);
+  load('main.cjs');
+  assert.is(scripts.get('main.cjs')?.cachedDataRejected, false);
+});
+
+test('a stack from the bundle names the source', () => {
+  const name = readdirSync(BUNDLE).find((file) => /^summary-.*\.cjs$/.test(file)) ?? '';
+  const lines = readFileSync(join(BUNDLE, name), 'utf8').split('\n');
+  const line = lines.findIndex((text) => text.includes('planOf')) + 1;
+  const error = new TypeError('boom');
+  error.stack = `TypeError: boom\n    at summary (${join(BUNDLE, name)}:${line}:20)\n    at node:internal/x:1:1`;
+  assert.match(
+    readableStack(error),
+    /at summary \(.*dist\/src\/cli\/commands\/summary\.js:\d+:\d+\)\n {4}at node:internal\/x:1:1$/,
+  );
+  assert.is(readableStack('no error'), 'no error');
+});
+
+test.run();
