@@ -6,6 +6,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { error, type SourceRange } from '../../base/diagnostic.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import { unless } from '../../fs/errno.ts';
 import { packageFile } from '../../fs/package-file.ts';
 
 const BUILT_IN = packageFile('store-schema/profiles');
@@ -57,7 +58,8 @@ function inFolder(folder: string, name: string): string | undefined {
   return undefined;
 }
 
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const isFile = (path: string): boolean =>
+  unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => statSync(path))?.isFile() === true;
 
 /**
  * The file of a profile.

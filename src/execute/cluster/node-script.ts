@@ -38,7 +38,9 @@ export function nodeScript(from: NodeScript): string {
   const output = from.printsToScheduler ? `> "$fifo" 2>&1` : `>> ${log} 2>&1`;
   return `#!/bin/sh
 ${from.directives.map((line) => `${line}\n`).join('')}# ${oneLine(launch.jobId)}, rule ${oneLine(launch.rule)}, attempt ${launch.attempt}: as lhb runs it on a node
-start=$(date +%s)
+start=$(date +%s.%N)
+# Not every date knows fractions.
+case $start in *[!0-9.]*) start=$(date +%s) ;; esac
 cd ${quoteWord(launch.cwd)} || exit 125
 ${exports}base=${scratch === '' ? '/tmp' : `"${scratch}"`}
 [ -d "$base" ] && [ -w "$base" ] || base=/tmp

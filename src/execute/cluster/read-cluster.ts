@@ -158,10 +158,18 @@ class ClusterReader {
     return found;
   }
 
+  private lacks(field: string, name: string, node: Node | undefined): undefined {
+    const message = `\`cluster.${field}\` of the profile lacks the field \`${name}\``;
+    const hint = 'or `extends: slurm`, for what a built-in profile has';
+    this.errors.push(error('profile/shape', message, { at: node?.at, hint }));
+    return undefined;
+  }
+
   array(node: Node | undefined, base: ArrayTemplates | undefined): ArrayTemplates | undefined {
     const taskId = this.template(fieldOf(node, 'task-id')) ?? base?.taskId;
     const index = textOf(fieldOf(node, 'index')) ?? base?.index;
-    if (taskId === undefined || index === undefined) return undefined;
+    if (taskId === undefined) return this.lacks('array', 'task-id', node);
+    if (index === undefined) return this.lacks('array', 'index', node);
     return {
       option: this.template(fieldOf(node, 'option')) ?? base?.option,
       suffix: this.template(fieldOf(node, 'suffix')) ?? base?.suffix,
@@ -175,7 +183,7 @@ class ClusterReader {
 
   status(node: Node | undefined, base: StatusTemplates | undefined): StatusTemplates | undefined {
     const command = this.template(fieldOf(node, 'command')) ?? base?.command;
-    if (command === undefined) return undefined;
+    if (command === undefined) return this.lacks('status', 'command', node);
     return {
       command,
       row: this.pattern(fieldOf(node, 'row'), 'gms') ?? base?.row,
