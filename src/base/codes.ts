@@ -1,6 +1,8 @@
 // Every diagnostic code with its meaning in one line. Codes are stable: scripts may rely on them.
 
 export const CODES = {
+  'cache/config': 'a shared cache is not configured as it must be',
+  'cache/failed': 'a command on shared caches could not be done',
   'cli/usage': 'the command line is not of the form that the command takes',
   'cli/unknown-command': 'there is no such command',
   'cli/unknown-option': 'the command has no such option',

@@ -39,6 +39,10 @@
 //   gc:records       some records that nothing refers to are gone
 //   gc:blob          so are bytes that no record names
 //   log:replaced     a trace log is written anew without them
+// while a result goes to a shared folder:
+//   cache:temporary-opened, cache:blob-written, cache:blob-named   bytes get a temporary name, are whole, get theirs
+//   cache:blobs-published   all that the record names is there
+//   cache:record-written, cache:record-linked, cache:record-published   around the record's name
 // where an earlier build was killed:
 //   strays:before, strays:after   around ending what must not run on
 //   launches:kept    `.lhb/launches` is rewritten with what is taken over

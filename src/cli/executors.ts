@@ -23,7 +23,10 @@ export type Executors = {
   readonly named: (name: string) => Executor | undefined;
   /** Cancels what a scheduler still runs for an earlier build and nobody wants now; resolves when it is over. */
   endUnwanted(): Promise<void>;
-  close(): Promise<void>;
+  /** Is a job with its scheduler, and not over? */
+  readonly isAway: (jobId: string) => boolean;
+  /** @param leaving what schedulers have goes on without this process */
+  close(leaving?: boolean): Promise<void>;
 };
 
 /**
@@ -35,7 +38,7 @@ export function openExecutors(from: {
   readonly work: WorkLayout;
   readonly helpers: number;
   readonly profile: ClusterProfile | undefined;
-  readonly inherited: Inheritance;
+  readonly inherited: Pick<Inheritance, 'launches' | 'earlier' | 'adopted' | 'unwanted' | 'kept'>;
   readonly warn: (text: string) => void;
 }): Executors {
   const { root, work, profile, inherited, warn } = from;
@@ -64,9 +67,11 @@ export function openExecutors(from: {
     for (const each of running) each.cancel();
     await Promise.all(running.map(({ done }) => done));
   };
-  const close = async (): Promise<void> => {
+  const isAway = (jobId: string): boolean => [...clusters.values()].some((each) => each.has(jobId));
+  const close = async (leaving = false): Promise<void> => {
     await local.close();
-    await Promise.all([...clusters.values()].map((each) => each.close()));
+    if (leaving) for (const each of clusters.values()) each.leave();
+    else await Promise.all([...clusters.values()].map((each) => each.close()));
   };
-  return { local, cluster, named, endUnwanted, close };
+  return { local, cluster, named, endUnwanted, isAway, close };
 }

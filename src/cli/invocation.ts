@@ -1,6 +1,7 @@
 // What a command line asks for: one union by command, every option typed. Made by options.ts alone.
 import type { SourceRange } from '../base/diagnostic.ts';
 import type { Profile } from '../execute/cluster/profile.ts';
+import type { UploadMode } from '../cache/uploads.ts';
 
 /** A word of the command line as it was typed, with its place, so that later errors can point at it. */
 export type Word = { readonly text: string; readonly at: SourceRange };
@@ -30,7 +31,18 @@ export type CommonOptions = {
   readonly verbosity: Verbosity;
 };
 
+export type CacheOptions = {
+  /** `--cache` or `--no-cache`: `name:r,name:rw,off`; undefined: LHB_CACHE, else all that are configured. */
+  readonly choice: Word | undefined;
+  /** Take no results, put new ones in the place of those that are there. */
+  readonly refresh: boolean;
+  /** Ask nothing over the network. */
+  readonly offline: boolean;
+  readonly upload: UploadMode;
+};
+
 export type BuildOptions = {
+  readonly caches: CacheOptions;
   /** Jobs at once; undefined: as many as there are cores. */
   readonly jobs: number | undefined;
   /** Say what would be done, and do nothing. Also set by `plan` and by `--dag`. */
@@ -91,6 +103,19 @@ export type CleanOptions = {
   readonly force: boolean;
 };
 
+/** Options of the commands on caches; which of them one takes is for itself to say. */
+export type CacheCommandOptions = {
+  readonly common: CommonOptions;
+  readonly caches: CacheOptions;
+  readonly group: Word | undefined;
+  readonly maxSize: Word | undefined;
+  readonly maxAge: Word | undefined;
+  readonly rebuild: Word | undefined;
+  readonly yes: boolean;
+  readonly user: boolean;
+  readonly dryRun: boolean;
+};
+
 export type GraphFormat = 'dot' | 'mermaid' | 'json';
 
 type WithSelectors = { readonly common: CommonOptions; readonly selectors: readonly Word[] };
@@ -107,9 +132,22 @@ export type Invocation =
   | ({ readonly command: 'ls' } & WithSelectors)
   | ({ readonly command: 'graph'; readonly rules: boolean; readonly format: GraphFormat } & WithSelectors)
   /** At least one selector. */
-  | ({ readonly command: 'touch' | 'restore' } & WithSelectors)
+  | ({ readonly command: 'touch' } & WithSelectors)
   | { readonly command: 'gc'; readonly gc: GcOptions; readonly common: CommonOptions }
   | ({ readonly command: 'clean'; readonly clean: CleanOptions } & WithSelectors)
+  /** At least one selector. */
+  | ({ readonly command: 'restore'; readonly caches: CacheOptions } & WithSelectors)
+  /** `lhb cache VERB WORD…`. */
+  | ({ readonly command: 'cache'; readonly verb: Word; readonly words: readonly Word[] } & CacheCommandOptions)
+  /** At least one word: selectors, and the file last. */
+  | { readonly command: 'export' | 'import'; readonly common: CommonOptions; readonly words: readonly Word[] }
+  | ({ readonly command: 'cancel' } & WithSelectors)
+  | {
+      readonly command: 'profile';
+      readonly verb: Word;
+      readonly words: readonly Word[];
+      readonly common: CommonOptions;
+    }
   | { readonly command: 'verify' | 'jobs' | 'lint' | 'version'; readonly common: CommonOptions }
   /** `topic`: the name of a command, undefined for the overview. */
   | { readonly command: 'help'; readonly topic: string | undefined; readonly common: CommonOptions };

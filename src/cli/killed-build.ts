@@ -55,8 +55,8 @@ export type Inheritance = {
   /** Tokens of launches that are not settled. */
   readonly kept: ReadonlySet<string>;
   readonly earlier: Earlier;
-  /** To be called when the build's own jobs have ended. */
-  close(): void;
+  /** To be called when the build's own jobs have ended; `leaving`: but for those of a scheduler. */
+  close(leaving?: boolean): void;
 };
 
 /** What ran when an earlier build was killed, as far as it is not settled. Before the plan is made. */
@@ -104,9 +104,10 @@ export async function inherit(
     allotment: allotments.claim(job, orphan.launch.attempt, orphan.launch.gpus),
     ended: untilEnded(orphan, over.signal),
   }));
-  const close = (): void => {
+  const close = (leaving = false): void => {
     over.abort();
-    launches.close(linesFor(earlier, launchesOf(left)));
+    if (leaving) launches.leave();
+    else launches.close(linesFor(earlier, launchesOf(left)));
   };
   return { adopted, held, launches, unwanted, kept: new Set(open.map(({ token }) => token)), earlier, close };
 }

@@ -119,7 +119,18 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     }
     case 'restore': {
       const { restore } = await import('./commands/restore.ts');
-      return restore(invocation.common, invocation.selectors, screen);
+      return restore(invocation, screen);
+    }
+    case 'cache': {
+      const { cache } = await import('./commands/cache.ts');
+      return cache(invocation, screen);
+    }
+    case 'export':
+    case 'import': {
+      const commands = await import('./commands/export.ts');
+      return invocation.command === 'export'
+        ? commands.exportResults(invocation.common, invocation.words, screen)
+        : commands.importResults(invocation.common, invocation.words, screen);
     }
     case 'verify': {
       const { verify } = await import('./commands/verify.ts');
@@ -132,6 +143,14 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     case 'clean': {
       const { clean } = await import('./commands/clean.ts');
       return clean(invocation.common, invocation.selectors, invocation.clean, screen);
+    }
+    case 'cancel': {
+      const { cancel } = await import('./commands/cancel.ts');
+      return cancel(invocation.common, invocation.selectors, screen);
+    }
+    case 'profile': {
+      const { profile } = await import('./commands/profile.ts');
+      return profile(invocation, screen);
     }
     case 'jobs': {
       const { jobs } = await import('./commands/jobs.ts');

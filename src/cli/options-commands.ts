@@ -3,7 +3,16 @@ import { error } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { visible } from './argv.ts';
-import type { BuildOptions, CommonOptions, GcOptions, GraphFormat, Invocation, Word } from './invocation.ts';
+import type { UploadMode } from '../cache/uploads.ts';
+import type {
+  BuildOptions,
+  CacheOptions,
+  CommonOptions,
+  GcOptions,
+  GraphFormat,
+  Invocation,
+  Word,
+} from './invocation.ts';
 import { LATER_COMMANDS } from './options-elsewhere.ts';
 import type { OptionReader } from './options-reader.ts';
 import { COMMANDS, findCommand, type CommandSpec } from './options-table.ts';
@@ -21,15 +30,10 @@ export function readCommon(reader: OptionReader): Pick<CommonOptions, 'directory
 }
 
 function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): BuildOptions {
-  for (const [long, only] of [['cache', 'off']] as const) {
-    const other = reader.all(long).find((word) => word.text !== only);
-    if (!other) continue;
-    const message = `--${long} ${visible(other.text)} is not in this version yet`;
-    reader.errors.push(error('cli/not-yet', message, { at: other.at, hint: `this version has --${long} ${only}` }));
-  }
   const dag = reader.flag('dag');
   const dryRun = isPlan || dag || reader.flag('dry-run');
   return {
+    caches: readCacheOptions(reader),
     jobs: reader.number('jobs', 1),
     dryRun,
     reason: dryRun || verbose || reader.flag('reason'),
@@ -52,6 +56,24 @@ function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): Bui
     wait: reader.flag('wait'),
     check: reader.flag('check'),
     watch: reader.flag('watch'),
+  };
+}
+
+const UPLOAD_MODES: readonly UploadMode[] = ['background', 'wait', 'spool', 'none'];
+
+function readCacheOptions(reader: OptionReader): CacheOptions {
+  const none = reader.flag('no-cache') ? { text: 'off', at: reader.line } : undefined;
+  const upload = reader.last('upload');
+  const mode = UPLOAD_MODES.find((m) => m === upload?.text);
+  if (upload !== undefined && mode === undefined) {
+    const message = `--upload takes background, wait, spool or none, not '${visible(upload.text)}'`;
+    reader.errors.push(error('cli/bad-value', message, { at: upload.at, hint: didYouMean(upload.text, UPLOAD_MODES) }));
+  }
+  return {
+    choice: none ?? reader.last('cache'),
+    refresh: reader.flag('cache-refresh'),
+    offline: reader.flag('offline'),
+    upload: mode ?? 'background',
   };
 }
 
@@ -91,9 +113,31 @@ export function readInvocation(reader: OptionReader, command: CommandSpec, commo
       const format = readFormat(reader);
       return () => ({ command: 'graph', selectors, rules: reader.flag('rules'), format, common });
     }
-    case 'ls':
-    case 'touch':
     case 'restore': {
+      const caches = readCacheOptions(reader);
+      return () => ({ command: 'restore', selectors, caches, common });
+    }
+    case 'cache': {
+      const options = {
+        common,
+        caches: readCacheOptions(reader),
+        group: reader.last('group'),
+        maxSize: reader.last('max-size'),
+        maxAge: reader.last('max-age'),
+        rebuild: reader.last('rebuild'),
+        yes: reader.flag('yes'),
+        user: reader.flag('user'),
+        dryRun: reader.flag('dry-run'),
+      };
+      return () => ({ command: 'cache', verb: one(), words: selectors.slice(1), ...options });
+    }
+    case 'export':
+    case 'import': {
+      const name = command.name;
+      return () => ({ command: name, words: selectors, common });
+    }
+    case 'ls':
+    case 'touch': {
       const name = command.name;
       return () => ({ command: name, selectors, common });
     }
@@ -105,6 +149,10 @@ export function readInvocation(reader: OptionReader, command: CommandSpec, commo
       const clean = { yes: confirmed(reader), force: reader.flag('force') };
       return () => ({ command: 'clean', clean, selectors, common });
     }
+    case 'cancel':
+      return () => ({ command: 'cancel', selectors, common });
+    case 'profile':
+      return () => ({ command: 'profile', verb: one(), words: selectors.slice(1), common });
     case 'verify':
     case 'jobs':
     case 'lint':
@@ -184,7 +232,9 @@ function readFormat(reader: OptionReader): GraphFormat {
 
 function readPositionals(reader: OptionReader, command: CommandSpec): readonly Word[] {
   const words = reader.positionals;
-  const most = { none: 0, topic: 1, selector: 1, selectors: Infinity, 'selectors+': Infinity }[command.positionals];
+  const most = { none: 0, topic: 1, selector: 1, selectors: Infinity, 'selectors+': Infinity, 'words+': Infinity }[
+    command.positionals
+  ];
   const extra = words[most];
   const name = `lhb ${command.name}`;
   if (extra !== undefined) {
@@ -192,8 +242,11 @@ function readPositionals(reader: OptionReader, command: CommandSpec): readonly W
       most === 0 ? 'takes no arguments' : `takes one ${command.positionals === 'topic' ? 'command' : 'selector'}`;
     reader.errors.push(error('cli/usage', `${name} ${takes}; '${visible(extra.text)}' is too much`, { at: extra.at }));
   }
-  const needsOne = command.positionals === 'selector' || command.positionals === 'selectors+';
-  if (needsOne && words.length === 0) {
+  const needsOne = /^selector$|\+$/.test(command.positionals);
+  if (command.positionals === 'words+' && words.length === 0) {
+    const what = /^(cache|profile)$/.test(command.name) ? 'a command' : 'a file';
+    reader.errors.push(error('cli/usage', `${name} needs ${what}`, { at: reader.line, hint: `see ${name} --help` }));
+  } else if (needsOne && words.length === 0) {
     const hint = "a job's id, a rule, an output path or where:EXPR";
     // Where an option is wrong as well, its value may be what was meant as the selector.
     if (reader.errors.length === 0) {

@@ -14,6 +14,7 @@ export class OptionReader {
   readonly positionals: readonly Word[];
   readonly line: SourceRange;
   private readonly words: readonly Word[];
+  private readonly negatives: ReadonlySet<string>;
   private readonly values: Readonly<Record<string, unknown>>;
 
   /** `parse` is given long options with references to words, and answers by camel-case name. */
@@ -23,7 +24,12 @@ export class OptionReader {
     const words: Word[] = [];
     const ref = (word: Word): string => `w${words.push(word) - 1}`;
     const given = split.options.filter((g) => !this.isLater(g));
-    const tokens = given.map((g) => `--${g.option.long}${g.value ? `=${ref(g.value)}` : ''}`);
+    // To cac `--no-x` is `--x` with a value.
+    const isNegative = ({ option }: Given): boolean => option.long.startsWith('no-');
+    this.negatives = new Set(given.filter(isNegative).map(({ option }) => option.long));
+    const tokens = given
+      .filter((g) => !isNegative(g))
+      .map((g) => `--${g.option.long}${g.value ? `=${ref(g.value)}` : ''}`);
     this.words = words;
     this.positionals = split.positionals;
     this.values = parse(tokens);
@@ -36,7 +42,7 @@ export class OptionReader {
 
   /** Was the option given? */
   flag(long: string): boolean {
-    return this.values[camel(long)] !== undefined;
+    return this.negatives.has(long) || this.values[camel(long)] !== undefined;
   }
 
   /** Every word given to an option, in order. */

@@ -22,7 +22,7 @@ export type OptionSpec = {
 
 export type OptionGroup = { readonly title: string; readonly options: readonly OptionSpec[] };
 
-export type Positionals = 'none' | 'selectors' | 'selectors+' | 'selector' | 'topic';
+export type Positionals = 'none' | 'selectors' | 'selectors+' | 'selector' | 'topic' | 'words+';
 
 export type CommandSpec = {
   readonly name: string;
@@ -115,10 +115,31 @@ const HOW: OptionGroup = {
       meta: 'NAME|PATH',
       help: 'options and a scheduler: slurm, sge, pbs, lsf or your own',
     },
-    { long: 'cluster-config', value: 'word', meta: 'PATH' },
-    { long: 'executor', value: 'word', meta: 'local', help: 'run jobs here, whatever the profile says' },
+    { long: 'cluster-config', value: 'word', meta: 'PATH', help: 'the same as --profile PATH' },
+    {
+      long: 'executor',
+      value: 'word',
+      meta: 'WHERE',
+      help: 'local: run jobs here, whatever the profile says; or cluster',
+    },
     { long: 'detach', value: 'none', help: 'hand over to the scheduler what is ready, and leave' },
-    { long: 'cache', value: 'word', meta: 'off', help: 'use no shared cache' },
+  ],
+};
+
+const CACHES: OptionGroup = {
+  title: 'Shared caches',
+  options: [
+    { long: 'cache', value: 'word', meta: 'NAME[:r|:rw],…', help: 'these caches alone, in this order; off: none' },
+    { long: 'no-cache', value: 'none', help: 'the same as --cache off' },
+    { long: 'offline', value: 'none', help: 'ask nothing over the network; what is to be uploaded waits' },
+  ],
+};
+
+const UPLOADS: OptionGroup = {
+  title: 'What goes there',
+  options: [
+    { long: 'cache-refresh', value: 'none', help: 'take no results, and replace those that are there' },
+    { long: 'upload', value: 'word', meta: 'WHEN', help: 'background (default), wait, spool (later) or none' },
   ],
 };
 
@@ -127,7 +148,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'build',
     help: 'bring the selected jobs and what they need up to date',
     positionals: 'selectors',
-    groups: [SHOW, WHAT, HOW, SUMMARY_FLAGS],
+    groups: [SHOW, WHAT, HOW, CACHES, UPLOADS, SUMMARY_FLAGS],
     examples: [
       ['lhb build -j 4', 'everything, four jobs at once'],
       ["lhb build 'runs/targets/*/meta.json'", 'the jobs that make these outputs'],
@@ -141,7 +162,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'plan',
     help: 'what build would do, and why (the same as build -n)',
     positionals: 'selectors',
-    groups: [WHAT, HOW],
+    groups: [WHAT, HOW, CACHES, UPLOADS],
     examples: [['lhb plan --config lr=0.1', 'what one setting would change']],
   },
   {
@@ -170,6 +191,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       SHOW,
       WHAT,
       HOW,
+      CACHES,
+      UPLOADS,
     ],
     examples: [
       ['lhb forcerun tgt_3f9a -n', 'how many jobs that would be'],
@@ -236,9 +259,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'restore',
-    help: 'bring outputs back from the store',
+    help: 'bring outputs back from the store or a shared cache',
     positionals: 'selectors+',
-    groups: [],
+    groups: [CACHES],
     examples: [["lhb restore 'figures/*'", 'outputs that were deleted or edited']],
   },
   {
@@ -301,7 +324,82 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['lhb clean --yes', 'remove them; the store keeps their bytes'],
     ],
   },
-  { name: 'jobs', help: 'what is running', positionals: 'none', groups: [], examples: [] },
+  {
+    name: 'cache',
+    help: 'shared caches: status, doctor, ls, push, pull, verify, gc, …',
+    positionals: 'words+',
+    groups: [
+      CACHES,
+      {
+        title: 'Options',
+        options: [
+          { long: 'group', value: 'word', meta: 'GROUP', help: 'init: the group that shares the folder' },
+          { long: 'max-size', value: 'word', meta: 'SIZE', help: 'gc: keep so much, as 200G' },
+          { long: 'max-age', value: 'word', meta: 'DAYS', help: 'gc: drop what nobody used for so long, as 30d' },
+          { long: 'yes', short: 'y', value: 'none', help: 'gc: drop it (without, only said)' },
+          { long: 'rebuild', value: 'word', meta: 'SELECTOR', help: 'verify: run this job again and compare' },
+          { long: 'user', value: 'none', help: 'trust, revoke: for this user, not for the workflow' },
+          { long: 'cache-refresh', value: 'none', help: 'push: replace what is there' },
+          { long: 'dry-run', short: 'n', value: 'none', help: 'push, pull, repair: say what would be done' },
+        ],
+      },
+    ],
+    examples: [
+      ['lhb cache init dir:/proj/lab/lhb-cache --group lab', 'a folder for a team'],
+      ['lhb cache status', 'which caches there are, and how they are'],
+      ['lhb cache doctor', 'tries what builds do, and says what to mend'],
+      ['lhb cache ls lab', 'what a cache has'],
+      ['lhb cache push lab; lhb cache pull lab train', 'send, or fetch, results without a build'],
+      ['lhb cache push ssh://host/proj/cache', 'the same over ssh, with rsync'],
+      ['lhb cache verify lab; lhb cache repair lab', 'check all that is there; replace what is bad'],
+      ['lhb cache gc lab --max-size 200G --yes', 'clean a folder up'],
+      ['lhb cache keygen', 'a key that signs what you upload'],
+      ['lhb cache trust alice.pub; lhb cache revoke 12ab…', 'whose results are taken'],
+    ],
+  },
+  {
+    name: 'export',
+    help: 'results as a file: lhb export [SELECTOR…] FILE.tar',
+    positionals: 'words+',
+    groups: [],
+    examples: [['lhb export train results.tar', 'the results of a rule']],
+  },
+  {
+    name: 'import',
+    help: 'take in results that export wrote',
+    positionals: 'words+',
+    groups: [],
+    examples: [['lhb import results.tar', 'the next build restores them']],
+  },
+  {
+    name: 'jobs',
+    help: 'what is running, here and on the cluster',
+    positionals: 'none',
+    groups: [],
+    examples: [['lhb jobs', 'on a cluster: also why a job waits']],
+  },
+  {
+    name: 'cancel',
+    help: 'end jobs that a killed or detached build left running',
+    positionals: 'selectors',
+    groups: [],
+    examples: [
+      ['lhb cancel', 'all of them'],
+      ['lhb cancel run_sampler', 'those of a rule'],
+    ],
+  },
+  {
+    name: 'profile',
+    help: 'cluster profiles: list, show, init',
+    positionals: 'words+',
+    groups: [],
+    examples: [
+      ['lhb profile list', 'which there are, and where'],
+      ['lhb profile show slurm', 'a profile as it is'],
+      ['lhb profile init slurm', 'a copy in profiles/slurm, to be changed'],
+      ['lhb profile import ~/.config/snakemake/slurm', "Snakemake's, which also runs where it is"],
+    ],
+  },
   { name: 'lint', help: 'warnings about the workflow', positionals: 'none', groups: [], examples: [] },
   { name: 'help', help: 'help about a command', positionals: 'topic', groups: [], examples: [] },
   { name: 'version', help: 'the version', positionals: 'none', groups: [], examples: [] },

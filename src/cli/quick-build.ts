@@ -1,6 +1,6 @@
 // `lhb build` where nothing is to be done, told from the snapshot of the last build. It loads nothing that it does not need:
 // neither the workflow nor the index is read.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,9 +46,11 @@ const IDLE = new Set<string>([
   'reason',
   'retries',
   'wait',
+  'caches',
 ] as const satisfies (keyof BuildOptions)[]);
 
 const isPlain = (build: BuildOptions): boolean =>
+  build.caches.choice === undefined &&
   Object.entries(build).every(
     ([name, value]) => IDLE.has(name) || !value || (Array.isArray(value) && value.length === 0),
   );
@@ -88,6 +90,8 @@ function compare(common: CommonOptions, file: string, work: WorkLayout): Standin
   const snapshot = readSnapshot(work.snapshot);
   if (
     snapshot === undefined ||
+    // Results wait to be sent to a shared cache.
+    isWaiting(work.outbox) ||
     // A gc removes something from the store: no build begins.
     existsSync(storeLayout(snapshot.evidence.words['store'] ?? '').collecting) ||
     // Someone wrote to the index who is no lhb, or did not get to close it: it is looked through first.
@@ -124,6 +128,8 @@ export function snapshotWords(
     format: textOf(join(store.root, 'format')),
     index: store.index,
     mark: lmdbMark(join(store.index, 'data.mdb')) ?? '',
+    // A name that is no cache's is an error.
+    caches: process.env['LHB_CACHE'] ?? '',
   };
 }
 
@@ -137,6 +143,9 @@ export const currentWords = (
 function textOf(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
+
+const isWaiting = (outbox: string): boolean =>
+  existsSync(outbox) && readdirSync(outbox).some((cache) => readdirSync(join(outbox, cache)).length > 0);
 
 /** The user's own config. */
 export const userConfig = (env: NodeJS.ProcessEnv): string =>

@@ -142,6 +142,12 @@ export class LaunchLog {
     this.#append({ submitted: { key, id } });
   }
 
+  /** This driver leaves jobs behind: all that is noted stays, for the next one. */
+  leave(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
   /** A clean end: nothing runs any more but what was left alone, for which these lines stand. */
   close(left = ''): void {
     if (this.#file === undefined) return;

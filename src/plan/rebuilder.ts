@@ -62,7 +62,10 @@ export class Rebuilder {
     const trace = records.trace(key.key);
     if (trace === undefined) {
       const current = records.current(job.id);
-      return judgement(job, key, this.withoutTrace(job, key, current, attempt), trace, current, attempt);
+      const without = this.withoutTrace(job, key, current, attempt);
+      const shared = records.sharedTrace(key.key);
+      const verdict: Verdict = shared === undefined ? without : { ...without, decision: 'restore' };
+      return judgement(job, key, verdict, shared, current, attempt);
     }
     const disk = records.compare(job, trace.manifest, whole);
     if (disk.state === 'same') return judgement(job, key, FRESH, trace, trace, attempt);
@@ -122,7 +125,7 @@ export class Rebuilder {
       reasons.push(...disk.paths.map((path) => reason('edited', path)));
     const status = missing ? 'MISSING' : 'STALE';
     const gone = this.records.evicted(job, trace.manifest);
-    if (gone.length === 0) return { status, decision: 'restore', reasons };
+    if (gone.length === 0 || this.records.sharedTrace(key.key)) return { status, decision: 'restore', reasons };
     return { status, decision: 'run', reasons: [...reasons, ...gone.map((path) => reason('evicted', path))] };
   }
 

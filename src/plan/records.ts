@@ -49,6 +49,8 @@ export class Records {
   private last: Trace | undefined;
   /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
   private attempted: Set<JobId> | undefined;
+  /** Results that a shared cache has, for plans that bring in nothing. */
+  private readonly elsewhere = new Map<ActionKey, Trace>();
 
   constructor(parts: RecordsParts) {
     this.parts = parts;
@@ -58,6 +60,21 @@ export class Records {
     // A job is asked for its current result and then for that of its key, which is mostly the same.
     if (this.last?.actionKey !== key) this.last = this.parts.index.getTrace(key);
     return this.last;
+  }
+
+  /** A result that a shared cache has, as far as it was asked. */
+  sharedTrace(key: ActionKey): Trace | undefined {
+    return this.elsewhere.get(key);
+  }
+
+  /** Lets plans count with a result of a shared cache. */
+  noteShared(trace: Trace): void {
+    this.elsewhere.set(trace.actionKey, trace);
+  }
+
+  /** Plans count with the local store alone again. */
+  forgetShared(): void {
+    this.elsewhere.clear();
   }
 
   /**
@@ -190,6 +207,15 @@ export class Records {
         tree,
         job.outputs.map((output) => job.pathOf(output)),
       );
+    });
+  }
+
+  /** Puts a result on record that came from elsewhere; the work tree does not hold it yet. */
+  async putTrace(trace: Trace): Promise<void> {
+    const { index } = this.parts;
+    await index.soon(() => {
+      this.last = undefined;
+      index.putTrace(trace);
     });
   }
 

@@ -5,7 +5,7 @@ import type { FailedEvent, Progress, StartedEvent } from './progress.ts';
 import type { ReportOptions } from './reporter.ts';
 import type { Tone } from './style.ts';
 import type { Line } from './text-width.ts';
-import { describeCounts, describeOutcome, jobName } from './wording.ts';
+import { describeCaches, describeCounts, describeOutcome, jobName } from './wording.ts';
 
 const INDENT = '    ';
 /** Failed jobs listed again at the end, and reasons of one job; more are counted. */
@@ -64,7 +64,8 @@ export function eventLines(event: BuildEvent, at: At, options: ReportOptions): L
     case 'build-finished': {
       const { counts } = event;
       const tone = counts.failed > 0 ? 'red' : counts.cancelled > 0 ? 'yellow' : 'green';
-      return [[[tone, describeCounts(counts, event.duration_s)]]];
+      const caches = event.cache && describeCaches(event.cache);
+      return [[[tone, describeCounts(counts, event.duration_s)]], ...(caches === undefined ? [] : [[caches]])];
     }
   }
 }

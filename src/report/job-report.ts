@@ -115,8 +115,21 @@ export function detailedRow(step: Step, command: string): string[] {
     result?.executor ?? '-',
     result?.executorJob ?? '-',
     job.log,
-    result?.origin ?? '-',
+    result ? originText(result) : '-',
   ];
+}
+
+/** `built`, or `restored from lab, signed by 12ab…, built by alice on node7, came 2026-11-25 12:00`. */
+export function originText({ origin, source, host }: TraceCore): string {
+  if (source === undefined) return origin;
+  const signed = source.keyId === undefined ? 'not signed' : `signed by ${source.keyId}`;
+  return `${origin} from ${source.cache}, ${signed}, built by ${source.user} on ${host}, came ${formatTime(source.at)}`;
+}
+
+function sourceJson({ source, host }: TraceCore): Record<string, unknown> | null {
+  if (source === undefined) return null;
+  const { cache, keyId, user, at } = source;
+  return { cache, key: keyId ?? null, user, host, at: new Date(at * 1000).toISOString() };
 }
 
 const usageText = ({ usage }: TraceCore): string => {
@@ -163,6 +176,7 @@ export function jobJson(step: Step): Record<string, unknown> {
     executor: result?.executor ?? null,
     executor_job: result?.executorJob ?? null,
     origin: result?.origin ?? null,
+    source: result ? sourceJson(result) : null,
   };
 }
 

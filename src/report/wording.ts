@@ -1,9 +1,10 @@
 // Every sentence about jobs, outcomes, reasons and counts. Text that comes from elsewhere is made safe for a terminal.
 import { unreachable } from '../base/invariant.ts';
+import type { CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { ReasonKind } from '../plan/reason.ts';
 import type { Counts, JobRef } from '../schedule/event.ts';
-import { formatCount, formatDuration, safeText } from './format.ts';
+import { formatBytes, formatCount, formatDuration, safeText } from './format.ts';
 import { changedWords } from './word-diff.ts';
 
 /** `run_sampler n=5,mu=0.1 (run_3f9a0c55d1e2)`; without a label just rule and id. */
@@ -186,6 +187,23 @@ export function describeCounts(counts: Counts, durationS: number): string {
   if (parts.length === 0) return 'nothing to do: no jobs';
   if (parts.length === 1 && counts.fresh > 0) return `nothing to do: ${formatCount(counts.fresh, 'job')} fresh`;
   return `${parts.join(', ')} in ${formatDuration(durationS)}`;
+}
+
+/**
+ * What shared caches gave: `cache: 12 local, 3 lab (2.1 GB, saved 5 h 12 m), 1 uploaded`; undefined where there is nothing
+ * to tell.
+ */
+export function describeCaches(counts: CacheCounts): string | undefined {
+  const gave = counts.caches
+    .filter(({ jobs }) => jobs > 0)
+    .map((c) => `${c.jobs} ${safeText(c.name)} (${formatBytes(c.bytes)}, saved ${formatDuration(c.saved_s)})`);
+  const parts = [
+    ...(counts.local > 0 || gave.length > 0 ? [`${counts.local} local`] : []),
+    ...gave,
+    ...(counts.uploaded > 0 ? [`${counts.uploaded} uploaded`] : []),
+    ...(counts.waiting > 0 ? [`${counts.waiting} to upload later`] : []),
+  ];
+  return parts.length === 0 ? undefined : `cache: ${parts.join(', ')}`;
 }
 
 export type PlanCounts = {

@@ -1,4 +1,5 @@
 // Says what happens in a build, as events.
+import type { CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { Job } from '../graph/job.ts';
@@ -34,9 +35,9 @@ export class Announcer {
     this.emit({ event: 'build-started', jobs, slots, time: this.begun });
   }
 
-  buildFinished(counts: Counts): void {
+  buildFinished(counts: Counts, cache?: CacheCounts): void {
     const time = now();
-    this.emit({ event: 'build-finished', counts, duration_s: time - this.begun, time });
+    this.emit({ event: 'build-finished', counts, ...(cache && { cache }), duration_s: time - this.begun, time });
   }
 
   /** @param adopted of an attempt that an earlier build started: how it was found, and when it began */
@@ -106,6 +107,10 @@ export class Announcer {
 
   warn(text: string): void {
     this.emit({ event: 'message', level: 'warning', text, time: now() });
+  }
+
+  note(text: string): void {
+    this.emit({ event: 'message', level: 'info', text, time: now() });
   }
 }
 

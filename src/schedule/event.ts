@@ -1,5 +1,6 @@
 // What happened in a build, as a union: the scheduler emits these, a reporter prints them. Field names are those of the
 // NDJSON stream (store-schema/events.schema.json); times are seconds since the epoch, durations seconds.
+import type { CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 
 export type Counts = {
@@ -67,6 +68,8 @@ export type BuildEvent =
   | {
       readonly event: 'build-finished';
       readonly counts: Counts;
+      /** What the shared caches gave; undefined where there is nothing to tell. */
+      readonly cache?: CacheCounts | undefined;
       readonly duration_s: number;
       readonly time: number;
     };

@@ -1,6 +1,8 @@
 // The main loop of a build: decides order and number. Staleness is the rebuilder's; running a job is the runner's.
 import { invariant } from '../base/invariant.ts';
 import type { Job } from '../graph/job.ts';
+import type { Hit } from '../cache/tier.ts';
+import { hasNews, type CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { ManifestOf } from '../key/key-parts.ts';
@@ -18,6 +20,7 @@ import type { Lane, LaneOf } from './lane.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
+import { isShared, type Asked, type SharedResults } from './shared-results.ts';
 import { hasTemp, TempOutputs } from './temp-outputs.ts';
 
 export type ScheduleOptions = {
@@ -32,6 +35,10 @@ export type ScheduleOptions = {
   readonly others?: { readonly count: number; readonly refs: () => Iterable<JobRef> };
   /** Says when to stop: running jobs are cancelled. */
   readonly interrupt: AbortSignal;
+  /** Says when to wait no more for jobs that go on without this process. */
+  readonly leave?: AbortSignal;
+  /** Leave as soon as nothing else is to be done. */
+  readonly detach?: boolean;
 };
 
 export type ScheduleParts = {
@@ -41,6 +48,10 @@ export type ScheduleParts = {
   readonly allotments: Allotments;
   readonly lanes: readonly Lane[];
   readonly laneOf: LaneOf;
+  /** Does a running job go on without this process? */
+  readonly isAway?: (job: Job) => boolean;
+  /** Undefined: no shared caches. */
+  readonly shared?: SharedResults | undefined;
   readonly root: string;
   readonly emit: (event: BuildEvent) => void;
   /** What an earlier build started, and this one takes over. */
@@ -57,6 +68,10 @@ export type BuildResult = {
   readonly changed: readonly Job[];
   /** What the work tree holds of each job that is done well; undefined for one that was built: it is on record. */
   readonly results: ReadonlyMap<Job, TraceCore | undefined>;
+  /** Was it interrupted before all was done? */
+  readonly interrupted: boolean;
+  /** Jobs that run on without this build; and those that were still to be begun. */
+  readonly left: { readonly running: number; readonly toBegin: number } | undefined;
 };
 
 type Followed = ReturnType<JobRunner['launch']>;
@@ -65,6 +80,11 @@ type Followed = ReturnType<JobRunner['launch']>;
 const TURN_MS = 40;
 /** How long slots stay empty while the order of what is ready is being found (ms). */
 const PATIENCE_MS = 1000;
+/** How often a build that is to leave looks whether it may (ms). */
+const LOOK_MS = 100;
+/** When the end of a build that waits for uploads first says so, and how often (ms). */
+const FIRST_PROGRESS_MS = 2000;
+const PROGRESS_MS = 10_000;
 
 export class Scheduler {
   private readonly parts: ScheduleParts;
@@ -79,6 +99,8 @@ export class Scheduler {
   private readonly moved = new Set<Job>();
   private readonly waitingFor = new Map<Job, number>();
   private readonly ready: Job[] = [];
+  /** Jobs that would run, if no shared cache has their results. */
+  private asking: { readonly job: Job; readonly judgement: Judgement }[] = [];
   private readonly running = new Map<Job, { cancel: () => void }>();
   /** How many of them each lane has. */
   private readonly counts = new Map<Lane, number>();
@@ -91,6 +113,7 @@ export class Scheduler {
   private saidFullDisk = false;
   private background = 0;
   private heldByOthers = 0;
+  private left: BuildResult['left'];
   /** A bug met in the background; the loop throws it. */
   private broken: { problem: unknown } | undefined;
   private wake: () => void = () => {};
@@ -122,12 +145,16 @@ export class Scheduler {
     this.ready.reverse();
     const onInterrupt = (): void => this.interrupt();
     this.options.interrupt.addEventListener('abort', onInterrupt);
+    const onLeave = (): void => this.wake();
+    this.options.leave?.addEventListener('abort', onLeave);
     if (this.options.interrupt.aborted) this.interrupt();
     await this.loop();
     this.options.interrupt.removeEventListener('abort', onInterrupt);
+    this.options.leave?.removeEventListener('abort', onLeave);
     const counts = this.count();
-    announce.buildFinished(counts);
-    return { counts, changed: this.rerunMadeOther, results: this.results };
+    const interrupted = this.options.interrupt.aborted;
+    announce.buildFinished(counts, await this.finishSharing());
+    return { counts, changed: this.rerunMadeOther, results: this.results, interrupted, left: this.left };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -154,6 +181,7 @@ export class Scheduler {
         await new Promise((resolve) => setImmediate(resolve));
         turnEnds = Date.now() + TURN_MS;
       }
+      this.askCaches();
       this.startWhatFits();
       if (this.broken !== undefined) throw this.broken.problem;
       if (this.ready.length > 0) continue;
@@ -161,9 +189,29 @@ export class Scheduler {
         invariant(this.stopping || this.queue.size === 0, 'jobs wait for resources that nobody holds');
         break;
       }
-      await new Promise<void>((resolve) => (this.wake = resolve));
+      if (this.mayLeave()) {
+        const ended = this.ends.size + this.running.size;
+        this.left = { running: this.running.size, toBegin: this.parts.plan.steps.size - ended };
+        return;
+      }
+      await this.untilWoken();
     }
     this.skipRest();
+  }
+
+  private async untilWoken(): Promise<void> {
+    // That a job is with its scheduler now wakes nobody.
+    const timer = this.options.detach ? setTimeout(() => this.wake(), LOOK_MS) : undefined;
+    await new Promise<void>((resolve) => (this.wake = resolve));
+    clearTimeout(timer);
+  }
+
+  /** Is all that is still going on elsewhere, and may it be left there? */
+  private mayLeave(): boolean {
+    const { leave, detach } = this.options;
+    if (!(leave?.aborted ?? false) && !(detach && !this.options.interrupt.aborted)) return false;
+    const { isAway } = this.parts;
+    return this.background === this.running.size && [...this.running.keys()].every((job) => isAway?.(job) ?? false);
   }
 
   /** All upstream jobs are done: is this job fresh, to be restored, or to be run? */
@@ -183,8 +231,58 @@ export class Scheduler {
         return this.restore(job, judgement);
       case 'run':
         if (this.stopping) return;
-        return this.enqueue(job, 1);
+        if (this.parts.shared === undefined || !isShared(job)) return this.enqueue(job, 1);
+        this.asking.push({ job, judgement });
     }
+  }
+
+  /** Asks the shared caches for all that is ready, at once; what they do not have is run. */
+  private askCaches(): void {
+    const { shared } = this.parts;
+    if (shared === undefined || this.asking.length === 0) return;
+    const { asking } = this;
+    this.asking = [];
+    this.inBackground(async () => {
+      const asked = asking.flatMap(({ job, judgement: { key } }) => (key ? [{ job, key }] : []));
+      const hits = await shared.find(asked);
+      if (this.stopping) return;
+      for (const { job, judgement } of asking) {
+        const hit = hits.get(job);
+        if (hit === undefined || judgement.key === undefined) this.enqueue(job, 1);
+        else this.takeShared({ job, key: judgement.key }, hit, shared);
+      }
+    });
+  }
+
+  private takeShared(asked: Asked, hit: Hit, shared: SharedResults): void {
+    const { job } = asked;
+    this.inBackground(async () => {
+      const begun = Date.now();
+      const trace = await shared.take(asked, hit);
+      if (trace === undefined || !(await this.parts.runner.restore(job, trace))) {
+        if (!this.stopping) this.enqueue(job, 1);
+        return;
+      }
+      this.acted.add(job);
+      this.results.set(job, trace);
+      this.settle(job, 'restored', trace.manifest);
+      this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
+    });
+  }
+
+  /** Waits for uploads, and tells what the caches gave. */
+  private async finishSharing(): Promise<CacheCounts | undefined> {
+    const { shared } = this.parts;
+    if (shared === undefined) return undefined;
+    let told = Date.now() - PROGRESS_MS + FIRST_PROGRESS_MS;
+    const { counts, problems } = await shared.finish(this.options.interrupt, (jobs, bytes) => {
+      if (Date.now() < told + PROGRESS_MS) return;
+      told = Date.now();
+      const sent = `${(bytes / 1e6).toFixed(1)} MB sent`;
+      this.announce.note(`uploading: ${jobs} left, ${sent}; Ctrl-C leaves the rest to the next build`);
+    });
+    for (const problem of problems) this.announce.warn(problem);
+    return hasNews(counts) ? counts : undefined;
   }
 
   private fresh(job: Job, judgement: Judgement): void {
@@ -209,6 +307,7 @@ export class Scheduler {
       }
       this.acted.add(job);
       this.results.set(job, trace);
+      this.parts.shared?.countLocal();
       this.settle(job, 'restored', trace.manifest);
       this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
@@ -354,6 +453,7 @@ export class Scheduler {
     const unchanged = before !== undefined && sameForKeys(before, manifest);
     this.results.set(job, undefined);
     this.settle(job, 'built', manifest);
+    this.parts.shared?.made(job, actionKey);
     this.announce.finished(job, 'built', durationS, {
       maxRssMb,
       unchanged,
@@ -461,6 +561,7 @@ export class Scheduler {
       this.announce.warn(`interrupted: ${what} ended; the next build runs what is missing`);
     }
     for (const { cancel } of this.running.values()) cancel();
+    this.parts.shared?.abort();
     this.wake();
   }
 

@@ -66,6 +66,8 @@ export type WorkLayout = {
   readonly logs: string;
   readonly lists: string;
   readonly tmp: string;
+  /** Results that still have to go to shared caches: OUTBOX/CACHE/ACTIONKEY. */
+  readonly outbox: string;
   readonly snapshot: string;
 };
 
@@ -84,6 +86,7 @@ export function workLayout(root: string): WorkLayout {
     logs: join(dir, 'logs'),
     lists: join(dir, 'lists'),
     tmp: join(dir, 'tmp'),
+    outbox: join(dir, 'outbox'),
     snapshot: join(dir, 'snapshot'),
   };
 }

@@ -5,7 +5,7 @@
 // counts as absent.
 import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
-import type { Attempt, KeyPart, Origin, PartKind, Trace, Usage } from './trace.ts';
+import type { Attempt, KeyPart, Origin, PartKind, Source, Trace, Usage } from './trace.ts';
 
 const FORMAT = 1;
 
@@ -36,6 +36,7 @@ export const encodeTrace = (trace: Trace): Fields => ({
   manifest: encodeManifest(trace.manifest),
   usage: encodeUsage(trace.usage),
   executorJob: trace.executorJob ?? null,
+  ...(trace.source && { source: { ...trace.source, keyId: trace.source.keyId ?? null } }),
 });
 
 export const encodeManifest = (manifest: Manifest): unknown =>
@@ -98,6 +99,7 @@ export const decodeTrace = (record: unknown): Trace | undefined =>
     config: text(fields['config']),
     command: text(fields['command']),
     reasons: list(fields['reasons']).map(text),
+    ...(fields['source'] !== undefined && { source: source(fields['source']) }),
   }));
 
 /** A manifest from what was on record; undefined where it is not of the form. */
@@ -154,6 +156,16 @@ function usage(item: unknown): Usage {
     wallS: number(fields['wallS']),
     cpuS: orUndefined(fields['cpuS'], number),
     maxRssMb: orUndefined(fields['maxRssMb'], number),
+  };
+}
+
+function source(item: unknown): Source {
+  const fields = map(item);
+  return {
+    cache: text(fields['cache']),
+    keyId: orUndefined(fields['keyId'], text),
+    user: text(fields['user']),
+    at: number(fields['at']),
   };
 }
 

@@ -12,6 +12,17 @@ export type PartKind = 'job' | 'config' | 'command' | 'env' | 'outputs' | 'code'
 
 export type Origin = 'built' | 'restored' | 'touched' | 'rekeyed';
 
+/** Where a result came from that was not made here. */
+export type Source = {
+  /** The name of the cache, or of the file that was imported. */
+  readonly cache: string;
+  /** Who signed it; undefined: nobody. */
+  readonly keyId: string | undefined;
+  readonly user: string;
+  /** Seconds since the epoch: when it came. */
+  readonly at: number;
+};
+
 export type Usage = {
   /** Seconds since the epoch, with fractions. */
   readonly startedAt: number;
@@ -33,6 +44,7 @@ export type Trace = {
   readonly parts: readonly KeyPart[];
   readonly manifest: Manifest;
   readonly origin: Origin;
+  readonly source?: Source;
   readonly usage: Usage;
   /** When the trace was committed, seconds since the epoch. */
   readonly recordedAt: number;
@@ -57,6 +69,7 @@ export type TraceCore = Pick<
   | 'actionKey'
   | 'manifest'
   | 'origin'
+  | 'source'
   | 'usage'
   | 'recordedAt'
   | 'attempts'
@@ -70,6 +83,7 @@ export const coreOf = (trace: TraceCore): TraceCore => ({
   actionKey: trace.actionKey,
   manifest: trace.manifest,
   origin: trace.origin,
+  ...(trace.source && { source: trace.source }),
   usage: trace.usage,
   recordedAt: trace.recordedAt,
   attempts: trace.attempts,

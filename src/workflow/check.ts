@@ -12,8 +12,9 @@ import type { EnvRecord } from './env-record.ts';
 import { readIncludes } from './includes.ts';
 import { Issues } from './issues.ts';
 import { nameHint, nameProblem } from './names.ts';
-import { entryOf, fieldOf, nodeToValue, textOf, type MapNode, type Node } from './node.ts';
+import { entryOf, fieldOf, textOf, type MapNode, type Node } from './node.ts';
 import { readYamlToCheck } from './read.ts';
+import { readCaches } from './check-caches.ts';
 import { ruleContext } from './rule-context.ts';
 import { readRule } from './check-rule.ts';
 import { checkShape } from './schema.ts';
@@ -85,6 +86,9 @@ export function loadWorkflow(options: LoadOptions): Result<Workflow> {
   checkPrefixes(checked, issues);
   const defaultRules = readDefault(fieldOf(node, 'default'), ruleNames, issues);
   const store = readStore(node, compiler, scopeWithOutput, root);
+  const cacheProblems: Diagnostic[] = [];
+  const caches = readCaches(fieldOf(node, 'caches'), root, cacheProblems);
+  issues.add(...cacheProblems);
   if (issues.any || config === undefined || output === undefined || store === undefined) return err(issues.all());
   return ok({
     file: source,
@@ -93,7 +97,7 @@ export function loadWorkflow(options: LoadOptions): Result<Workflow> {
     output,
     store,
     link: (textOf(fieldOf(node, 'link')) ?? 'auto') as Workflow['link'],
-    caches: nodeToValue(fieldOf(node, 'caches') ?? { kind: 'list', items: [], at: node.at }),
+    caches,
     default: defaultRules,
     rules: checked,
     filesRead: [...filesRead],

@@ -20,6 +20,11 @@ const ajv = new Ajv({
   code: { source: true, esm: false },
 });
 for (const text of texts) ajv.addSchema(JSON.parse(text) as object);
-const code = standalone.default(ajv, { workflow, include: `${workflow}#/definitions/includeFile`, profile });
+const code = standalone.default(ajv, {
+  workflow,
+  include: `${workflow}#/definitions/includeFile`,
+  user: `${workflow}#/definitions/userFile`,
+  profile,
+});
 const digest = createHash('sha256').update(texts.join('')).digest('hex');
 writeFileSync(packageFile(VALIDATORS), `${code}\nexports.schemaDigest = () => '${digest}';\n`);

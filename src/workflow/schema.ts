@@ -12,8 +12,8 @@ import type { ErrorObject, ValidateFunction } from './compile-schema.ts';
 import { entryOf, kindName, type Node } from './node.ts';
 import { PROFILE_SCHEMA, SCHEMA, VALIDATORS } from './schema-files.ts';
 
-/** Which kind of file is checked: lhb.yaml itself, one that it includes, or a profile. */
-export type FileKind = 'workflow' | 'include' | 'profile';
+/** Which kind of file is checked: lhb.yaml itself, one that it includes, a user's own settings, or a profile. */
+export type FileKind = 'workflow' | 'include' | 'user' | 'profile';
 
 type Validators = Readonly<Record<FileKind, ValidateFunction>> & { readonly schemaDigest: () => string };
 
@@ -241,12 +241,15 @@ const ELSEWHERE_AT_TOP: Readonly<Record<string, string>> = {
 function unknownField(e: ErrorObject, root: Node, field: string, known: readonly string[]): Diagnostic {
   const { node, segments } = find(root, e.instancePath);
   const at = entryOf(node, field)?.keyAt ?? node.at;
-  const owner = segments.length === 0 && !known.includes('lhb') ? 'an included file' : ownerName(segments);
+  const included = known.includes('rules') ? 'an included file' : 'the file of settings';
+  const owner = segments.length === 0 && !known.includes('lhb') ? included : ownerName(segments);
   const elsewhere = known.includes('run') ? ELSEWHERE : known.includes('lhb') ? ELSEWHERE_AT_TOP : {};
   const hint =
     (Object.hasOwn(elsewhere, field) ? elsewhere[field] : undefined) ??
     didYouMean(field, known) ??
-    (segments.length === 0 && !known.includes('lhb') ? 'it may hold `rules` alone' : undefined) ??
+    (segments.length === 0 && known.includes('rules') && !known.includes('lhb')
+      ? 'it may hold `rules` alone'
+      : undefined) ??
     (known.length <= 8 ? `known fields: ${known.join(', ')}` : undefined);
   return error('workflow/unknown-field', `${owner} has no field '${field}'`, { at, hint });
 }

@@ -1,8 +1,9 @@
 // The checked workflow: what read.ts and check.ts make of lhb.yaml. Nothing in it is expanded yet.
 import type { RuleName } from '../base/brand.ts';
 import type { Diagnostic, SourceFile, SourceRange } from '../base/diagnostic.ts';
-import type { Value, ValueMap } from '../base/value.ts';
+import type { ValueMap } from '../base/value.ts';
 import type { Expression, Template } from '../expr/types.ts';
+import type { CacheEntry } from './check-caches.ts';
 
 export type Workflow = {
   readonly file: SourceFile;
@@ -16,8 +17,8 @@ export type Workflow = {
   readonly store: string;
   /** How outputs and blobs share bytes. */
   readonly link: 'auto' | 'reflink' | 'hardlink' | 'copy';
-  /** `caches:` as it stands, checked by the schema; shared caches are worked out elsewhere. */
-  readonly caches: Value;
+  /** `caches:` in order; the user's own file, the environment and options go on top. */
+  readonly caches: readonly CacheEntry[];
   /** Names of the rules that `lhb build` builds. */
   readonly default: readonly { readonly name: RuleName; readonly at: SourceRange }[] | undefined;
   /** In the order of the file. */

@@ -45,6 +45,7 @@ for (const name of names) {
 
 /** Codes that no workflow, config or command line can cause by itself, each with what it takes. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
+  'cache/failed': 'a command on a cache that cannot be written, or has no such key',
   'file/too-large': 'a file of megabytes, below',
   'file/unreadable': 'a file without permission',
   'gc/no-result': 'a job that was not built; collect.test.ts',

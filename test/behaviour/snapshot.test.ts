@@ -185,7 +185,7 @@ rigTest('options and the workflow that is named are noticed', async (rig) => {
 
 rigTest('another version of lhb, and another format of snapshots, are noticed', async (rig) => {
   await built(rig);
-  for (const name of ['lhb', 'node', 'program', 'tree', 'mark', 'format', 'workflow']) {
+  for (const name of ['lhb', 'node', 'program', 'tree', 'mark', 'format', 'workflow', 'caches']) {
     forge(rig, (snapshot) => {
       const { evidence } = snapshot;
       assert.ok(name in evidence.words, name);

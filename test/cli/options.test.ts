@@ -176,11 +176,11 @@ test('wrong options and values', () => {
     [['build', '--cores', '4'], "lhb build has no option '--cores' [--cores] -- use -j N"],
     [
       ['summary', '-n'],
-      "lhb summary has no option '-n' [-n] -- it is an option of lhb build, lhb forcerun, lhb gc, lhb clean",
+      "lhb summary has no option '-n' [-n] -- it is an option of lhb build, lhb forcerun, lhb gc, lhb clean, lhb cache",
     ],
     [
       ['-n', 'ls'],
-      "lhb ls has no option '--dry-run' [-n] -- it is an option of lhb build, lhb forcerun, lhb gc, lhb clean",
+      "lhb ls has no option '--dry-run' [-n] -- it is an option of lhb build, lhb forcerun, lhb gc, lhb clean, lhb cache",
     ],
     [['build', '-j0'], "--jobs needs a whole number, from 1, not '0' [-j0]"],
     [['build', '--jobs=x'], "--jobs needs a whole number, from 1, not 'x' [--jobs=x]"],
@@ -191,15 +191,15 @@ test('wrong options and values', () => {
     [['build', '--resources', '=1'], "option '--resources' needs NAME=VALUE, not '=1' [=1]"],
     [['build', '--set-resources', 'mem=1'], "--set-resources needs RULE:NAME=VALUE, not 'mem=1' [mem=1]"],
     [['build', '-C'], "option '-C' needs a value, DIR [-C]"],
-    [['build', '--profile', 'slurm'], '--profile is not in this version yet [--profile]'],
     [
       ['build', '--executor', 'slurm'],
-      '--executor slurm is not in this version yet [slurm] -- this version has --executor local',
+      "--executor takes local or cluster, not 'slurm' [slurm] -- a scheduler is named by its profile: --profile slurm",
     ],
     [
-      ['build', '--cache', 'a:r,off'],
-      '--cache a:r,off is not in this version yet [a:r,off] -- this version has --cache off',
+      ['build', '--upload', 'spol'],
+      "--upload takes background, wait, spool or none, not 'spol' [spol] -- did you mean 'spool'?",
     ],
+    [['cache'], 'lhb cache needs a command [lhb cache] -- see lhb cache --help'],
     [['graph', '--format', 'md'], "--format takes dot, mermaid or json, not 'md' [md]"],
     [
       ['graph', '--format', 'svg'],
@@ -213,7 +213,17 @@ test('wrong options and values', () => {
 });
 
 test('what this version has of later options is taken', () => {
-  assert.equal(build('--executor', 'local', '--cache', 'off'), build());
+  assert.equal(build('--executor', 'local'), { ...build(), executor: 'local' });
+});
+
+test('options of shared caches', () => {
+  const { caches } = build('--cache', 'lab:rw,web', '--cache-refresh', '--offline', '--upload', 'spool');
+  assert.equal(
+    { ...caches, choice: caches.choice?.text },
+    { choice: 'lab:rw,web', refresh: true, offline: true, upload: 'spool' },
+  );
+  assert.is(build('--no-cache').caches.choice?.text, 'off');
+  assert.is(build().caches.choice, undefined);
 });
 
 test('control characters of the command line never reach the terminal', () => {

@@ -76,12 +76,12 @@ class Rounds {
     }
     const last = await rig.lhb('build', ...build);
     assert.ok(last.code === 0, `the last build: ${said(last)}`);
-    this.#check(index, last);
+    this.#check(index, outage, last);
     const again = await rig.ok('build', '-n', ...build.slice(0, 2), '--json');
     assert.not.match(again.stdout, /"plan":"run"/, 'nothing is left to run');
   }
 
-  #check(index: number, last: Ended): void {
+  #check(index: number, outage: Outage, last: Ended): void {
     const lines = this.rig.ranInOrder();
     const count = (word: string): Map<string, number> => {
       const counts = new Map<string, number>();
@@ -90,6 +90,8 @@ class Rounds {
     };
     for (const word of ['begin', 'end']) {
       const counts = count(word);
+      // A controller that crashed may itself start anew what it had started just before; nothing of it gets to an end.
+      if (outage === 'crashed' && word === 'begin') continue;
       const twice = [...counts].filter(([, times]) => times > 1).map(([line]) => line);
       assert.equal(twice, [], `round ${index}: ran twice; the last build said\n${last.stderr}`);
       assert.is(counts.size, JOBS, `round ${index}: jobs with '${word}'`);

@@ -8,11 +8,14 @@ import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
 import type { Snapshot } from '../../plan/snapshot.ts';
+import { formatCount } from '../../report/format.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
 import { JobRunner } from '../../schedule/runner.ts';
+import { seekShared } from '../../schedule/seek-shared.ts';
+import { SharedResults, sharedTrace } from '../../schedule/shared-results.ts';
 import { Scheduler, type BuildResult } from '../../schedule/scheduler.ts';
 import { untilCollected } from '../../store/collecting.ts';
 import { workLayout } from '../../store/layout.ts';
@@ -24,6 +27,7 @@ import { checkProfile, clusterOf, lanesFor, type Lanes } from '../lanes.ts';
 import { overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
+import { cachesFor, chooseCaches } from '../cache-settings.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { noteResults } from '../note-results.ts';
 import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
@@ -58,6 +62,8 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   addWorkflowFiles(loaded.value, watched);
   screen.diagnostics(loaded.value.workflow.warnings);
   const dry = request.build.dryRun || request.build.dag;
+  const specs = chooseCaches(loaded.value.workflow, request.build.caches.choice, process.env);
+  if (!specs.ok) return failed(screen, specs.error);
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
   const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
@@ -65,7 +71,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok
-      ? dryRun(reading.value, selection.value, request, screen)
+      ? await dryRun(reading.value, selection.value, request, screen)
       : failed(screen, selection.error);
     await reading.value.close();
     return code;
@@ -85,12 +91,32 @@ function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   return exitOf(errors);
 }
 
-function dryRun(workspace: Workspace, selection: Selection, request: BuildRequest, screen: Screen): ExitCode {
+async function dryRun(
+  workspace: Workspace,
+  selection: Selection,
+  request: BuildRequest,
+  screen: Screen,
+): Promise<ExitCode> {
   if (request.build.dag) {
     printGraph(screen, workspace.graph, new Set(selection.jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
-  printPlan(screen, makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected));
+  const { rebuilder, records, scopes } = workspace;
+  const planNow = (): Plan => makePlan(selection.jobs, rebuilder, selection.forced, selection.selected);
+  const caches = await cachesFor(workspace, request.build.caches, false, (text) => screen.note(`warning: ${text}`));
+  if (!caches.ok) return failed(screen, caches.error);
+  if (caches.value === undefined) {
+    printPlan(screen, planNow());
+    return EXIT.ok;
+  }
+  const shared = new SharedResults({ caches: caches.value, records, scopes });
+  const { plan } = await seekShared(planNow, shared, (asked, hit) => {
+    records.noteShared(sharedTrace(asked, hit, scopes));
+    return true;
+  });
+  for (const problem of caches.value.problems()) screen.note(`warning: ${problem}`);
+  caches.value.close();
+  printPlan(screen, plan);
   return EXIT.ok;
 }
 
@@ -221,6 +247,11 @@ async function runBuild(
     reporter.handle({ event: 'message', level: 'warning', text, time: Date.now() / 1000 });
   if (screen.json) for (const { message } of warnings) warn(message);
   if (selection.jobs.length === 0 && options.rerunIncomplete) screen.note('no job failed or was cut off last time');
+  const caches = await cachesFor(workspace, options.caches, true, warn);
+  if (!caches.ok) {
+    reporter.close();
+    return failed(screen, caches.error);
+  }
   // What a killed build left behind: its processes first, then what they wrote to.
   const inherited = await inherit(workspace, orphans, prepared.value, selection, warn);
   for (const folder of [workLayout(root).tmp, workspace.layout.tmp]) clearTemporary(folder);
@@ -242,6 +273,7 @@ async function runBuild(
       lanes.of(job).kind === 'cluster' ? (executors.cluster ?? executors.local) : executors.local,
     executorNamed: executors.named,
   };
+  const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
   const runner = new JobRunner({ root, records, keys, scopes, host, allotments, words, build: id, ...running });
   const scheduler = new Scheduler(
     {
@@ -249,12 +281,14 @@ async function runBuild(
       rebuilder,
       runner,
       allotments,
+      shared,
       root,
       emit: (event) => reporter.handle(event),
       orphans: adopted,
       held,
       lanes: lanes.all,
       laneOf: lanes.of,
+      isAway: (job) => executors.isAway(job.id),
     },
     {
       keepGoing: options.keepGoing,
@@ -263,24 +297,38 @@ async function runBuild(
       keepTemp: options.noTemp,
       retries: options.retries ?? 0,
       interrupt: signals.signal,
+      leave: signals.again,
+      detach: options.detach,
       // Their events would not be shown; the count is told at the end.
       ...(others && { others: common.json || common.verbosity !== 'quiet' ? others : { ...others, refs: () => [] } }),
     },
   );
+  let leaving = false;
   try {
     const result = await scheduler.run();
-    const { counts, changed } = result;
+    const { counts, changed, interrupted, left } = result;
+    leaving = left !== undefined && left.running > 0;
+    if (left) screen.note(leftText(left));
     if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
-    const interrupted = signals.exitCode();
-    if (interrupted !== undefined) return interrupted;
-    onEnd(result);
+    const signalled = signals.exitCode();
+    // One that came while uploads were waited for ended these alone.
+    if (interrupted && signalled !== undefined) return signalled;
+    if (left === undefined) onEnd(result);
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
-    await executors.close();
+    await executors.close(leaving);
+    caches.value?.close();
     step('build:end');
-    inherited.close();
+    inherited.close(leaving);
     step('launches:closed');
     reporter.close();
   }
+}
+
+/** Of jobs that go on without this build: how to come back to them. */
+function leftText({ running, toBegin }: NonNullable<BuildResult['left']>): string {
+  if (running === 0) return 'nothing is with the scheduler';
+  const more = toBegin > 0 ? `, and ${formatCount(toBegin, 'job')} are still to be begun` : '';
+  return `${formatCount(running, 'job')} left with the scheduler${more}: \`lhb build\` comes back to them, \`lhb jobs\` lists them, \`lhb cancel\` ends them`;
 }

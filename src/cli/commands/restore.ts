@@ -9,14 +9,21 @@ import { isSource } from '../../plan/unwanted.ts';
 import { formatCount } from '../../report/format.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import type { CommonOptions, Word } from '../invocation.ts';
+import type { CacheOptions, CommonOptions, Word } from '../invocation.ts';
+import { bringIn } from '../bring-in.ts';
 import { earlierJob, fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import { sourcesOf } from '../sources.ts';
 import { stillRunning, underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 
-export const restore = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
+export type RestoreRequest = {
+  readonly common: CommonOptions;
+  readonly selectors: readonly Word[];
+  readonly caches: CacheOptions;
+};
+
+export const restore = ({ common, selectors, caches }: RestoreRequest, screen: Screen): Promise<ExitCode> =>
   underLock(
     common,
     screen,
@@ -24,6 +31,8 @@ export const restore = (common: CommonOptions, selectors: readonly Word[], scree
       const wanted = select(workspace, selectors);
       if (!wanted.ok) return fail(screen, wanted.error);
       const { jobs, earlier } = wanted.value;
+      const brought = await bringIn(workspace, withUpstream(jobs), caches, screen);
+      if (!brought.ok) return fail(screen, brought.error);
       const problems: Diagnostic[] = [];
       const restored = await restoreJobs(workspace, jobs, problems);
       for (const trace of earlier) restored.push(...(await restoreEarlier(workspace, trace, screen, problems)));

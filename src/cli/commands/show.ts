@@ -2,7 +2,7 @@
 import { toJsonText } from '../../base/value.ts';
 import { inputPaths } from '../../graph/inputs.ts';
 import { plainConfig } from '../../graph/plain.ts';
-import { jobJson, manifestSize, reasonsText } from '../../report/job-report.ts';
+import { jobJson, manifestSize, originText, reasonsText } from '../../report/job-report.ts';
 import { formatBytes, formatDuration, formatTime } from '../../report/format.ts';
 import type { Step } from '../../plan/plan.ts';
 import type { Trace } from '../../store/trace.ts';
@@ -116,7 +116,7 @@ function recordFields(trace: Trace): Field[] {
     ['attempts', String(trace.attempts)],
     ['host', trace.host],
     ['executor', trace.executor + (trace.executorJob ? ` ${trace.executorJob}` : '')],
-    ['origin', trace.origin],
+    ['origin', originText(trace)],
     ['command', trace.command],
     ['config', trace.config],
     ['log', trace.log],

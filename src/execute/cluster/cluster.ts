@@ -93,14 +93,9 @@ export class ClusterExecutor implements Executor {
     return { done, cancel: () => this.#stop(task, { kind: 'cancelled' }) };
   }
 
-  /** How many jobs are with the scheduler. */
-  get size(): number {
-    return this.#desk.tasks.size;
-  }
-
-  /** Resolves once nothing waits to be submitted. */
-  handedOver(): Promise<void> {
-    return this.#submitter.handedOver();
+  /** Is a job with the scheduler, and not over? */
+  has(jobId: string): boolean {
+    return this.#desk.hasJob(jobId);
   }
 
   /** Cancels what waits and runs, in one call, waits for its end, and clears away what is settled. */

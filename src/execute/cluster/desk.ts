@@ -56,6 +56,11 @@ export class Desk {
     return answer;
   }
 
+  hasJob(jobId: string): boolean {
+    for (const task of this.tasks.values()) if (task.jobId === jobId) return true;
+    return false;
+  }
+
   marker(task: Task): ExitMarker | undefined {
     return readMarker(join(this.options.ended, task.token), task.token);
   }

@@ -38,7 +38,7 @@ export function nodeScript(from: NodeScript): string {
   const output = from.printsToScheduler ? `> "$fifo" 2>&1` : `>> ${log} 2>&1`;
   return `#!/bin/sh
 ${from.directives.map((line) => `${line}\n`).join('')}# ${oneLine(launch.jobId)}, rule ${oneLine(launch.rule)}, attempt ${launch.attempt}: as lhb runs it on a node
-start=$(date +%s.%N)
+${twinGuard(from)}start=$(date +%s.%N)
 # Not every date knows fractions.
 case $start in *[!0-9.]*) start=$(date +%s) ;; esac
 cd ${quoteWord(launch.cwd)} || exit 125
@@ -124,6 +124,15 @@ ${from.printsToScheduler ? 'wait "$printer"\n' : ''}finish "$code"
 case $code in 99|100) code=1 ;; esac
 exit "$code"
 `;
+}
+
+/**
+ * A scheduler that crashed may start a job again that it had started, or that is over: one that has its marker, or whose
+ * folder was brought out, is not run again.
+ */
+function twinGuard({ launch, marker }: NodeScript): string {
+  const folder = launch.place === undefined ? '' : ` || [ ! -d ${quoteWord(`${launch.cwd}/${launch.place}`)} ]`;
+  return `if [ -e ${quoteWord(marker)} ]${folder}; then echo 'lhb: this job is over already' >&2; exit 0; fi\n`;
 }
 
 /**

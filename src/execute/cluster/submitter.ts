@@ -50,14 +50,6 @@ export class Submitter {
     return this.#waiting.delete(task);
   }
 
-  /** Resolves once nothing waits to be handed over. */
-  async handedOver(): Promise<void> {
-    while (this.#waiting.size > 0 || this.#submitting !== undefined) {
-      this.#soon();
-      await (this.#submitting ?? sleep(GATHER_MS));
-    }
-  }
-
   close(): void {
     clearTimeout(this.#gather);
   }

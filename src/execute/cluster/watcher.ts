@@ -6,6 +6,7 @@ import { outcomeOfStatus } from '../outcome.ts';
 import { processIds, variableFrom } from '../proc.ts';
 import { sleep, type Desk } from './desk.ts';
 import { endOf } from './end-of.ts';
+import { matchRows } from './match-rows.ts';
 import { SUBMISSION_VARIABLE } from './scheduler-command.ts';
 import { statusRows, statusWord, type StatusRow } from './status-rows.ts';
 import { aboutJobs, idOf, taskId } from './submission.ts';
@@ -131,7 +132,13 @@ export class Watcher {
     const asked = [...this.#desk.tasks.values()];
     const rows = await this.ask();
     if (rows === undefined) return;
-    const byTask = this.#rowsByTask(rows);
+    const submitted = asked.flatMap((task) => {
+      const { submission, index } = task;
+      return submission ? [{ submission, index, task }] : [];
+    });
+    // An id that is new: its driver died before it could note it.
+    const found = matchRows(rows, submitted, (submission, id) => this.#desk.setId(submission, id));
+    const byTask = new Map([...found].map(([{ task }, row]) => [task, row]));
     const now = performance.now();
     const alive = new Map<Submission, boolean>();
     for (const task of asked) {
@@ -141,25 +148,6 @@ export class Watcher {
       else this.#notSeen(task, now, alive);
     }
     for (const task of asked) if (!task.over && task.overSinceMs !== undefined) await this.#judge(task, now);
-  }
-
-  /** Which row is about which job: by key where the scheduler shows it, since ids are given out again after a crash; else by id. */
-  #rowsByTask(rows: readonly StatusRow[]): Map<Task, StatusRow> {
-    const submissions = new Set([...this.#desk.tasks.values()].flatMap(({ submission }) => submission ?? []));
-    const byKey = new Map([...submissions].map((each) => [each.key, each]));
-    const byId = new Map([...submissions].flatMap((each) => (each.id === undefined ? [] : [[each.id, each]])));
-    const found = new Map<Task, StatusRow>();
-    for (const row of rows) {
-      const [key] = /[0-9a-f]{16}/.exec(row.key) ?? [];
-      const submission = key === undefined ? byId.get(row.id) : byKey.get(key);
-      if (submission === undefined) continue;
-      // Its driver died before it could note the id.
-      if (submission.id === undefined) this.#desk.setId(submission, row.id);
-      const tasks = row.tasks && new Set(row.tasks);
-      for (const task of submission.tasks)
-        if (task.index === undefined || tasks === undefined || tasks.has(task.index)) found.set(task, row);
-    }
-    return found;
   }
 
   #seen(task: Task, row: StatusRow, now: number): void {

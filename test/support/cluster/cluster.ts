@@ -134,4 +134,3 @@ export function countCalls(rig: Rig, programs: readonly string[]): () => Record<
     return Object.fromEntries(programs.map((program) => [program, lines.filter((line) => line === program).length]));
   };
 }
-

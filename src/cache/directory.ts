@@ -1,0 +1,404 @@
+// A cache in a directory that several people and machines share: plain files, no server, no lock, no database.
+//
+//   lhb-cache.json            format, and the group that it was made for
+//   ac/ab/KEY                 records; the first writer wins
+//   cas/ab/BLAKE3             whole raw files, read only
+//   tmp/HOST-PID-RANDOM       what is being written, on the same file system
+//   used/UID/YYYYMMDD         keys that were read, one a line, for `lhb cache gc`
+//   gc/lock, gc/trash/        see dir-gc.ts
+//
+// Publishing: bytes under a temporary name, flushed, made read only, then the final name. Blobs come by rename, which harms
+// nothing where they are there already; a record comes last, by link, so that the first stays. On NFS the reply to a link
+// may be lost and the call repeated: what counts is how many names the temporary file has afterwards.
+// Modes are set here whatever the umask says: folders 2775, files 0444, so that a group can share them. Nobody changes what
+// another owns; entries are copied out, never linked to.
+import { constants, existsSync, type Stats } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { step } from '../base/step.ts';
+import { errno } from '../fs/errno.ts';
+import { MAX_RECORD } from './record.ts';
+import {
+  CacheError,
+  inParallel,
+  type BlobRef,
+  type CacheSpec,
+  type Listed,
+  type Piece,
+  type RecordKey,
+  type SharedCache,
+  type Transfer,
+} from './shared-cache.ts';
+
+export const DIR_FORMAT = 1;
+export const DIR_FILE = 'lhb-cache.json';
+
+const COPY_CHUNK = 1024 * 1024;
+/** Files up to this size are copied by one call; larger ones piece by piece, so that they can be followed and ended. */
+const COPY_AT_ONCE = 8 * 1024 * 1024;
+const WIDTH = 16;
+
+export class DirectoryCache implements SharedCache {
+  readonly spec: CacheSpec;
+  readonly root: string;
+  readonly #made = new Set<string>();
+  #checked = false;
+
+  readonly #linking: boolean;
+
+  /**
+   * @param root the folder, absolute
+   * @param linking of a folder that is only passed on: blobs may be hard links to those of the store
+   */
+  constructor(spec: CacheSpec, root: string, linking = false) {
+    this.spec = spec;
+    this.root = root;
+    this.#linking = linking;
+  }
+
+  recordPath(key: RecordKey): string {
+    return join(this.root, 'ac', key.slice(0, 2), key);
+  }
+
+  blobPath(blob: Pick<BlobRef, 'b3'>): string {
+    return join(this.root, 'cas', blob.b3.slice(0, 2), blob.b3);
+  }
+
+  getRecord(key: RecordKey, transfer: Transfer): Promise<Uint8Array | undefined> {
+    return this.#guarded(transfer, async () => {
+      await this.#check();
+      const path = this.recordPath(key);
+      return this.#reading(async () => {
+        const file = await open(path, 'r');
+        try {
+          // No file of a fast cache is worth a stat, but one of a terabyte must not be read whole.
+          if ((await file.stat()).size > MAX_RECORD) throw new CacheError('answer', `the record ${path} is too large`);
+          return await file.readFile();
+        } finally {
+          await file.close();
+        }
+      });
+    });
+  }
+
+  putRecord(
+    key: RecordKey,
+    bytes: Uint8Array,
+    _blobs: readonly Piece[],
+    replace: boolean,
+    transfer: Transfer,
+  ): Promise<'stored' | 'exists'> {
+    return this.#guarded(transfer, async () => {
+      await this.#check();
+      const final = this.recordPath(key);
+      const temporary = await this.#write(async (file) => {
+        await file.writeFile(bytes);
+        transfer.onBytes?.(bytes.length);
+      });
+      try {
+        await this.#folder(dirname(final));
+        step('cache:record-written');
+        if (replace) {
+          await rename(temporary, final);
+          await flushFolder(dirname(final));
+          return 'stored';
+        }
+        const failure = await link(temporary, final).then(
+          () => undefined,
+          (problem: unknown) => problem,
+        );
+        step('cache:record-linked');
+        // The lost reply of a link that was made looks like EEXIST.
+        if ((await stat(temporary)).nlink === 2) {
+          await flushFolder(dirname(final));
+          return 'stored';
+        }
+        if (errno(failure) === 'EEXIST') return 'exists';
+        throw failure ?? new CacheError('answer', 'the directory took a link and shows none');
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    });
+  }
+
+  async hasBlobs(blobs: readonly BlobRef[], transfer: Transfer): Promise<boolean[]> {
+    return this.#guarded(transfer, () =>
+      inParallel(blobs, WIDTH, async (blob) => (await sizeOf(this.blobPath(blob))) === blob.size),
+    );
+  }
+
+  fetchBlob(blob: BlobRef, file: string, transfer: Transfer): Promise<boolean> {
+    const path = this.blobPath(blob);
+    return this.#guarded({ ...transfer, limits: { ...transfer.limits, firstByteMs: Infinity } }, async () => {
+      const done = await this.#reading(async () => {
+        if (blob.size <= COPY_AT_ONCE) {
+          if ((await stat(path)).size !== blob.size) throw wrongSize();
+          await copyFile(path, file, constants.COPYFILE_FICLONE);
+          await chmod(file, 0o600);
+          transfer.onBytes?.(blob.size);
+          return true;
+        }
+        return await copyPieces(path, file, blob.size, transfer);
+      });
+      return done ?? false;
+    });
+  }
+
+  putBlob(blob: BlobRef, file: string, replace: boolean, transfer: Transfer): Promise<void> {
+    return this.#guarded({ ...transfer, limits: { ...transfer.limits, firstByteMs: Infinity } }, async () => {
+      await this.#check();
+      const final = this.blobPath(blob);
+      if (!replace && (await sizeOf(final)) === blob.size) return;
+      if (this.#linking) {
+        await this.#folder(dirname(final));
+        const linked = await link(file, final).then(
+          () => true,
+          () => false,
+        );
+        if (linked) return;
+      }
+      const temporary = await this.#write(async (target) => {
+        const source = await open(file, 'r');
+        try {
+          await copyHandle(source, target, blob.size, transfer);
+        } finally {
+          await source.close();
+        }
+      });
+      try {
+        await this.#folder(dirname(final));
+        step('cache:blob-written');
+        await rename(temporary, final);
+        step('cache:blob-named');
+        await flushFolder(dirname(final));
+      } catch (problem) {
+        await rm(temporary, { force: true });
+        throw problem;
+      }
+    });
+  }
+
+  async *listRecords(): AsyncIterable<Listed> {
+    for (const folder of await names(join(this.root, 'ac'))) {
+      for (const name of await names(join(this.root, 'ac', folder))) {
+        if (!/^[0-9a-f]{64}$/.test(name) || !name.startsWith(folder)) continue;
+        const stats = await stat(join(this.root, 'ac', folder, name)).catch(() => undefined);
+        if (stats) yield { key: name as RecordKey, size: stats.size, modifiedMs: stats.mtimeMs };
+      }
+    }
+  }
+
+  noteUse(keys: readonly RecordKey[]): void {
+    if (keys.length === 0) return;
+    const uid = process.getuid?.() ?? 0;
+    const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
+    try {
+      const folder = join(this.root, 'used', String(uid));
+      mkdirSync(folder, { recursive: true });
+      appendFileSync(join(folder, day), keys.map((key) => `${key}\n`).join(''));
+    } catch {
+      // Who may not write here is no use to count.
+    }
+  }
+
+  close(): void {
+    // Nothing is kept open.
+  }
+
+  /** A folder that is not there is a file system that is not mounted, or a typing mistake: never made here. */
+  async #check(): Promise<void> {
+    if (this.#checked) return;
+    const found = await stat(this.root).catch((problem: unknown) => failure(problem, this.root));
+    if (found instanceof CacheError) throw found;
+    if (!found.isDirectory()) throw new CacheError('down', `${this.root} is no folder`);
+    const text = await readFile(join(this.root, DIR_FILE), 'utf8').catch(() => undefined);
+    const format = text === undefined ? DIR_FORMAT : formatOf(text);
+    if (format !== DIR_FORMAT) {
+      throw new CacheError(
+        'denied',
+        `it has the format ${format ?? '(none)'}, and this lhb knows format ${DIR_FORMAT}`,
+      );
+    }
+    this.#checked = true;
+  }
+
+  /** A file that went away, or that the file server forgot about, is a miss; the latter is looked at once more. */
+  async #reading<T>(read: () => Promise<T>): Promise<T | undefined> {
+    for (let again = true; ; again = false) {
+      try {
+        return await read();
+      } catch (problem) {
+        const code = errno(problem);
+        if (code === 'ESTALE' && again) continue;
+        if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESTALE' || code === 'EISDIR') return undefined;
+        throw problem;
+      }
+    }
+  }
+
+  /** System errors as failures of the cache. A file system that hangs is left alone after a while. */
+  async #guarded<T>({ limits, signal }: Transfer, work: () => Promise<T>): Promise<T> {
+    if (signal?.aborted) throw new CacheError('aborted', 'ended');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      if (!Number.isFinite(limits.firstByteMs)) return;
+      timer = setTimeout(() => {
+        reject(new CacheError('timeout', `${this.root} did not answer within ${limits.firstByteMs / 1000} s`));
+      }, limits.firstByteMs);
+    });
+    try {
+      return await Promise.race([work(), late]);
+    } catch (problem) {
+      throw failure(problem, this.root);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #folder(path: string): Promise<void> {
+    if (this.#made.has(path)) return;
+    await makeSharedFolder(path, this.root);
+    this.#made.add(path);
+  }
+
+  /** A finished, flushed, read-only file under a temporary name. */
+  async #write(fill: (file: FileHandle) => Promise<void>): Promise<string> {
+    const folder = join(this.root, 'tmp');
+    await this.#folder(folder);
+    const host = hostname()
+      .replaceAll(/[^A-Za-z0-9]/g, '')
+      .slice(0, 40);
+    const path = join(folder, `${host}-${process.pid}-${randomBytes(8).toString('hex')}`);
+    const file = await open(path, 'wx', 0o600);
+    try {
+      step('cache:temporary-opened');
+      await fill(file);
+      await file.chmod(0o444);
+      await file.sync();
+    } catch (problem) {
+      await rm(path, { force: true });
+      throw problem;
+    } finally {
+      await file.close();
+    }
+    return path;
+  }
+}
+
+const formatOf = (text: string): number | undefined => {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null && 'format' in parsed ? Number(parsed.format) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Makes a folder below `root` that the group may write to, and those above it; one that is there stays as it is. */
+export async function makeSharedFolder(path: string, root: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (problem) {
+    if (errno(problem) === 'EEXIST') return;
+    if (errno(problem) !== 'ENOENT' || path === root) throw problem;
+    await makeSharedFolder(dirname(path), root);
+    return makeSharedFolder(path, root);
+  }
+  // Only the bits that the root gives: a cache for one user stays one.
+  const mode = (await stat(root)).mode & 0o2777;
+  await chmod(path, mode).catch(() => {});
+}
+
+const wrongSize = (): CacheError => new CacheError('bytes', 'a blob has another size than its record says');
+
+async function copyPieces(from: string, to: string, size: number, transfer: Transfer): Promise<boolean> {
+  const source = await open(from, 'r');
+  try {
+    if ((await source.stat()).size !== size) throw wrongSize();
+    const target = await open(to, 'w', 0o600);
+    try {
+      await copyHandle(source, target, size, transfer);
+    } finally {
+      await target.close();
+    }
+    return true;
+  } finally {
+    await source.close();
+  }
+}
+
+async function copyHandle(from: FileHandle, to: FileHandle, size: number, transfer: Transfer): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(COPY_CHUNK, size));
+  for (let at = 0; at < size;) {
+    if (transfer.signal?.aborted) throw new CacheError('aborted', 'ended');
+    const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, size - at), at);
+    if (bytesRead === 0) throw new CacheError('answer', 'a file is shorter than it was');
+    await to.write(buffer, 0, bytesRead, at);
+    at += bytesRead;
+    transfer.onBytes?.(bytesRead);
+  }
+}
+
+const sizeOf = async (path: string): Promise<number | undefined> => {
+  const stats: Stats | undefined = await stat(path).catch(() => undefined);
+  return stats?.isFile() ? stats.size : undefined;
+};
+
+const names = (folder: string): Promise<string[]> =>
+  readdir(folder).then(
+    (all) => all.sort(),
+    () => [],
+  );
+
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } catch {
+    // Some network file systems have no flush for folders.
+  } finally {
+    await folder.close();
+  }
+}
+
+/** What a system error means for a cache. */
+export function failure(problem: unknown, root: string): CacheError {
+  if (problem instanceof CacheError) return problem;
+  const code = errno(problem);
+  if (code === undefined) throw problem;
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS': {
+      const path = problem instanceof Error && 'path' in problem ? String(problem.path) : root;
+      return new CacheError('denied', `this user may not write or read ${path} (${code})`);
+    }
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new CacheError('full', code === 'ENOSPC' ? 'its disk is full' : 'the quota of its disk is used up');
+    case 'ENOENT':
+      return existsSync(root)
+        ? new CacheError('answer', `something in ${root} went away meanwhile`)
+        : new CacheError(
+            'down',
+            `there is no folder ${root}: is its file system mounted? \`lhb cache init\` makes a new one`,
+          );
+    default:
+      return new CacheError('down', `${root} cannot be used (${code})`);
+  }
+}

@@ -1,0 +1,185 @@
+// lhb cache status, ls, stats: which caches there are, and what they have.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { error } from '../../base/diagnostic.ts';
+import { DirectoryCache } from '../../cache/directory.ts';
+import { recordKey, type SharedRecord } from '../../cache/record.ts';
+import type { Tier } from '../../cache/tier.ts';
+import type { ActionKey } from '../../base/brand.ts';
+import { unless } from '../../fs/errno.ts';
+import { formatBytes, formatCount, formatDuration, formatTime, safeText } from '../../report/format.ts';
+import { workLayout } from '../../store/layout.ts';
+import { openConfigured } from '../caches-of.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { fail } from '../query.ts';
+import type { Screen } from '../screen.ts';
+import type { CacheRequest } from './cache.ts';
+
+/** One line a cache: where, how it is used, whether it answers. */
+export async function status({ common, words, caches }: CacheRequest, screen: Screen): Promise<ExitCode> {
+  const told = new Map<string, string>();
+  const opened = openConfigured(common, words[0] ?? caches.choice, (text) => {
+    const [, name = '', why = text] = /^cache (\S+): (.*)$/s.exec(text) ?? [];
+    told.set(name, why);
+  });
+  if (!opened.ok) return fail(screen, opened.error);
+  const { tiers, root, maker } = opened.value;
+  const rows = await Promise.all(
+    tiers.map(async (tier) => {
+      const { spec } = tier.cache;
+      // Nobody has this key: the answer is that there is no such record.
+      const answer = await tier.reads.ask(
+        (cache, transfer) => cache.getRecord(recordKey('', '' as ActionKey), transfer),
+        {},
+        'record',
+      );
+      const outbox = join(workLayout(root).outbox, spec.name);
+      const waiting = (unless(['ENOENT', 'ENOTDIR'], () => readdirSync(outbox)) ?? []).length;
+      tier.cache.close();
+      return {
+        name: spec.name,
+        url: spec.url,
+        mode: spec.mode,
+        trust: tier.trust.required ? formatCount(tier.trust.keys.length, 'key') : spec.trust === 'any' ? 'any' : 'off',
+        state: answer === undefined ? (told.get(spec.name) ?? 'does not answer') : 'ok',
+        waiting,
+      };
+    }),
+  );
+  if (screen.json) screen.document({ caches: rows, key: maker.key?.id ?? null });
+  else {
+    const columns = ['name', 'url', 'mode', 'trust', 'state', 'to upload'].map((title) => ({ title }));
+    screen.table(
+      columns,
+      rows.map((r) => [r.name, r.url, r.mode, r.trust, r.state, String(r.waiting)]),
+    );
+  }
+  return EXIT.ok;
+}
+
+type Found = {
+  readonly key: string;
+  readonly record: SharedRecord | undefined;
+  readonly why: string;
+  readonly signedBy: string;
+};
+
+async function recordsOf(tier: Tier): Promise<Found[] | undefined> {
+  const { cache } = tier;
+  if (!(cache instanceof DirectoryCache)) return undefined;
+  const found: Found[] = [];
+  for await (const { key } of cache.listRecords()) {
+    const bytes = unless(['ENOENT', 'EACCES'], () => readFileSync(cache.recordPath(key)));
+    const opened = bytes === undefined ? 'cannot be read' : tier.open(key, bytes);
+    if (typeof opened === 'string') found.push({ key, record: undefined, why: opened, signedBy: '' });
+    else found.push({ key, record: opened.record, why: '', signedBy: opened.keyId ?? '-' });
+  }
+  return found;
+}
+
+const sizeOf = (record: SharedRecord): number => record.files.reduce((sum, { blob }) => sum + blob.size, 0);
+
+const noList = (name: string): ReturnType<typeof error> =>
+  error('cache/failed', `${name} is a server, which cannot list what it has`, {
+    hint: '`lhb plan` says what it has for this workflow',
+  });
+
+/** One line a result. */
+export async function list({ common, words, caches }: CacheRequest, screen: Screen): Promise<ExitCode> {
+  const opened = openConfigured(common, words[0] ?? caches.choice, (text) => screen.note(`warning: ${text}`));
+  if (!opened.ok) return fail(screen, opened.error);
+  const rows: {
+    cache: string;
+    rule: string;
+    id: string;
+    built: string;
+    duration_s: number;
+    size: number;
+    host: string;
+    user: string;
+    key: string;
+    state: string;
+    record: string;
+  }[] = [];
+  for (const tier of opened.value.tiers) {
+    const found = await recordsOf(tier);
+    if (found === undefined) return fail(screen, [noList(tier.name)]);
+    for (const { key, record, why, signedBy } of found) {
+      rows.push({
+        cache: tier.name,
+        rule: record?.rule ?? '-',
+        id: record?.jobId ?? '-',
+        built: record ? formatTime(record.finishedAt) : '-',
+        duration_s: record?.wallS ?? 0,
+        size: record ? sizeOf(record) : 0,
+        host: record?.producer.host ?? '-',
+        user: record?.producer.user ?? '-',
+        key: signedBy || '-',
+        state: why || 'ok',
+        record: key,
+      });
+    }
+  }
+  if (screen.json) screen.document({ records: rows });
+  else {
+    const columns = ['cache', 'rule', 'id', 'built', 'duration', 'size', 'host', 'user', 'key', 'state', 'record'].map(
+      (title) => ({ title }),
+    );
+    screen.table(
+      columns,
+      rows.map((r) =>
+        [
+          r.cache,
+          r.rule,
+          r.id,
+          r.built,
+          formatDuration(r.duration_s),
+          formatBytes(r.size),
+          r.host,
+          r.user,
+          r.key,
+          r.state,
+          r.record,
+        ].map(safeText),
+      ),
+    );
+  }
+  return EXIT.ok;
+}
+
+/** What a cache holds, by rule. */
+export async function stats({ common, words, caches }: CacheRequest, screen: Screen): Promise<ExitCode> {
+  const opened = openConfigured(common, words[0] ?? caches.choice, (text) => screen.note(`warning: ${text}`));
+  if (!opened.ok) return fail(screen, opened.error);
+  const rows: { cache: string; rule: string; results: number; size: number; computed_s: number }[] = [];
+  for (const tier of opened.value.tiers) {
+    const found = await recordsOf(tier);
+    if (found === undefined) return fail(screen, [noList(tier.name)]);
+    const byRule = new Map<string, { results: number; size: number; computed_s: number }>();
+    for (const { record, why } of found) {
+      const name = record?.rule ?? `(${why})`;
+      const sum = byRule.get(name) ?? { results: 0, size: 0, computed_s: 0 };
+      byRule.set(name, {
+        results: sum.results + 1,
+        size: sum.size + (record ? sizeOf(record) : 0),
+        computed_s: sum.computed_s + (record?.wallS ?? 0),
+      });
+    }
+    for (const [rule, sum] of byRule) rows.push({ cache: tier.name, rule, ...sum });
+  }
+  if (screen.json) screen.document({ rules: rows });
+  else {
+    const columns = ['cache', 'rule', 'results', 'size', 'computed in'].map((title) => ({ title }));
+    screen.table(
+      columns,
+      rows.map((r) => [
+        r.cache,
+        safeText(r.rule),
+        String(r.results),
+        formatBytes(r.size),
+        formatDuration(r.computed_s),
+      ]),
+    );
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,257 @@
+// lhb cache verify and repair: is all in a cache what it says? A folder is looked through whole; of a server what it has for
+// the results of this work tree, for it cannot list what it has.
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { error } from '../../base/diagnostic.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { DirectoryCache, failure } from '../../cache/directory.ts';
+import { blobsOf, type SharedRecord } from '../../cache/record.ts';
+import { packParcel, publish } from '../../cache/publish.ts';
+import type { Tier } from '../../cache/tier.ts';
+import { unless } from '../../fs/errno.ts';
+import { hashFileAsync } from '../../hash/hash-file.ts';
+import { declared } from '../../plan/records.ts';
+import { formatCount } from '../../report/format.ts';
+import { sameForKeys } from '../../schedule/scheduler.ts';
+import { isShared } from '../../schedule/shared-results.ts';
+import type { Trace } from '../../store/trace.ts';
+import { isOurs } from '../../cache/uploads.ts';
+import { openConfigured } from '../caches-of.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { fail, planOf, withWorkspace } from '../query.ts';
+import type { Screen } from '../screen.ts';
+import type { Workspace } from '../workspace.ts';
+import { build } from './build.ts';
+import type { CacheRequest } from './cache.ts';
+import type { RecordKey } from '../../cache/shared-cache.ts';
+
+type Finding = { readonly kind: 'record' | 'blob'; readonly what: string; readonly state: string; fixed: string };
+
+type Verified = { readonly records: number; readonly blobs: number; readonly findings: Finding[] };
+
+/** Everything in a folder: records by their seal and signature, blobs by their bytes. */
+async function verifyFolder(tier: Tier, cache: DirectoryCache): Promise<Verified> {
+  const findings: Finding[] = [];
+  const named = new Map<string, RecordKey[]>();
+  let records = 0;
+  for await (const { key } of cache.listRecords()) {
+    records++;
+    const bytes = unless(['ENOENT'], () => readFileSync(cache.recordPath(key)));
+    const opened = bytes && tier.open(key, bytes);
+    if (opened === undefined || opened === 'it belongs to another namespace') continue;
+    if (typeof opened === 'string') {
+      tier.badRecords.add(key);
+      findings.push({ kind: 'record', what: key, state: opened, fixed: '' });
+      continue;
+    }
+    for (const blob of blobsOf(opened.record)) named.set(blob.b3, [...(named.get(blob.b3) ?? []), key]);
+  }
+  let blobs = 0;
+  const seen = new Set<string>();
+  for (const folder of unless(['ENOENT'], () => readdirSync(join(cache.root, 'cas'))) ?? []) {
+    for (const name of readdirSync(join(cache.root, 'cas', folder)).sort()) {
+      blobs++;
+      seen.add(name);
+      if ((await hashFileAsync(join(cache.root, 'cas', folder, name))).digest === name) continue;
+      tier.badBlobs.add(name);
+      for (const key of named.get(name) ?? []) tier.badRecords.add(key);
+      findings.push({ kind: 'blob', what: name, state: 'its bytes are others', fixed: '' });
+    }
+  }
+  for (const [b3, keys] of named) {
+    if (seen.has(b3)) continue;
+    for (const key of keys) tier.badRecords.add(key);
+    findings.push({
+      kind: 'blob',
+      what: b3,
+      state: `gone, and named by ${formatCount(keys.length, 'record')}`,
+      fixed: '',
+    });
+  }
+  return { records, blobs, findings };
+}
+
+/** What a server has for results of this work tree. */
+async function verifyServer(tier: Tier, workspace: Workspace, traces: readonly Trace[]): Promise<Verified> {
+  const findings: Finding[] = [];
+  let records = 0;
+  let blobs = 0;
+  for (const trace of traces) {
+    const key = tier.keyFor(trace.actionKey);
+    const answer = await tier.reads.ask((cache, transfer) => cache.getRecord(key, transfer));
+    if (answer?.value === undefined) continue;
+    records++;
+    const opened = tier.open(key, answer.value);
+    if (typeof opened === 'string') {
+      tier.badRecords.add(key);
+      findings.push({ kind: 'record', what: key, state: opened, fixed: '' });
+      continue;
+    }
+    for (const blob of blobsOf(opened.record)) {
+      blobs++;
+      const file = workspace.blobs.temporaryInWork();
+      const came = await tier.reads.ask((cache, transfer) => cache.fetchBlob(blob, file, transfer));
+      const isRight = came?.value === true && (await hashFileAsync(file)).digest === blob.b3;
+      rmSync(file, { force: true });
+      if (isRight || came === undefined) continue;
+      if (came.value) tier.badBlobs.add(blob.b3);
+      tier.badRecords.add(key);
+      findings.push({
+        kind: 'blob',
+        what: blob.sha || blob.b3,
+        state: came.value ? 'its bytes are others' : 'gone',
+        fixed: '',
+      });
+    }
+  }
+  return { records, blobs, findings };
+}
+
+export async function verify(request: CacheRequest, screen: Screen): Promise<ExitCode> {
+  return request.rebuild === undefined ? look(request, screen, false) : rebuildAndCompare(request, screen);
+}
+
+export const repair = (request: CacheRequest, screen: Screen): Promise<ExitCode> =>
+  look(request, screen, !request.dryRun);
+
+function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<ExitCode> {
+  return withWorkspace(request.common, screen, false, async (workspace) => {
+    const opened = openConfigured(request.common, request.words[0] ?? request.caches.choice, (text) =>
+      screen.note(`warning: ${text}`),
+    );
+    if (!opened.ok) return fail(screen, opened.error);
+    const traces = ownTraces(workspace);
+    if (!traces.ok) return fail(screen, traces.error);
+    const rows: string[][] = [];
+    let left = 0;
+    const json: unknown[] = [];
+    for (const tier of opened.value.tiers) {
+      let verified: Verified;
+      try {
+        verified =
+          tier.cache instanceof DirectoryCache
+            ? await verifyFolder(tier, tier.cache)
+            : await verifyServer(tier, workspace, traces.value);
+        if (mend) await mendAll(tier, workspace, traces.value, verified.findings, opened.value.maker);
+      } catch (problem) {
+        return fail(screen, [
+          error('cache/failed', `cache ${tier.name}: ${failure(problem, tier.cache.spec.url).message}`),
+        ]);
+      }
+      tier.cache.close();
+      left += verified.findings.filter(({ fixed }) => fixed === '').length;
+      rows.push(...verified.findings.map((f) => [tier.name, f.kind, f.what, f.state, f.fixed || '-']));
+      json.push({ cache: tier.name, ...verified });
+      screen.note(
+        `${tier.name}: ${formatCount(verified.records, 'record')} and ${formatCount(verified.blobs, 'blob')} checked: ${verified.findings.length === 0 ? 'all is well' : `${verified.findings.length} bad`}`,
+      );
+    }
+    if (screen.json) screen.document({ caches: json });
+    else if (rows.length > 0)
+      screen.table(
+        ['cache', 'kind', 'what', 'state', 'repaired'].map((title) => ({ title })),
+        rows,
+      );
+    if (left > 0)
+      screen.note(
+        mend
+          ? 'some could not be repaired'
+          : 'such results are never taken; `lhb cache repair` removes or replaces them',
+      );
+    return left > 0 ? EXIT.jobFailed : EXIT.ok;
+  });
+}
+
+function ownTraces(workspace: Workspace): Result<Trace[]> {
+  const planned = planOf(workspace, []);
+  if (!planned.ok) return planned;
+  return ok(
+    [...planned.value.plan.steps.values()].flatMap(({ job, judgement: { trace } }) => {
+      const whole = trace && isShared(job) ? workspace.records.trace(trace.actionKey) : undefined;
+      return whole ? [whole] : [];
+    }),
+  );
+}
+
+/** What was made here is put there again; of the rest what is bad is removed, where that can be done. */
+async function mendAll(
+  tier: Tier,
+  workspace: Workspace,
+  traces: readonly Trace[],
+  findings: Finding[],
+  maker: Parameters<typeof publish>[2],
+): Promise<void> {
+  for (const trace of traces) {
+    const key = tier.keyFor(trace.actionKey);
+    if (!tier.badRecords.has(key) || !isOurs(trace)) continue;
+    const parcel = await packParcel(trace, workspace.blobs);
+    if (parcel === undefined) continue;
+    const published = await publish(parcel, tier, maker, true, {});
+    if (published.kind !== 'stored') continue;
+    const names = new Set([key as string, ...parcel.files.flatMap(({ blob }) => [blob.b3 as string, blob.sha])]);
+    for (const finding of findings) if (names.has(finding.what)) finding.fixed = 'replaced';
+  }
+  if (!(tier.cache instanceof DirectoryCache)) return;
+  const { cache } = tier;
+  for (const key of tier.badRecords) rmSync(cache.recordPath(key), { force: true });
+  for (const b3 of tier.badBlobs)
+    rmSync(cache.blobPath({ b3: b3 as SharedRecord['files'][number]['blob']['b3'] }), { force: true });
+  for (const finding of findings) finding.fixed ||= 'removed';
+}
+
+/** Runs a job again, without caches, and compares what it makes with what the cache has. */
+async function rebuildAndCompare(request: CacheRequest, screen: Screen): Promise<ExitCode> {
+  const { common, rebuild, caches } = request;
+  if (rebuild === undefined) return EXIT.usage;
+  const off = { ...caches, choice: { text: 'off', at: rebuild.at } };
+  const options = { ...NO_OPTIONS, caches: off };
+  const code = await build({ common, build: options, selectors: [], forcerun: [rebuild], only: true }, screen);
+  if (code !== EXIT.ok) return code;
+  return withWorkspace(common, screen, false, async (workspace) => {
+    const opened = openConfigured(common, request.words[0] ?? caches.choice, (text) => screen.note(`warning: ${text}`));
+    const selected = workspace.select([rebuild]);
+    const planned = planOf(workspace, [rebuild]);
+    for (const result of [opened, selected, planned]) if (!result.ok) return fail(screen, result.error);
+    if (!opened.ok || !selected.ok || !planned.ok) return EXIT.usage;
+    let differing = 0;
+    for (const tier of opened.value.tiers) {
+      for (const job of selected.value) {
+        const trace = planned.value.plan.steps.get(job)?.judgement.trace;
+        const hit = trace && (await tier.look({ actionKey: trace.actionKey, declared: declared(job) }));
+        if (trace === undefined || hit === undefined) continue;
+        const same = sameForKeys(trace.manifest, hit.record.manifest);
+        if (!same) differing++;
+        screen.note(
+          `${tier.name}: ${job.rule.name} ${job.id} ${same ? 'has the same bytes' : 'has other bytes than the run just now made'}`,
+        );
+      }
+      tier.cache.close();
+    }
+    return differing > 0 ? EXIT.jobFailed : EXIT.ok;
+  });
+}
+
+const NO_OPTIONS: Omit<Parameters<typeof build>[0]['build'], 'caches'> = {
+  jobs: undefined,
+  dryRun: false,
+  reason: false,
+  dag: false,
+  keepGoing: false,
+  forceAll: false,
+  forcerun: [],
+  rerunIncomplete: false,
+  until: [],
+  omitFrom: [],
+  resources: [],
+  defaultResources: [],
+  setResources: [],
+  noTemp: false,
+  retries: undefined,
+  profileName: undefined,
+  profile: undefined,
+  executor: undefined,
+  detach: false,
+  wait: false,
+  check: false,
+  watch: false,
+};

@@ -1,0 +1,107 @@
+// Results of jobs in shared caches: looked for before a job runs, brought into the store, sent when one was made.
+import type { ActionKey } from '../base/brand.ts';
+import type { Hit, Wanted } from '../cache/tier.ts';
+import type { CacheCounts, SharedCaches } from '../cache/tiers.ts';
+import { keyCommand } from '../graph/command.ts';
+import type { Job } from '../graph/job.ts';
+import { recordedConfig } from '../graph/plain.ts';
+import type { Scopes } from '../graph/scope.ts';
+import type { KeyParts } from '../key/key-parts.ts';
+import { declared, type Records } from '../plan/records.ts';
+import type { Trace } from '../store/trace.ts';
+
+export type Asked = { readonly job: Job; readonly key: KeyParts };
+
+export type SharedResultsParts = {
+  readonly caches: SharedCaches;
+  readonly records: Records;
+  readonly scopes: Scopes;
+};
+
+/** May the result of a job be shared? One without outputs is run for what it does. */
+export const isShared = (job: Job): boolean => job.rule.cache && job.outputs.length > 0;
+
+const wanted = ({ job, key }: Asked): Wanted => ({ actionKey: key.key, declared: declared(job) });
+
+export class SharedResults {
+  readonly #parts: SharedResultsParts;
+
+  constructor(parts: SharedResultsParts) {
+    this.#parts = parts;
+  }
+
+  /** The jobs whose results some cache has. */
+  async find(asked: readonly Asked[]): Promise<Map<Job, Hit>> {
+    const hits = await this.#parts.caches.find(asked.map(wanted));
+    return new Map(
+      asked.flatMap(({ job, key }) => {
+        const hit = hits.get(key.key);
+        return hit ? [[job, hit]] : [];
+      }),
+    );
+  }
+
+  /** Brings a result into the store and puts it on record; undefined where it did not come. */
+  async take(asked: Asked, hit: Hit): Promise<Trace | undefined> {
+    if (!(await this.#parts.caches.fetch(hit))) return undefined;
+    const trace = sharedTrace(asked, hit, this.#parts.scopes);
+    await this.#parts.records.putTrace(trace);
+    return trace;
+  }
+
+  /** A job made this result. */
+  made(job: Job, key: ActionKey): void {
+    if (isShared(job)) this.#parts.caches.publish(key);
+  }
+
+  countLocal(): void {
+    this.#parts.caches.countLocal();
+  }
+
+  /** Ends what is under way. */
+  abort(): void {
+    this.#parts.caches.abort();
+  }
+
+  /** Waits for uploads; then what the caches gave, and what went wrong with them. */
+  async finish(
+    stop: AbortSignal,
+    onProgress: (jobs: number, bytes: number) => void,
+  ): Promise<{ readonly counts: CacheCounts; readonly problems: readonly string[] }> {
+    await this.#parts.caches.finish(stop, onProgress);
+    return { counts: this.#parts.caches.counts(), problems: this.#parts.caches.problems() };
+  }
+}
+
+/** A result of a cache as a trace of this work tree: what it is about is known here, what came out was said there. */
+export function sharedTrace({ job, key }: Asked, { record, tier, keyId }: Hit, scopes: Scopes): Trace {
+  return {
+    actionKey: key.key,
+    jobHash: job.hash,
+    jobId: job.id,
+    rule: job.rule.name,
+    label: job.label,
+    dir: job.dir,
+    parts: key.parts,
+    manifest: record.manifest,
+    origin: 'restored',
+    source: { cache: tier.name, keyId, user: record.producer.user, at: Date.now() / 1000 },
+    usage: {
+      startedAt: record.startedAt,
+      finishedAt: record.finishedAt,
+      wallS: record.wallS,
+      cpuS: record.cpuS,
+      maxRssMb: record.maxRssMb,
+    },
+    recordedAt: Date.now() / 1000,
+    attempts: 1,
+    resources: {},
+    host: record.producer.host,
+    executor: 'cache',
+    executorJob: undefined,
+    log: job.log,
+    config: recordedConfig(job),
+    command: keyCommand(job, scopes).run ?? '',
+    reasons: [],
+  };
+}

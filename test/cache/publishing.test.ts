@@ -1,0 +1,233 @@
+// Publishing in a folder: killed at every step, by many at once, by two users of one group.
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { hashBytes } from '../../src/hash/digest.ts';
+import { cleanEnv } from '../support/env.ts';
+import { PROGRAM } from '../support/project.ts';
+import { rigTest, type Rig } from '../support/rig.ts';
+import { big, buildIn, folderCache, kindsWorkflow } from '../support/shared.ts';
+
+const ALL = ['make a', 'make b', 'join'];
+
+const STEPS = [
+  'cache:temporary-opened',
+  'cache:blob-written',
+  'cache:blob-named',
+  'cache:blobs-published',
+  'cache:record-written',
+  'cache:record-linked',
+  'cache:record-published',
+];
+
+/** Every entry of a folder is whole: blobs by their names, records by their seals and by the blobs that they name. */
+function assertWhole(root: string): void {
+  for (const path of filesBelow(join(root, 'cas'))) assert.is(hashBytes(readFileSync(path)), path.slice(-64));
+  for (const path of filesBelow(join(root, 'ac'))) {
+    const [line = '', seal = ''] = readFileSync(path, 'utf8').split('\n');
+    assert.is((JSON.parse(seal) as { b3: string }).b3, hashBytes(Buffer.from(line)));
+    for (const [, b3 = '', rest = ''] of line.matchAll(/"b3":"([0-9a-f]{64})"(,"inline")?/g)) {
+      if (rest === '' && !/"s":0,/.test(line.slice(line.indexOf(b3), line.indexOf(b3) + 120))) {
+        assert.ok(existsSync(join(root, 'cas', b3.slice(0, 2), b3)) || b3 === hashBytes(Buffer.alloc(0)), b3);
+      }
+    }
+  }
+}
+
+const filesBelow = (folder: string): string[] =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+    : [];
+
+for (const name of STEPS) {
+  rigTest(`killed at ${name}: no reader sees a part, and the next build sends the rest`, async (rig) => {
+    const cache = await folderCache(rig);
+    const root = join(rig.base, 'cache');
+    rig.workflow(kindsWorkflow(cache));
+    const [second, third] = [rig.copy('second'), rig.copy('third')];
+    rig.write(
+      'kill.mjs',
+      `let left = 2;
+       globalThis[Symbol.for('lhb.step')] = (name) => {
+         if (name === ${JSON.stringify(name)} && --left === 0) process.kill(process.pid, 'SIGKILL');
+       };`,
+    );
+    const killed = await rig.start({ env: { NODE_OPTIONS: `--import=${rig.path('kill.mjs')}` } }, 'build').done;
+    assert.is(killed.code, 137, killed.stderr);
+    assertWhole(root);
+    await buildIn(rig, second, undefined, {}, '--cache', 'lab:r');
+    assertWhole(root);
+    await buildIn(rig, rig.dir, undefined);
+    await buildIn(rig, third, []);
+    assertWhole(root);
+    assert.equal(Object.keys(rig.tree('runs', third)), Object.keys(rig.tree('runs', second)));
+  });
+}
+
+rigTest('eight writers of one key: one entry, and no error', async (rig) => {
+  const cache = await folderCache(rig);
+  rig.workflow(`
+    caches: [{ name: lab, url: "${cache.url}", mode: rw }]
+    rules:
+      make:
+        outputs: { o: o.bin, p: p.bin }
+        run: |
+          head -c 3000000 /dev/zero > \${{ outputs.o }}
+          head -c 5000 /dev/zero > \${{ outputs.p }}
+          sleep 1
+  `);
+  const trees = Array.from({ length: 8 }, (_, i) => rig.copy(`tree${i}`));
+  const ends = await Promise.all(trees.map((cwd) => rig.lhbWith({ cwd }, 'build')));
+  for (const { code, stderr } of ends) {
+    assert.is(code, 0, stderr);
+    assert.not.match(stderr, /warning/);
+  }
+  const names = await cache.list();
+  assert.is(names.filter((name) => name.startsWith('ac/')).length, 1);
+  assert.is(names.filter((name) => name.startsWith('cas/')).length, 2);
+  assert.equal(readdirSync(join(rig.base, 'cache', 'tmp')), []);
+  assertWhole(join(rig.base, 'cache'));
+});
+
+/** Two users of one group, where the tests run as root and there is setpriv. */
+const CAN_BE_OTHERS = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
+const GROUP = 63_000;
+
+/** Runs a command as another user. */
+function as(
+  rig: Rig,
+  uid: number,
+  cwd: string,
+  argv: readonly string[],
+  umask = '022',
+): { code: number | null; stderr: string; stdout: string } {
+  const home = join(rig.base, `home${uid}`);
+  if (!existsSync(home)) {
+    mkdirSync(home);
+    chownSync(home, uid, uid);
+  }
+  const words = [
+    '--reuid',
+    String(uid),
+    '--regid',
+    String(uid),
+    '--groups',
+    String(GROUP),
+    '--inh-caps=-all',
+    'sh',
+    '-c',
+    `umask ${umask}; exec "$@"`,
+    'sh',
+  ];
+  const ran = spawnSync('setpriv', [...words, ...argv], { cwd, encoding: 'utf8', env: cleanEnv({ HOME: home }) });
+  return { code: ran.status, stderr: ran.stderr, stdout: ran.stdout };
+}
+
+function usersTest(name: string, body: (rig: Rig) => Promise<void>): void {
+  if (CAN_BE_OTHERS) return rigTest(name, body);
+  process.stdout.write(`skipped, since there is no setpriv for root: ${name}\n`);
+  test.skip(name, () => {});
+}
+
+/** A work tree of a user. */
+function treeOf(rig: Rig, uid: number): string {
+  const dir = join(rig.base, `tree${uid}`);
+  cpSync(rig.dir, dir, { recursive: true });
+  spawnSync('chown', ['-R', `${uid}:${uid}`, dir]);
+  return dir;
+}
+
+usersTest('two users of one group share a folder, whatever their umask', async (rig) => {
+  chmodSync(rig.base, 0o755);
+  const root = join(rig.base, 'cache');
+  await rig.ok('cache', 'init', `dir:${root}`, '--group', String(GROUP));
+  rig.workflow(kindsWorkflow({ url: `dir:${root}` }));
+  const [alice, bob] = [treeOf(rig, 62_001), treeOf(rig, 62_002)];
+  const lhb = (uid: number, dir: string, ...args: string[]): ReturnType<typeof as> =>
+    as(rig, uid, dir, [process.execPath, PROGRAM, ...args], '077');
+  const first = lhb(62_001, alice, 'build');
+  assert.is(first.code, 0, first.stderr);
+  assert.match(first.stderr, /cache: 3 uploaded/);
+  const second = lhb(62_002, bob, 'build');
+  assert.is(second.code, 0, second.stderr);
+  assert.match(second.stderr, /restored 3 in/);
+  assert.equal(rig.tree('runs', bob), rig.tree('runs', alice));
+
+  // The permission table: what bob may do to an entry of alice.
+  const blob = join(root, 'cas', hashBytes(big('a')).slice(0, 2), hashBytes(big('a')));
+  const stats = statSync(blob);
+  assert.equal([stats.mode & 0o7777, stats.uid, stats.gid], [0o444, 62_001, GROUP]);
+  for (const folder of ['ac', 'cas', 'tmp', 'used'])
+    assert.is(statSync(join(root, folder)).mode & 0o7777, 0o2775, folder);
+  const node = (text: string): ReturnType<typeof as> => as(rig, 62_002, bob, [process.execPath, '-e', text]);
+  const protectedLinks = readFileSync('/proc/sys/fs/protected_hardlinks', 'utf8').trim() === '1';
+  assert.is(node(`fs.readFileSync('${blob}')`).code, 0, 'read');
+  if (protectedLinks) assert.match(node(`fs.linkSync('${blob}', '${bob}/link')`).stderr, /EPERM/);
+  assert.match(node(`fs.utimesSync('${blob}', 1, 1)`).stderr, /EPERM/);
+  assert.match(node(`fs.chmodSync('${blob}', 0o666)`).stderr, /EPERM/);
+  assert.match(node(`fs.appendFileSync('${blob}', 'x')`).stderr, /EACCES/);
+  assert.is(
+    node(`fs.writeFileSync('${root}/tmp/x', 'wrong'); fs.renameSync('${root}/tmp/x', '${blob}')`).code,
+    0,
+    'replace',
+  );
+
+  // So he can put wrong bytes there: nobody takes them, and alice, who writes, puts it right.
+  spawnSync('rm', ['-rf', join(alice, '.lhb'), join(alice, 'runs')]);
+  const third = lhb(62_001, alice, 'build');
+  assert.is(third.code, 0, third.stderr);
+  assert.match(third.stderr, /1 record is ignored: the bytes of a file are not what the record says/);
+  assert.is(hashBytes(readFileSync(blob)), hashBytes(big('a')));
+  assert.match(lhb(62_002, bob, 'cache', 'verify', 'lab').stderr, /all is well/);
+
+  // Each writes down what he read; a stranger is told what is wrong and builds all the same.
+  assert.ok(existsSync(join(root, 'used', '62002')));
+  const gc = lhb(62_002, bob, 'cache', 'gc', 'lab', '--max-size', '0', '--yes');
+  assert.is(gc.code, 0, gc.stderr);
+  assert.match(gc.stderr, /dropped 3 records and 0 blobs/);
+});
+
+usersTest('who is not of the group reads nothing, or only reads, and is told by the doctor', async (rig) => {
+  chmodSync(rig.base, 0o755);
+  const root = join(rig.base, 'cache');
+  await rig.ok('cache', 'init', `dir:${root}`, '--group', '63001');
+  rig.workflow(kindsWorkflow({ url: `dir:${root}` }));
+  const dir = treeOf(rig, 62_003);
+  const lhb = (...args: string[]): ReturnType<typeof as> => as(rig, 62_003, dir, [process.execPath, PROGRAM, ...args]);
+  const built = lhb('build');
+  assert.is(built.code, 0, built.stderr);
+  assert.is(built.stderr.match(/^warning/gm)?.length, 1, built.stderr);
+  assert.match(built.stderr, /this user may not write or read .*EACCES/);
+  const told = lhb('cache', 'doctor');
+  assert.is(told.code, 1);
+  assert.match(told.stdout, /lab\tgroup\terror\t.* belongs to the group 63001, of which this user is none/);
+  assert.match(told.stdout, /lab\twrite\terror/);
+  chmodSync(root, 0o775);
+  assert.match(lhb('cache', 'doctor').stdout, /lab\tsetgid\terror\t.* is not setgid/);
+  writeFileSync(rig.path('x'), '');
+});
+
+rigTest('a folder that is not there is an unmounted file system: said, and never made', async (rig) => {
+  const url = `dir:${join(rig.base, 'nowhere')}`;
+  rig.workflow(kindsWorkflow({ url }));
+  const { stderr } = await buildIn(rig, rig.dir, ALL);
+  assert.match(stderr, /there is no folder .*nowhere: is its file system mounted\?/);
+  assert.not.ok(existsSync(join(rig.base, 'nowhere')));
+  assert.match((await rig.exits(1, 'cache', 'doctor')).stdout, /mount its file system, or make it/);
+});
+
+test.run();
