@@ -12,7 +12,7 @@ import { writeOut } from './write-out.ts';
 
 /** Runs one command line; never rejects. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  const parsed = await parseWithProfile(argv);
+  const parsed = parseArgv(argv, process.env);
   if (!parsed.ok) {
     quietPipes();
     new Screen(earlyOptions(argv, process.env)).diagnostics(parsed.error);
@@ -22,7 +22,10 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   if (command !== 'help' && command !== 'version') quietPipes();
   const screen = new Screen(common);
   try {
-    return await run(parsed.value, screen);
+    const whole = await withProfile(argv, parsed.value);
+    if (whole.ok) return await run(whole.value, screen);
+    screen.diagnostics(whole.error);
+    return EXIT.usage;
   } catch (problem) {
     if (problem instanceof DiagnosticError) {
       screen.diagnostics(problem.diagnostics);
@@ -41,14 +44,12 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** The command line, with the options of the profile that it names before its own. */
-async function parseWithProfile(argv: readonly string[]): Promise<Result<Invocation>> {
-  const parsed = parseArgv(argv, process.env);
-  if (!parsed.ok || !('build' in parsed.value)) return parsed;
-  const { build, common } = parsed.value;
-  if (build.profileName === undefined) return parsed;
+/** The command line with the options of the profile that it names before its own. */
+async function withProfile(argv: readonly string[], invocation: Invocation): Promise<Result<Invocation>> {
+  if (!('build' in invocation) || invocation.build.profileName === undefined) return ok(invocation);
+  const { common } = invocation;
   const { profileOptions } = await import('./profile-options.ts');
-  const read = profileOptions(build.profileName, common, common.directory?.text ?? '.');
+  const read = profileOptions(invocation.build.profileName, common, common.directory?.text ?? '.');
   if (!read.ok) return read;
   const { profile, options } = read.value;
   const whole = parseArgv(argv, process.env, options);

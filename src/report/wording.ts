@@ -3,7 +3,7 @@ import { unreachable } from '../base/invariant.ts';
 import type { CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { ReasonKind } from '../plan/reason.ts';
-import type { Counts, JobRef } from '../schedule/event.ts';
+import type { Counts, JobRef, Left } from '../schedule/event.ts';
 import { formatBytes, formatCount, formatDuration, safeText } from './format.ts';
 import { changedWords } from './word-diff.ts';
 
@@ -187,6 +187,13 @@ export function describeCounts(counts: Counts, durationS: number): string {
   if (parts.length === 0) return 'nothing to do: no jobs';
   if (parts.length === 1 && counts.fresh > 0) return `nothing to do: ${formatCount(counts.fresh, 'job')} fresh`;
   return `${parts.join(', ')} in ${formatDuration(durationS)}`;
+}
+
+/** Of jobs that go on without a build: how to come back to them. */
+export function describeLeft({ running, to_begin: toBegin }: Left): string {
+  const more = toBegin === 0 ? '' : `, ${formatCount(toBegin, 'job')} still to begin`;
+  const what = running === 0 ? 'nothing is' : `${formatCount(running, 'job')} left`;
+  return `${what} with the scheduler${more}: lhb build comes back to them, lhb jobs lists them, lhb cancel ends them`;
 }
 
 /**

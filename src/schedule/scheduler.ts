@@ -14,7 +14,7 @@ import type { Manifest } from '../store/manifest.ts';
 import type { TraceCore } from '../store/trace.ts';
 import { isFull } from '../store/write-failed.ts';
 import { Announcer } from './announcer.ts';
-import type { BuildEvent, Counts, JobRef } from './event.ts';
+import type { BuildEvent, Counts, JobRef, Left } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import type { Lane, LaneOf } from './lane.ts';
 import { RunQueue, type Queued } from './queue.ts';
@@ -70,8 +70,7 @@ export type BuildResult = {
   readonly results: ReadonlyMap<Job, TraceCore | undefined>;
   /** Was it interrupted before all was done? */
   readonly interrupted: boolean;
-  /** Jobs that run on without this build; and those that were still to be begun. */
-  readonly left: { readonly running: number; readonly toBegin: number } | undefined;
+  readonly left: Left | undefined;
 };
 
 type Followed = ReturnType<JobRunner['launch']>;
@@ -113,7 +112,7 @@ export class Scheduler {
   private saidFullDisk = false;
   private background = 0;
   private heldByOthers = 0;
-  private left: BuildResult['left'];
+  private left: Left | undefined;
   /** A bug met in the background; the loop throws it. */
   private broken: { problem: unknown } | undefined;
   private wake: () => void = () => {};
@@ -153,7 +152,7 @@ export class Scheduler {
     this.options.leave?.removeEventListener('abort', onLeave);
     const counts = this.count();
     const interrupted = this.options.interrupt.aborted;
-    announce.buildFinished(counts, await this.finishSharing());
+    announce.buildFinished(counts, await this.finishSharing(), this.left);
     return { counts, changed: this.rerunMadeOther, results: this.results, interrupted, left: this.left };
   }
 
@@ -191,7 +190,7 @@ export class Scheduler {
       }
       if (this.mayLeave()) {
         const ended = this.ends.size + this.running.size;
-        this.left = { running: this.running.size, toBegin: this.parts.plan.steps.size - ended };
+        this.left = { running: this.running.size, to_begin: this.parts.plan.steps.size - ended };
         return;
       }
       await this.untilWoken();

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { step } from '../../base/step.ts';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import { shownProfile } from '../../execute/cluster/read-profile.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
 import type { Snapshot } from '../../plan/snapshot.ts';
-import { formatCount } from '../../report/format.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
@@ -48,6 +48,9 @@ export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 export async function build(request: BuildRequest, screen: Screen, standing?: Standing): Promise<ExitCode> {
   const code = standing && (await part(request, screen, standing));
   if (code !== undefined) return code;
+  const { profile } = request.build;
+  if (profile && profile.ignored.length > 0)
+    screen.note(`${shownProfile(profile)}: ${profile.ignored.join(', ')} mean nothing to lhb and are ignored`);
   if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set());
   return buildAgain((watched) => buildOnce(request, screen, watched), screen);
 }
@@ -308,7 +311,6 @@ async function runBuild(
     const result = await scheduler.run();
     const { counts, changed, interrupted, left } = result;
     leaving = left !== undefined && left.running > 0;
-    if (left) screen.note(leftText(left));
     if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
     const signalled = signals.exitCode();
     // One that came while uploads were waited for ended these alone.
@@ -324,11 +326,4 @@ async function runBuild(
     step('launches:closed');
     reporter.close();
   }
-}
-
-/** Of jobs that go on without this build: how to come back to them. */
-function leftText({ running, toBegin }: NonNullable<BuildResult['left']>): string {
-  if (running === 0) return 'nothing is with the scheduler';
-  const more = toBegin > 0 ? `, and ${formatCount(toBegin, 'job')} are still to be begun` : '';
-  return `${formatCount(running, 'job')} left with the scheduler${more}: \`lhb build\` comes back to them, \`lhb jobs\` lists them, \`lhb cancel\` ends them`;
 }

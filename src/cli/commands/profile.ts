@@ -1,5 +1,5 @@
 // lhb profile list, show, init, import: the profiles that builds can name, and copies of them to be changed.
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { error } from '../../base/diagnostic.ts';
 import { didYouMean } from '../../base/nearest.ts';
@@ -84,7 +84,11 @@ function copy(file: string, as: Word, root: string, screen: Screen): ExitCode {
   }
   mkdirSync(folder, { recursive: true });
   if (isFolder) cpSync(dirname(file), folder, { recursive: true });
-  else cpSync(file, target);
+  else
+    writeFileSync(
+      target,
+      readFileSync(file, 'utf8').replace('$schema=../', '$schema=../../node_modules/lhb/store-schema/'),
+    );
   const read = readProfile(name, target);
   if (!read.ok) screen.diagnostics(read.error);
   if (screen.json) screen.document({ file: target });

@@ -1,5 +1,5 @@
 // What a profile says: options of `lhb build`, and how jobs are submitted to a scheduler, asked for and cancelled.
-import type { SourceRange } from '../../base/diagnostic.ts';
+import type { SourceFile, SourceRange } from '../../base/diagnostic.ts';
 import type { CommandTemplate } from './template.ts';
 
 /** What a scheduler's state means. `ended`: over, and how is for the exit marker to tell. */
@@ -82,6 +82,9 @@ export type Profile = {
   readonly name: string;
   /** The file that was read, absolute. */
   readonly file: string;
+  /** One of Snakemake's, which may be made for other workflows: what it says of rules that are not there is passed over. */
+  readonly isSnakemake: boolean;
+  readonly source: SourceFile;
   readonly options: readonly ProfileOption[];
   readonly cluster: ClusterTemplates | undefined;
   readonly latencyWaitS: number | undefined;

@@ -36,7 +36,7 @@ export function readProfile(name: string, file: string): Result<Profile> {
   for (const entry of node.entries) reader.readEntry(entry);
   const cluster = reader.cluster(node);
   if (reader.errors.length > 0) return err(reader.errors);
-  return ok({ name, file, cluster, ...reader.rest() });
+  return ok({ name, file, isSnakemake: own === undefined, source: read.value.file, cluster, ...reader.rest() });
 }
 
 type Numbers = { latencyWaitS?: number; maxJobsPerSecond?: number; maxSubmitted?: number };
