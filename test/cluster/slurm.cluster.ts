@@ -76,12 +76,13 @@ clusterTest(
     // A busy machine may not get to look at a short one.
     assert.ok(seen > 150, `the memory of ${seen} jobs was seen`);
     // What the scheduler was asked for is what rules say.
-    const asked = cluster.ask('squeue', '-h', '-r', '-t', 'all', '-o', '%C %m %l %j');
+    const asked = cluster.ask('squeue', '-h', '-r', '-t', 'all', '-o', '%C %m %l %j %Z');
     const kinds = new Set(
       asked
         .trim()
         .split('\n')
-        .map((line) => line.replace(/lhb_[0-9a-f]{16}_/, '')),
+        .filter((line) => line.endsWith(` ${rig.dir}`))
+        .map((line) => line.replace(/lhb_[0-9a-f]{16}_/, '').replace(` ${rig.dir}`, '')),
     );
     assert.equal([...kinds].sort(), [
       '1 200M 10:00 run_sampler',
@@ -93,7 +94,8 @@ clusterTest(
     const there = rig.tree('runs');
     const ids = (await rig.summary()).jobs.map(({ id }) => id);
     const other = rig.copy('other', ['runs', 'profiles']);
-    await rig.lhbWith({ cwd: other }, 'build');
+    const here = ['-j', '40', '--resources', 'cpus=100'];
+    assert.is((await rig.lhbWith({ cwd: other }, 'build', ...here)).code, 0);
     assert.equal(rig.tree('runs', other), there);
     const local = await rig.lhbWith({ cwd: other }, 'summary', '--json');
     const locals = asList(asMap(JSON.parse(local.stdout) as unknown)['jobs'] ?? [], 'jobs').map(

@@ -111,7 +111,7 @@ export class ClusterExecutor implements Executor {
 
   /** Stops watching: what was submitted goes on, for a later driver to take over. */
   leave(): void {
-    this.#desk.closed = true;
+    this.#desk.close();
     for (const part of [this.#submitter, this.#watcher, this.#canceller]) part.close();
     for (const waiting of this.#whenOver.values()) for (const then of waiting) then();
   }

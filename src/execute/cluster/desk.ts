@@ -33,6 +33,7 @@ export class Desk {
   readonly end: (task: Task, outcome: Outcome, marker: ExitMarker | undefined) => void;
   /** No more is asked or submitted. */
   closed = false;
+  readonly #over = new AbortController();
   #toldDown = false;
 
   constructor(options: ClusterOptions, end: Desk['end']) {
@@ -42,10 +43,18 @@ export class Desk {
     this.end = end;
   }
 
+  /** No more is asked; what is being asked is ended. A submit command is not: what becomes of it should be noted. */
+  close(): void {
+    this.closed = true;
+    this.#over.abort();
+  }
+
   /** Runs a command of the scheduler's, and says once when it does not answer, and when it answers again. */
   async run(command: string): Promise<Answer> {
     const { root: cwd } = this.options;
-    return this.heard(await runSchedulerCommand(command, { cwd, down: this.templates.down }));
+    const { down } = this.templates;
+    const answer = await runSchedulerCommand(command, { cwd, down, signal: this.#over.signal });
+    return this.closed ? answer : this.heard(answer);
   }
 
   heard(answer: Answer): Answer {

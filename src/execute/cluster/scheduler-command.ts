@@ -21,14 +21,17 @@ type CommandOptions = {
   readonly down: RegExp | undefined;
   /** How long it may take; one that takes longer is ended and counts as down. */
   readonly limitMs?: number;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
 };
 
 /** Runs shell text in a folder. */
 export async function runSchedulerCommand(text: string, options: CommandOptions): Promise<Answer> {
-  const { cwd, down, limitMs = LIMIT_MS } = options;
+  const { cwd, down, limitMs = LIMIT_MS, signal } = options;
   const [shell = '/bin/sh'] = defaultShell();
   // Its own group: Ctrl-C is for lhb, which has to hear what became of it.
-  return answerOf(await runProgram(shell, ['-c', text], { cwd, limitMs, apart: true }), down, limitMs);
+  const ended = await runProgram(shell, ['-c', text], { cwd, limitMs, apart: true, ...(signal && { signal }) });
+  return answerOf(ended, down, limitMs);
 }
 
 /**

@@ -156,10 +156,11 @@ export class Watcher {
     task.reason = row.reason;
     if (row.state === 'running') task.runningSinceMs ??= now;
     if (isOver(row.state)) task.overSinceMs ??= now;
-    const why = row.state === 'pending' ? this.#desk.templates.status?.stuck.get(row.reason) : undefined;
+    const { stuck } = this.#desk.templates.status ?? {};
+    const why = row.state === 'pending' ? (stuck?.get(row.reason) ?? stuck?.get(row.shown)) : undefined;
     task.stuck = why === undefined ? 0 : task.stuck + 1;
     if (why !== undefined && task.stuck >= SURE)
-      this.#stop(task, { kind: 'never-starts', reason: row.reason, message: why });
+      this.#stop(task, { kind: 'never-starts', reason: row.reason || row.shown, message: why });
     const held = row.state === 'pending' ? this.#desk.templates.status?.held.get(row.reason) : undefined;
     if (held === undefined || task.told) return;
     task.told = true;
@@ -176,7 +177,8 @@ export class Watcher {
       if (known) return;
     }
     task.missed++;
-    if (task.missed >= SURE) task.overSinceMs ??= now;
+    // One that was cancelled is expected to go.
+    if (task.missed >= SURE || task.stopAsked) task.overSinceMs ??= now;
   }
 
   /** Is it still being handed over, or was the id printed that its driver did not get to note? */
