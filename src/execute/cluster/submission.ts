@@ -130,8 +130,8 @@ function optionWords(launch: Described, frame: Frame, templates: ClusterTemplate
 function filled(template: CommandTemplate, launch: Described, frame: Frame, templates: ClusterTemplates): string {
   const text = fillTemplate(
     template,
-    (name) => valueOf(name, launch, frame, templates) ?? '',
-    () => error('profile/no-value', ''),
+    (name) => valueOf(name, launch, frame, templates),
+    () => undefined,
   );
   return text.ok ? text.value : '';
 }

@@ -89,20 +89,22 @@ export const namesIn = (template: CommandTemplate): readonly Slot[] =>
   template.parts.filter((part): part is Slot => typeof part !== 'string');
 
 /**
- * The command with its names filled in. What `valueOf` does not know is told, each with its place.
+ * The command with its names filled in. What `valueOf` does not know is told, each with its place, or stands for nothing where
+ * `onMissing` says nothing.
  * @returns errors (profile/no-value)
  */
 export function fillTemplate(
   template: CommandTemplate,
   valueOf: (name: string) => Filling | undefined,
-  onMissing: (slot: Slot) => Diagnostic,
+  onMissing: (slot: Slot) => Diagnostic | undefined,
 ): Result<string> {
   const missing: Diagnostic[] = [];
   const text = template.parts.map((part) => {
     if (typeof part === 'string') return part;
     const value = valueOf(part.name) ?? part.otherwise;
     if (value === undefined) {
-      missing.push(onMissing(part));
+      const problem = onMissing(part);
+      if (problem) missing.push(problem);
       return '';
     }
     if (typeof value === 'string') return value === '' && part.place === 'bare' ? '' : quoteAt(value, part.place);
