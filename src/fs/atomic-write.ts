@@ -10,12 +10,11 @@ const PREFIX = '.lhb-';
  * A name that no other process on any host uses. Uniqueness comes from 96 random bits; pid and host are in it only so that
  * clearTemporary knows at once whether the writer still lives.
  */
-export function temporaryName(): string {
-  const host = hostname()
-    .replaceAll(/[^A-Za-z0-9]/g, '')
-    .slice(0, 40);
-  return `${PREFIX}${randomBytes(12).toString('hex')}-${process.pid}-${host}`;
-}
+export const temporaryName = (): string => `${PREFIX}${randomBytes(12).toString('hex')}-${process.pid}-${HOST}`;
+
+const HOST = hostname()
+  .replaceAll(/[^A-Za-z0-9]/g, '')
+  .slice(0, 40);
 
 /** A temporary path in the folder of `path`. */
 export const temporaryBeside = (path: string): string => join(dirname(path), temporaryName());
@@ -65,13 +64,12 @@ export function clearTemporary(folder: string): void {
   } catch {
     return;
   }
-  const host = temporaryName().split('-').slice(3).join('-');
   for (const name of names) {
     if (!name.startsWith(PREFIX)) continue;
     const [pid, ...rest] = name.slice(PREFIX.length).split('-').slice(1);
     const path = join(folder, name);
     try {
-      const abandoned = rest.join('-') === host ? !lives(Number(pid)) : statSync(path).mtimeMs < Date.now() - DAY_MS;
+      const abandoned = rest.join('-') === HOST ? !lives(Number(pid)) : statSync(path).mtimeMs < Date.now() - DAY_MS;
       if (abandoned) rmSync(path, { recursive: true, force: true });
     } catch {
       // Someone else cleared it.

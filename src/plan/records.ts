@@ -237,12 +237,14 @@ export class Records {
     );
   }
 
+  /** One that begins is in `.lhb/launches` already, so that its record can wait for another commit. */
   async putAttempt(attempt: Attempt): Promise<void> {
     const { index, tree } = this.parts;
-    await index.soon(() => {
+    const put = (): void => {
       this.attempted?.add(attempt.jobId);
       index.putAttempt(tree, attempt);
-    });
+    };
+    await (attempt.state === 'begun' ? index.later(put) : index.soon(put));
   }
 
   /** Brings a result's outputs back from the store; false where bytes are missing or damaged. */

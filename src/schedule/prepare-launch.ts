@@ -25,6 +25,8 @@ export type PrepareParts = {
   readonly scopes: Scopes;
   readonly host: WorkspaceHost;
   readonly allotments: Allotments;
+  /** A copy of lhb's own environment: to read `process.env` itself costs a job 0.1 ms. */
+  readonly inherited: Readonly<Record<string, string | undefined>>;
 };
 
 /**
@@ -61,7 +63,7 @@ export function prepareLaunch(
     resources: plainResources(allotment),
     command: executable(command),
     cwd: root,
-    env: environment(root, job, place ?? job.dir, attempt, allotment, command),
+    env: environment(parts, job, place ?? job.dir, attempt, allotment, command),
     log,
     logName: job.log,
     jobDir,
@@ -121,7 +123,7 @@ function keepEarlierLog(log: string): void {
 }
 
 function environment(
-  root: string,
+  { root, inherited }: PrepareParts,
   job: Job,
   dir: string,
   attempt: number,
@@ -129,7 +131,7 @@ function environment(
   command: JobCommand,
 ): Record<string, string> {
   return jobEnvironment({
-    inherited: process.env,
+    inherited,
     keepEnv: job.rule.keepEnv,
     ruleEnv: command.env,
     lhbVars: {

@@ -18,7 +18,7 @@ import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Attempt, Trace, TraceCore, Usage } from '../store/trace.ts';
 import { plainResources, type Allotment } from './allotment.ts';
-import { bringOut, ownPlace } from './own-place.ts';
+import { bringOut, OwnPlaces } from './own-place.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
 
 /** The sentences for outcomes and reasons; they are the report's, and come from outside. */
@@ -64,6 +64,8 @@ type Begun = {
   readonly place: string | undefined;
 };
 
+const HOST = hostname();
+
 /** How much of a log an event shows. */
 const TAIL_LINES = 12;
 /** How many reasons a record keeps. */
@@ -72,8 +74,11 @@ const MOST_REASONS = 50;
 export class JobRunner {
   private readonly parts: RunnerParts;
 
+  private readonly places: OwnPlaces;
+
   constructor(parts: RunnerParts) {
     this.parts = parts;
+    this.places = new OwnPlaces(parts.root);
   }
 
   /** Starts an attempt. `done` settles once, and never rejects for what the job does. */
@@ -122,11 +127,11 @@ export class JobRunner {
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
     const executor = parts.executorOf(job);
-    const place = executor.apart ? ownPlace(job) : undefined;
+    const place = executor.apart ? this.places.make(job) : undefined;
     const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place);
     const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false, executor, place };
-    const noted = this.note(begun, Date.now() / 1000);
-    return this.follow(begun, noted, executor.start(launch));
+    this.note(begun, Date.now() / 1000);
+    return this.follow(begun, executor.start(launch));
   }
 
   /**
@@ -152,7 +157,8 @@ export class JobRunner {
     }
     const unseen = orphan.state === 'ended';
     const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen, executor, place };
-    return this.follow(begun, this.note(begun, startedAt), running);
+    this.note(begun, startedAt);
+    return this.follow(begun, running);
   }
 
   /** A limit that cannot be worked out is none: the job runs already. */
@@ -168,27 +174,21 @@ export class JobRunner {
   }
 
   /** Puts on record that an attempt has begun. */
-  private note({ job, key, attempt, allotment }: Begun, startedAt: number): Promise<void> {
+  private note({ job, key, attempt, allotment }: Begun, startedAt: number): void {
     const record = this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off');
     const noted = this.parts.records.putAttempt({ ...record, startedAt });
-    // Looked at when the job has ended; until then a refusal must not count as unhandled.
+    // A disk that refuses it refuses the result too, and there it is told.
     noted.catch(() => {});
-    return noted;
   }
 
   /** From the end of a job on: check, capture, commit. */
-  private follow(
-    begun: Begun,
-    noted: Promise<void>,
-    running: Running,
-  ): { cancel: () => void; done: Promise<AttemptEnd> } {
+  private follow(begun: Begun, running: Running): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { job, key, attempt, allotment } = begun;
     const done = running.done.then(async (completion): Promise<AttemptEnd> => {
       const { wallS: durationS, maxRssMb } = completion.usage;
       let { outcome } = completion;
       if (outcome.kind === 'success') {
         try {
-          await noted;
           const captured = await this.capture(begun, completion);
           if (captured.ok) return { ok: true, manifest: captured.value, actionKey: key.key, durationS, maxRssMb };
           outcome = captured.error;
@@ -206,7 +206,8 @@ export class JobRunner {
 
   /** What a failed attempt made is for people to look at, where it would be here; one that may still run keeps its folder. */
   private bringOutForPeople({ job, place }: Begun, outcome: Outcome): void {
-    if (place === undefined || outcome.kind === 'vanished' || outcome.kind === 'node-failed') return;
+    if (place === undefined) return;
+    if (['vanished', 'node-failed', 'lost'].includes(outcome.kind)) return this.places.giveUp(job, place);
     try {
       bringOut(this.parts.root, place, job.dir);
     } catch {
@@ -281,6 +282,7 @@ export class JobRunner {
     step('commit:before');
     await records.commit(job, trace);
     step('commit:after');
+    if (place !== undefined) this.places.dropOthers(job);
     return ok(trace.manifest);
   }
 
@@ -331,7 +333,7 @@ export class JobRunner {
       state,
       reason,
       usage,
-      host: hostname(),
+      host: HOST,
       log: job.log,
       resources: plainResources(allotment),
       build: this.parts.build,

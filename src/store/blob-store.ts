@@ -6,7 +6,17 @@
 //
 // A blob's mtime is cut to a whole second. Any write to it, through whichever hard link, sets a time that is hardly ever
 // one (file systems with fine ticks), so `has` tells a blob that was written to without reading its bytes.
-import { chmodSync, lstatSync, renameSync, rmSync, statSync, utimesSync, type Stats } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  type Stats,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { step } from '../base/step.ts';
@@ -161,16 +171,17 @@ export class BlobStore {
   /** Makes an output a link to a blob of the same bytes. False where there are too many links already. */
   #relink(blob: string, path: string): boolean {
     const temporary = this.temporaryInWork();
+    if (!tryHardLink(blob, temporary)) return false;
     try {
-      if (!tryHardLink(blob, temporary)) return false;
       step('output:relinking');
       renameSync(temporary, path);
+      // Where both were one file already, rename does nothing.
+      if (existsSync(temporary)) unlinkSync(temporary);
       return true;
     } catch (error) {
+      rmSync(temporary, { force: true });
       if (errno(error) === 'EXDEV') return false;
       throw error;
-    } finally {
-      rmSync(temporary, { force: true });
     }
   }
 

@@ -136,6 +136,12 @@ function clock(rig: Rig, hours: number): Record<string, string> {
 const RESTORED = /restored [12]\b/;
 const INDEX = /index-damaged.*was damaged.*made again from the trace logs: 3 results/;
 
+/** In each page that has it: which of them counts, LMDB alone knows. */
+function flipResult(file: string): void {
+  const bytes = readFileSync(file);
+  for (let at = bytes.indexOf('text of 0'); at >= 0; at = bytes.indexOf('text of 0', at + 1)) overwrite(file, at, 'X');
+}
+
 const CASES: readonly Case[] = [
   // Blobs. With hard links an output has the damage too; with copies it has the good bytes.
   { name: 'a byte of a blob is flipped', damage: (rig) => overwrite(blob(rig, 'text of 0\n'), 0, 'X'), runs: ['a0'] },
@@ -349,14 +355,14 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'a byte of a result in data.mdb is flipped',
-    damage: (rig) => overwrite(index(rig), readFileSync(index(rig)).lastIndexOf('text of '), 'X'),
+    damage: (rig) => flipResult(index(rig)),
     says: /index-damaged.*check sum of a result/,
   },
   {
     name: 'a byte of a result is flipped, and the times say nothing',
     damage: (rig) => {
       const { atimeMs, mtimeMs } = statSync(index(rig));
-      overwrite(index(rig), readFileSync(index(rig)).lastIndexOf('text of '), 'X');
+      flipResult(index(rig));
       execFileSync('touch', ['-d', `@${(mtimeMs / 1000).toFixed(9)}`, index(rig)]);
       writeFileSync(index(rig, 'closed'), `${statSync(index(rig)).size} ${statSync(index(rig)).mtimeMs}\n`);
       assert.ok(atimeMs > 0);

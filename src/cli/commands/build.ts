@@ -277,7 +277,18 @@ async function runBuild(
     executorNamed: executors.named,
   };
   const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
-  const runner = new JobRunner({ root, records, keys, scopes, host, allotments, words, build: id, ...running });
+  const runner = new JobRunner({
+    inherited: { ...process.env },
+    root,
+    records,
+    keys,
+    scopes,
+    host,
+    allotments,
+    words,
+    build: id,
+    ...running,
+  });
   const scheduler = new Scheduler(
     {
       plan,
