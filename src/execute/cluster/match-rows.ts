@@ -25,11 +25,13 @@ export function matchRows<Job extends SubmittedJob>(
     bySubmission.set(submission.key, known);
   }
   const all = [...bySubmission.values()];
-  const byId = new Map(all.flatMap((each) => (each.submission.id === undefined ? [] : [[each.submission.id, each]])));
+  const byId = new Map(
+    all.flatMap((each) => (each.submission.id === undefined ? [] : [[withoutServer(each.submission.id), each]])),
+  );
   const found = new Map<Job, StatusRow>();
   for (const row of rows) {
     const [key] = /[0-9a-f]{16}/.exec(row.key) ?? [];
-    const about = key === undefined ? byId.get(row.id) : bySubmission.get(key);
+    const about = key === undefined ? byId.get(withoutServer(row.id)) : bySubmission.get(key);
     if (about === undefined) continue;
     if (about.submission.id === undefined) onId(about.submission, row.id);
     const tasks = row.tasks && new Set(row.tasks);
@@ -38,3 +40,6 @@ export function matchRows<Job extends SubmittedJob>(
   }
   return found;
 }
+
+/** PBS cuts long ids off where it lists them. */
+const withoutServer = (id: string): string => id.split('.')[0] ?? id;

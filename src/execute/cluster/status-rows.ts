@@ -22,11 +22,13 @@ export function statusRows(answer: string, { row, states }: StatusTemplates): St
   return [...answer.matchAll(row)].flatMap(({ groups }) => {
     const { id, state, index, reason = '', key = '' } = groups ?? {};
     if (id === undefined || state === undefined) return [];
-    const tasks = index === undefined || index === '' || index === '0' ? undefined : tasksOf(index);
+    // PBS names an element of its array 12[].server so: 12[3].server
+    const [, before, element, after] = /^(\d+)\[(\d+)\](.*)$/.exec(id) ?? [];
+    const numbers = element ?? index;
     return [
       {
-        id,
-        tasks: index === '0' ? [0] : tasks,
+        id: element === undefined ? id : `${before}[]${after}`,
+        tasks: numbers === undefined || numbers === '' ? undefined : tasksOf(numbers),
         state: states.get(state),
         shown: state,
         reason: reason.trim(),
