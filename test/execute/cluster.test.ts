@@ -39,6 +39,12 @@ function profile(text: string): Profile | string {
   }
 }
 
+/** What is wrong with a profile's text. */
+function mistake(text: string): string {
+  const made = profile(text);
+  return typeof made === 'string' ? made : 'nothing is wrong';
+}
+
 const JOB = {
   rule: 'train',
   label: "n=1,what='a b'",
@@ -50,12 +56,12 @@ const JOB = {
 
 const KEY = '0123456789abcdef';
 
-const frame = (tasks: Frame['tasks'] = undefined): Frame => ({
+const frame = (tasks?: Frame['tasks']): Frame => ({
   key: KEY,
   script: '/w/job.sh',
   schedulerLog: '/w/log',
   root: '/w',
-  tasks,
+  tasks: tasks ?? undefined,
 });
 
 function command(
@@ -133,13 +139,13 @@ test('a profile that extends another changes what it says, and no more', () => {
 });
 
 test('mistakes in profiles are told', () => {
-  assert.match(String(profile('lhb-profile: 2\n')), /another format/);
-  assert.match(String(profile('lhb-profile: 1\ncluster: { submit: "x {script" }\n')), /no \}/);
+  assert.match(mistake('lhb-profile: 2\n'), /another format/);
+  assert.match(mistake('lhb-profile: 1\ncluster: { submit: "x {script" }\n'), /no \}/);
   assert.match(
-    String(profile('lhb-profile: 1\ncluster: { submit: "x {script}", status: { interval: 3 } }\n')),
+    mistake('lhb-profile: 1\ncluster: { submit: "x {script}", status: { interval: 3 } }\n'),
     /lacks the field `command`/,
   );
-  assert.match(String(profile('lhb-profile: 1\nextends: slurm\ncluster: { job-id: "(" }\n')), /pattern/);
+  assert.match(mistake('lhb-profile: 1\nextends: slurm\ncluster: { job-id: "(" }\n'), /pattern/);
 });
 
 test('ids that submit commands print', () => {
