@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { execFileSync } from 'node:child_process';
+import { NAMES } from './tools.mjs';
 
 function table(head, rows) {
   const width = head.map((title, i) => Math.max(...[title, ...rows.map((row) => row[i])].map((cell) => cell.length)));
@@ -20,6 +21,7 @@ export function sweepTable({ jobs, rows }, tools) {
     `${jobs} jobs`,
     ...names.map((name) => `${name} s`),
     'lhb / ninja',
+    ...(names.includes('snakemake') ? ['snakemake / lhb'] : []),
     ...names.map((name) => `${name} MB`),
   ];
   return table(
@@ -28,6 +30,7 @@ export function sweepTable({ jobs, rows }, tools) {
       what,
       ...names.map((name) => number(seconds[name], 3)),
       against === what || Number.isNaN(ratio) ? times(ratio) : `${times(ratio)} (its ${against})`,
+      ...(names.includes('snakemake') ? [times(seconds.snakemake / seconds.lhb)] : []),
       ...names.map((name) => number(peakMb[name], 0)),
     ]),
   );
@@ -81,10 +84,12 @@ export const mainThreadTable = ({ jobs, rows }) =>
 /** When, with what, and on what kind of machine. */
 export function setting(tools, folder) {
   const versions = tools.map(({ name, version }) => `${name} ${version}`).join(', ');
+  const missing = NAMES.filter((name) => tools.every((tool) => tool.name !== name));
+  const without = missing.length > 0 ? ` (not installed: ${missing.join(', ')})` : '';
   const model = cpus()[0]?.model ?? 'unknown processor';
   const memory = Math.round(totalmem() / 1e9);
   return (
-    `${new Date().toISOString().slice(0, 10)}: ${versions}, Node ${process.versions.node}; ` +
+    `${new Date().toISOString().slice(0, 10)}: ${versions}${without}, Node ${process.versions.node}; ` +
     `${cpus().length} cores (${model}), ${memory} GB, ${process.platform} ${release()}, ${fileSystem(folder)}. NODE_EXTRA_CA_CERTS unset.`
   );
 }

@@ -50,6 +50,8 @@ const ALL = [
   },
 ];
 
+export const NAMES = ALL.map(({ name }) => name);
+
 /** The tools that are there, each with its version. */
 export function installed() {
   return ALL.flatMap((tool) => {

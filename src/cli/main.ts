@@ -91,8 +91,11 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
       return build(request, screen, quick);
     }
     case 'summary': {
+      const { quickSummary } = await import('./quick-summary.ts');
+      const quick = quickSummary(invocation, screen);
+      if (typeof quick === 'number') return quick;
       const { summary } = await import('./commands/summary.ts');
-      return summary(invocation.common, invocation.selectors, invocation.detailed, screen);
+      return summary(invocation.common, invocation.selectors, invocation.detailed, screen, quick);
     }
     case 'why': {
       const { why } = await import('./commands/why.ts');

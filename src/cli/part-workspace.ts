@@ -7,7 +7,7 @@ import type { Job } from '../graph/job.ts';
 import { SourceDigests } from '../key/source-digests.ts';
 import { sameWords, seenAsThen } from '../plan/evidence.ts';
 import { choosePart, concernedPart, numbersOf, type Part } from '../plan/part.ts';
-import type { Judgement } from '../plan/rebuilder.ts';
+import { freshOnRecord, type Judgement } from '../plan/rebuilder.ts';
 import { jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
 import { patchSnapshot } from '../plan/snapshot-patch.ts';
 import { STATE, type Snapshot } from '../plan/snapshot.ts';
@@ -31,12 +31,14 @@ export type PartWorkspace = {
 };
 
 /**
- * Opens it to write, under the lock; undefined, with all closed, where the workflow is better expanded in full: much is
- * concerned, or something is not as the snapshot has it.
+ * Opens it; undefined, with all closed, where the workflow is better expanded in full: much is concerned, or something is
+ * not as the snapshot has it.
+ * @param write under the lock; false for a dry run
  */
 export async function openPart(
   common: CommonOptions,
   { snapshot, changed }: Standing,
+  write: boolean,
 ): Promise<PartWorkspace | undefined> {
   const found = findWorkflow(common);
   if (!found.ok) return undefined;
@@ -50,7 +52,7 @@ export async function openPart(
   const part = choosePart(snapshot, workflow, concerned);
   if (part === undefined) return undefined;
   let numbers: Map<Job, number> | undefined;
-  const opened = openWorkspace(loaded.value, true, (before) => {
+  const opened = openWorkspace(loaded.value, write, (before) => {
     const expansion = expandSome(workflow, host, env, before, part.some);
     numbers = expansion.ok ? numbersOf(snapshot, part, expansion.value.graph) : undefined;
     // An index that is opened is closed before it may be opened again.
@@ -75,7 +77,10 @@ function partOf(
 ): PartWorkspace {
   const { root } = workspace.workflow;
   const { files, records } = workspace;
-  const jobs = workspace.graph.jobs.filter((job) => isWanted(snapshot, numbers.get(job)));
+  const rank = (job: Job): number => numbers.get(job) ?? -1;
+  const wanted = workspace.graph.jobs.filter((job) => isWanted(snapshot, rank(job)));
+  // As they stand in the whole graph.
+  const jobs = wanted.sort((a, b) => rank(a) - rank(b));
   const made = new Set(jobs.map((job) => numbers.get(job)));
   const refs = function* () {
     for (let job = 0; job < snapshot.states.length; job++) {
@@ -110,10 +115,9 @@ function standing(
   const found = new Map<Job, Judgement>();
   for (const [job, number] of numbers) {
     if (concerned.jobs.has(number)) continue;
-    const trace = records.current(job.id);
-    if (trace === undefined) return undefined;
-    const rest = { key: undefined, attempt: undefined, reasons: [] };
-    found.set(job, { job, status: 'FRESH', decision: 'none', trace, current: trace, ...rest });
+    const judgement = freshOnRecord(records, job);
+    if (judgement === undefined) return undefined;
+    found.set(job, judgement);
   }
   return found;
 }

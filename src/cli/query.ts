@@ -9,6 +9,8 @@ import { makePlan, type Plan } from '../plan/plan.ts';
 import type { Trace } from '../store/trace.ts';
 import { exitOf, type ExitCode } from './exit-code.ts';
 import type { CommonOptions, Word } from './invocation.ts';
+import { knownFresh } from './known-fresh.ts';
+import type { Standing } from './quick-build.ts';
 import type { Screen } from './screen.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from './workspace.ts';
 
@@ -40,20 +42,24 @@ export function fail(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
   return exitOf(errors);
 }
 
-/** The plan of the selected jobs (none: all) and what they need. */
-export function planOf(workspace: Workspace, selectors: readonly Word[]): Result<{ plan: Plan; jobs: Job[] }> {
+/**
+ * The plan of the selected jobs (none: all) and what they need.
+ * @param standing how the work tree stood to its snapshot before the workspace was opened, where that was looked at
+ */
+export function planOf(
+  workspace: Workspace,
+  selectors: readonly Word[],
+  standing?: Standing,
+): Result<{ plan: Plan; jobs: Job[] }> {
   const { graph } = workspace;
-  if (selectors.length === 0) {
-    return { ok: true, value: { plan: makePlan(graph.jobs, workspace.rebuilder), jobs: [...graph.jobs] } };
-  }
+  const planned = (jobs: readonly Job[]): Plan =>
+    makePlan(jobs, workspace.rebuilder, new Set(), new Set(), knownFresh(workspace, standing));
+  if (selectors.length === 0) return ok({ plan: planned(graph.jobs), jobs: [...graph.jobs] });
   const selected = workspace.select(selectors);
   if (!selected.ok) return selected;
   const needed = withUpstream(selected.value);
-  const plan = makePlan(
-    graph.jobs.filter((job) => needed.has(job)),
-    workspace.rebuilder,
-  );
-  return { ok: true, value: { plan, jobs: graph.jobs.filter((job) => selected.value.has(job)) } };
+  const plan = planned(graph.jobs.filter((job) => needed.has(job)));
+  return ok({ plan, jobs: graph.jobs.filter((job) => selected.value.has(job)) });
 }
 
 /** A job's command for people: as keys have it, with paths as they are on disk; undefined for a rule without one. */

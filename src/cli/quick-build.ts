@@ -1,5 +1,5 @@
-// `lhb build` where nothing is to be done, told from the snapshot of the last build. It loads nothing that it does not need:
-// neither the workflow nor the index is read.
+// `lhb build`, or `-n`, where nothing is to be done, told from the snapshot of the last build. It loads nothing that it does
+// not need: neither the workflow nor the index is read.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,7 @@ import { evidenceHolds, type Evidence } from '../plan/evidence.ts';
 import { inOrder, jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
 import { readSnapshot, STATE, type Snapshot } from '../plan/snapshot.ts';
 import { openReporter } from '../report/open-reporter.ts';
+import { describePlan } from '../report/wording.ts';
 import { Announcer } from '../schedule/announcer.ts';
 import { lmdbMark } from '../store/lmdb-file.ts';
 import { wasClosed } from '../store/index-state.ts';
@@ -40,6 +41,7 @@ export const isWhole = ({ selectors, forcerun, only, build }: BuildWish): boolea
 
 /** Options without a part in a build where everything is fresh. One that is not named here may have one. */
 const IDLE = new Set<string>([
+  'dryRun',
   'jobs',
   'keepGoing',
   'noTemp',
@@ -59,26 +61,32 @@ const isPlain = (build: BuildOptions): boolean =>
 export const snapshotsOff = (env: NodeJS.ProcessEnv): boolean => (env['LHB_NO_SNAPSHOT'] ?? '') !== '';
 
 /**
- * The exit code of a build that finds, and says, that there is nothing to do; else undefined, with nothing said, or how the
- * work tree stands to its snapshot.
+ * The exit code of a build, or of `-n`, that finds, and says, that there is nothing to do; else undefined, with nothing said,
+ * or how the work tree stands to its snapshot.
  */
 export function quickBuild(request: Request, screen: Screen): ExitCode | Standing | undefined {
-  if (!isWhole(request) || !isPlain(request.build) || snapshotsOff(process.env)) return undefined;
-  const found = findWorkflow(request.common);
+  if (!isWhole(request) || !isPlain(request.build)) return undefined;
+  const standing = standingOf(request.common);
+  if (standing === undefined || standing.changed.length > 0) return standing;
+  if (standing.snapshot.states.includes(STATE.wanted)) return standing;
+  if (!request.build.dryRun) nothingToDo(standing.snapshot, request, screen);
+  else if (screen.json || screen.verbose) return standing;
+  else screen.note(describePlan({ none: wantedJobs(standing.snapshot), restore: 0, run: 0, check: 0 }));
+  return EXIT.ok;
+}
+
+/** How the work tree stands to the snapshot of its last build; undefined where there is none that counts. */
+export function standingOf(common: CommonOptions): Standing | undefined {
+  if (snapshotsOff(process.env)) return undefined;
+  const found = findWorkflow(common);
   if (!found.ok) return undefined;
-  const work = workLayout(dirname(found.value));
-  let standing: Standing | undefined;
   try {
-    standing = compare(request.common, found.value, work);
+    return compare(common, found.value, workLayout(dirname(found.value)));
   } catch (problem) {
     // No permission, a file that went away just now: the slow way meets it too, and says what it is.
     if (problem instanceof Error && 'code' in problem) return undefined;
     throw problem;
   }
-  if (standing === undefined || standing.changed.length > 0) return standing;
-  if (standing.snapshot.states.includes(STATE.wanted)) return standing;
-  nothingToDo(standing.snapshot, request, screen);
-  return EXIT.ok;
 }
 
 function compare(common: CommonOptions, file: string, work: WorkLayout): Standing | undefined {

@@ -16,6 +16,8 @@ export function checkReservedPlaces(expander: Expander, jobs: readonly Job[]): v
   const folders = store === '' || store.startsWith('..') ? [OWN] : [OWN, store];
   const read = new Set([...workflow.filesRead, relative(workflow.root, resolve(workflow.root, workflow.file.name))]);
   const told = new Set<string>();
+  // Where the rule places none, the log lies among lhb's own.
+  const readLogs = [...read].some((path) => isInside(LOGS, path));
   for (const job of jobs) {
     for (const output of job.outputs) {
       const path = job.pathOf(output);
@@ -23,6 +25,7 @@ export function checkReservedPlaces(expander: Expander, jobs: readonly Job[]): v
       const problem = folder ? `${folder}/ is lhb's own` : read.has(path) ? 'the workflow is read from it' : undefined;
       if (problem) tell(job, `output '${output.name}'`, path, problem, output.spec.at);
     }
+    if (job.rule.log === undefined && !readLogs) continue;
     const { log } = job;
     if ((isInside(OWN, log) && !isInside(LOGS, log)) || read.has(log)) {
       tell(

@@ -25,6 +25,12 @@ export type KeyParts = { readonly key: ActionKey; readonly parts: readonly KeyPa
 /** Takes the parts one by one: to hash them, or to show them. */
 type Take = (kind: PartKind, path: string, value: string) => void;
 
+/** As JSON: a digest, which most parts are, as it stands. */
+const quoted = (text: string): string => (text === '' || isDigest(text) ? `"${text}"` : JSON.stringify(text));
+
+const DIGEST = /^[0-9a-f]{64}$/;
+const isDigest = (text: string): boolean => text.length === 64 && DIGEST.test(text);
+
 /** Makes action keys. */
 export class KeyMaker {
   private readonly scopes: Scopes;
@@ -45,13 +51,13 @@ export class KeyMaker {
       keyCommand(job, this.scopes);
       return undefined;
     }
-    let text = '';
+    let text = SCHEME;
     const add: Take = (kind, path, value) => {
-      text += `${text === '' ? '[' : ','}["${kind}",${JSON.stringify(path)},${JSON.stringify(value)}]`;
+      text += `${text === SCHEME ? '[' : ','}["${kind}",${quoted(path)},${quoted(value)}]`;
     };
     this.fixedParts(job, add);
     for (const { kind, path, value } of moving) add(kind, path, value);
-    return new MadeKey(hashText(`${SCHEME}${text}]`) as string as ActionKey, moving, job, this);
+    return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, job, this);
   }
 
   /** What depends on the workflow alone. */

@@ -59,7 +59,7 @@ export class Rebuilder {
     if (records.isRunningElsewhere(job.id)) return this.whileRunning(job, key);
     if (key === undefined) return this.belowUnknown(job, manifestOf);
     const attempt = records.attempt(job.id, key.key);
-    const trace = records.trace(key.key);
+    const trace = records.core(key.key);
     if (trace === undefined) {
       const current = records.current(job.id);
       const without = this.withoutTrace(job, key, current, attempt);
@@ -69,8 +69,11 @@ export class Rebuilder {
     }
     const disk = records.compare(job, trace.manifest, whole);
     if (disk.state === 'same') return judgement(job, key, FRESH, trace, trace, attempt);
-    const current = records.current(job.id, trace);
-    return judgement(job, key, this.withTrace(job, key, trace, current, disk), trace, current, attempt);
+    const currentKey = records.currentKey(job.id);
+    const isOther = currentKey !== undefined && currentKey !== key.key;
+    const other = isOther ? records.trace(currentKey) : undefined;
+    const current = currentKey === key.key ? trace : other;
+    return judgement(job, key, this.withTrace(job, key, trace, other, disk), trace, current, attempt);
   }
 
   /** An upstream job has no result, so there is no key. */
@@ -92,7 +95,7 @@ export class Rebuilder {
     const last = current ?? this.records.newest(job.id);
     const differences = key && last ? this.differences(job, key, last) : [];
     const reasons = last === undefined ? [reason('new')] : differences.length > 0 ? differences : [reason('forced')];
-    const trace = key && this.records.trace(key.key);
+    const trace = key && this.records.core(key.key);
     return judgement(job, key, { status: 'RUNNING', decision: 'run', reasons }, trace, current, attempt);
   }
 
@@ -111,18 +114,16 @@ export class Rebuilder {
   private withTrace(
     job: Job,
     key: KeyParts,
-    trace: Trace,
-    current: Trace | undefined,
+    trace: TraceCore,
+    other: Trace | undefined,
     disk: Exclude<DiskState, { state: 'same' }>,
   ): Verdict {
-    const otherResult = current !== undefined && current.actionKey !== key.key;
     const missing = disk.state === 'missing';
     const reasons =
-      otherResult && !missing
-        ? this.differences(job, key, current)
+      other && !missing
+        ? this.differences(job, key, other)
         : disk.paths.map((path) => reason(missing ? 'missing' : 'edited', path));
-    if (otherResult && !missing && reasons.length === 0)
-      reasons.push(...disk.paths.map((path) => reason('edited', path)));
+    if (other && !missing && reasons.length === 0) reasons.push(...disk.paths.map((path) => reason('edited', path)));
     const status = missing ? 'MISSING' : 'STALE';
     const gone = this.records.evicted(job, trace.manifest);
     if (gone.length === 0 || this.records.sharedTrace(key.key)) return { status, decision: 'restore', reasons };
@@ -135,15 +136,31 @@ export class Rebuilder {
   }
 }
 
+/**
+ * The judgement of a job that is known to be fresh, by what the work tree holds of it on record, which is then not checked;
+ * undefined where there is no such record.
+ */
+export function freshOnRecord(records: Records, job: Job): Judgement | undefined {
+  const trace = records.currentCore(job.id);
+  if (trace === undefined) return undefined;
+  const { actionKey } = trace;
+  const key: KeyParts = {
+    key: actionKey,
+    get parts() {
+      return records.trace(actionKey)?.parts ?? [];
+    },
+  };
+  return judgement(job, key, FRESH, trace, trace, records.attempt(job.id, actionKey));
+}
+
 function judgement(
   job: Job,
   key: KeyParts | undefined,
   { status, decision, reasons }: Verdict,
-  trace: Trace | undefined,
-  current: Trace | undefined,
+  trace: TraceCore | undefined,
+  current: TraceCore | undefined,
   attempt: Attempt | undefined,
 ): Judgement {
-  const core = trace && coreOf(trace);
-  const held = current === trace ? core : current && coreOf(current);
-  return { job, key, status, decision, reasons, trace: core, current: held, attempt };
+  const held = current && current !== trace ? coreOf(current) : current;
+  return { job, key, status, decision, reasons, trace, current: held, attempt };
 }

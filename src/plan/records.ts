@@ -77,13 +77,26 @@ export class Records {
     this.elsewhere.clear();
   }
 
-  /**
-   * What the work tree holds of a job on record.
-   * @param likely the result that it mostly is, which is then not read again
-   */
-  current(id: JobId, likely?: Trace): Trace | undefined {
-    const key = this.parts.index.current(this.parts.tree, id);
-    return key === likely?.actionKey ? likely : key && this.trace(key);
+  /** As `trace`, of what a plan keeps. */
+  core(key: ActionKey): TraceCore | undefined {
+    return this.parts.index.getCore(key);
+  }
+
+  /** The key of what the work tree holds of a job on record. */
+  currentKey(id: JobId): ActionKey | undefined {
+    return this.parts.index.current(this.parts.tree, id);
+  }
+
+  /** What the work tree holds of a job on record. */
+  current(id: JobId): Trace | undefined {
+    const key = this.currentKey(id);
+    return key && this.trace(key);
+  }
+
+  /** As `current`, of what a plan keeps. */
+  currentCore(id: JobId): TraceCore | undefined {
+    const key = this.currentKey(id);
+    return key && this.core(key);
   }
 
   /** The latest result under an id, whatever its key. */
@@ -221,7 +234,7 @@ export class Records {
 
   /** Is it on record that the work tree holds this result? */
   holds(job: Job, trace: TraceCore): boolean {
-    return this.parts.index.current(this.parts.tree, job.id) === trace.actionKey;
+    return this.currentKey(job.id) === trace.actionKey;
   }
 
   setCurrent(job: Job, trace: TraceCore): void {

@@ -4,8 +4,8 @@ import { statOf } from '../fs/stat-signature.ts';
 import type { Job } from '../graph/job.ts';
 import { keyedSources } from '../key/keyed-sources.ts';
 import type { Trace } from '../store/trace.ts';
-import { outputsRow, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
-import { STATE, STAT_FIELDS, type Snapshot } from './snapshot.ts';
+import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
+import { RESULT_FIELDS, STATE, STAT_FIELDS, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
 
 export type PatchParts = RowParts & {
@@ -16,9 +16,12 @@ export type PatchParts = RowParts & {
   readonly resultOf: (job: Job) => Trace | undefined;
 };
 
+const NO_RESULT: readonly number[] = Array.from({ length: RESULT_FIELDS }, () => 0);
+
 export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
   const count = snapshot.states.length;
   const states = snapshot.states.slice();
+  const results = snapshot.results.slice();
   const rows = new Map<number, Row>();
   const digests = new Map<string, string>();
   for (const source of parts.changed) {
@@ -37,8 +40,9 @@ export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
     const fresh = made?.every(({ source, digest }) => (digests.get(source.path) ?? digest) === digest) === true;
     states[number] = ((states[number] ?? 0) & STATE.wanted) | (fresh ? STATE.fresh : 0);
     rows.set(number, result && fresh ? outputsRow(parts, job, result.manifest) : new Row());
+    results.set(result && fresh ? resultNumbers(result) : NO_RESULT, number * RESULT_FIELDS);
   }
-  return { ...snapshot, states, ...spliced(snapshot, rows) };
+  return { ...snapshot, states, results, ...spliced(snapshot, rows) };
 }
 
 type Paths = Pick<Snapshot, 'pathsOfJob' | 'pathsOfSource' | 'paths' | 'looks' | 'stats'>;

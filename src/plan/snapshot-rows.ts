@@ -7,7 +7,8 @@ import type { Job } from '../graph/job.ts';
 import type { KeyedSource } from '../key/keyed-sources.ts';
 import type { SourceDigests } from '../key/source-digests.ts';
 import type { FileDigests } from '../store/file-digests.ts';
-import type { Entry, Manifest, Output } from '../store/manifest.ts';
+import { manifestSize, type Entry, type Manifest, type Output } from '../store/manifest.ts';
+import type { Trace } from '../store/trace.ts';
 import { LOOK, STAT_FIELDS } from './snapshot.ts';
 
 /** Paths with their looks, and STAT_FIELDS numbers for each. */
@@ -47,6 +48,13 @@ export function outputsRow(parts: RowParts, job: Job, manifest: Manifest): Row {
   }
   return row;
 }
+
+/** RESULT_FIELDS numbers of a job's result. */
+export const resultNumbers = ({ usage, manifest }: Trace): number[] => [
+  usage.finishedAt,
+  usage.wallS,
+  manifestSize(manifest),
+];
 
 /** A temp output that went when nobody needed it any more. */
 function isDropped({ root }: RowParts, job: Job, output: Output, path: string): boolean {

@@ -4,8 +4,8 @@ import type { Job } from '../graph/job.ts';
 import { keyedSources, sourcesOf, type KeyedSource } from '../key/keyed-sources.ts';
 import type { Trace } from '../store/trace.ts';
 import type { Evidence } from './evidence.ts';
-import { outputsRow, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
-import { STATE, type Lists, type Snapshot } from './snapshot.ts';
+import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
+import { RESULT_FIELDS, STATE, type Lists, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
 
 export type TakeParts = RowParts & {
@@ -27,6 +27,7 @@ export function takeSnapshot(
   const ranks = new Map([...byRule.values()].flatMap((list) => list.map((job, i): [Job, number] => [job, i])));
   const sources = new Sources(parts);
   const states = new Uint8Array(jobs.length);
+  const results = new Float64Array(jobs.length * RESULT_FIELDS);
   const row = new Row();
   const pathsOfJob = new Int32Array(jobs.length + 1);
   const sourceNumbers: (readonly number[])[] = [];
@@ -36,7 +37,10 @@ export function takeSnapshot(
     const made = result && keyedSources(job, result.parts);
     const fresh = made?.every(({ source, digest }) => sources.rows[sources.number(source)]?.digest === digest) === true;
     states[i] = (parts.wanted.has(job) ? STATE.wanted : 0) | (fresh ? STATE.fresh : 0);
-    if (result !== undefined && fresh) append(row, outputsRow(parts, job, result.manifest));
+    if (result !== undefined && fresh) {
+      append(row, outputsRow(parts, job, result.manifest));
+      results.set(resultNumbers(result), i * RESULT_FIELDS);
+    }
     pathsOfJob[i + 1] = row.length;
   }
   const pathsOfSource = new Int32Array(sources.rows.length + 1);
@@ -51,6 +55,7 @@ export function takeSnapshot(
       evidence: found,
       rules,
       states,
+      results,
       ruleOf: Int32Array.from(jobs, (job) => ruleNumbers.get(job.rule.name) ?? -1),
       ranks: Int32Array.from(jobs, (job) => ranks.get(job) ?? -1),
       places: listsOf(jobs.map((job) => job.place ?? [])),

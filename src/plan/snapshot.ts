@@ -10,7 +10,7 @@ import { writeAtomic } from '../fs/atomic-write.ts';
 import type { Evidence } from './evidence.ts';
 import { Texts, type TextBytes } from './texts.ts';
 
-const MAGIC = Buffer.from('lhb snapshot 1\n\0', 'latin1');
+const MAGIC = Buffer.from('lhb snapshot 2\n\0', 'latin1');
 const DIGEST_AT = 16;
 const HEADER_LENGTH_AT = 48;
 const HEADER_AT = 52;
@@ -38,6 +38,9 @@ export const STATE = {
 /** Numbers of float64 a path: size, mtimeMs, ctimeMs, ino. */
 export const STAT_FIELDS = 4;
 
+/** Numbers of float64 a job: when its run ended (seconds since the epoch), seconds it took, bytes of its outputs. */
+export const RESULT_FIELDS = 3;
+
 /** `items[starts[i]]` to `items[starts[i + 1]]`, excluded, belong to `i`. */
 export type Lists = { readonly starts: Int32Array; readonly items: Int32Array };
 
@@ -46,6 +49,8 @@ export type Snapshot = {
   readonly evidence: Evidence;
   readonly rules: readonly string[];
   readonly states: Uint8Array;
+  /** Of jobs that are fresh; 0 of the others. */
+  readonly results: Float64Array;
   readonly ruleOf: Int32Array;
   /** A job's position in the list of its rule's jobs. */
   readonly ranks: Int32Array;
@@ -104,6 +109,7 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     ['looks', snapshot.looks],
     ...text('paths', paths),
     ['states', snapshot.states],
+    ['results', snapshot.results],
     ['ruleOf', snapshot.ruleOf],
     ['ranks', snapshot.ranks],
     ...lists('places', places),
@@ -180,6 +186,7 @@ export function decodeSnapshot(bytes: Buffer): Snapshot | undefined {
     evidence,
     rules,
     states: array('states'),
+    results: array('results'),
     ruleOf: array('ruleOf'),
     ranks: array('ranks'),
     places: lists('places'),

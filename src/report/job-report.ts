@@ -5,9 +5,10 @@ import type { Job } from '../graph/job.ts';
 import { plainConfig } from '../graph/plain.ts';
 import type { Reason } from '../plan/reason.ts';
 import type { Step } from '../plan/plan.ts';
-import type { Manifest, Output } from '../store/manifest.ts';
+import { manifestSize, outputSize, type Manifest } from '../store/manifest.ts';
 import type { TraceCore } from '../store/trace.ts';
-import { formatBytes, formatDuration, formatTime } from './format.ts';
+import { formatTime } from './format.ts';
+import { SUMMARY_COLUMNS, summaryCells } from './summary-cells.ts';
 import type { Column } from './table.ts';
 import { describeReason, describeReasons } from './wording.ts';
 
@@ -34,31 +35,7 @@ export const reasonJson = (reason: Reason): ReasonJson => ({
 });
 
 /** The result that a row speaks of: the one for the key that holds, else what is on record. */
-const resultOf = (step: Step): TraceCore | undefined => step.judgement.trace ?? step.judgement.current;
-
-const STATUS_TONES = {
-  FRESH: 'green',
-  STALE: 'yellow',
-  MISSING: 'yellow',
-  NEW: 'cyan',
-  RUNNING: 'blue',
-  FAILED: 'red',
-  INCOMPLETE: 'red',
-} as const;
-
-const statusTone = (cell: string): (typeof STATUS_TONES)[keyof typeof STATUS_TONES] | undefined =>
-  STATUS_TONES[cell as keyof typeof STATUS_TONES];
-
-export const SUMMARY_COLUMNS: readonly Column[] = [
-  { title: 'id' },
-  { title: 'rule' },
-  { title: 'status', tone: statusTone },
-  { title: 'plan' },
-  { title: 'built' },
-  { title: 'duration', align: 'right' },
-  { title: 'size', align: 'right' },
-  { title: 'reason' },
-];
+const resultOf = ({ trace, current }: Step['judgement']): TraceCore | undefined => trace ?? current;
 
 export const DETAILED_COLUMNS: readonly Column[] = [
   ...SUMMARY_COLUMNS,
@@ -78,24 +55,20 @@ export const DETAILED_COLUMNS: readonly Column[] = [
   { title: 'origin' },
 ];
 
-export function summaryRow(step: Step): string[] {
-  const result = resultOf(step);
-  return [
-    step.job.id,
-    step.job.rule.name,
-    step.status,
-    step.action,
-    result ? formatTime(result.usage.finishedAt) : '-',
-    result ? formatDuration(result.usage.wallS) : '-',
-    result ? formatBytes(manifestSize(result.manifest)) : '-',
-    reasonsText(step.reasons) || '-',
-  ];
+export function summaryRow({ job, status, action, judgement, reasons }: Step): string[] {
+  const result = resultOf(judgement);
+  const finished = result && {
+    at: result.usage.finishedAt,
+    seconds: result.usage.wallS,
+    bytes: manifestSize(result.manifest),
+  };
+  return summaryCells(job.id, job.rule.name, status, action, finished, reasonsText(reasons));
 }
 
 /** @param command the job's command as it would run now */
 export function detailedRow(step: Step, command: string): string[] {
   const { job, judgement } = step;
-  const result = resultOf(step);
+  const result = resultOf(judgement);
   const configDiff = step.reasons.filter((r) => r.kind === 'config').map(reasonText);
   const asked = result?.resources ?? judgement.attempt?.resources ?? {};
   return [
@@ -139,16 +112,10 @@ const usageText = ({ usage }: TraceCore): string => {
   return parts.join(' ');
 };
 
-export const manifestSize = (manifest: Manifest): number =>
-  manifest.reduce((sum, output) => sum + outputSize(output), 0);
-
-const outputSize = (output: Output): number =>
-  output.entries.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.size : 0), 0);
-
 /** Everything about a job for scripts; `summary --json` and `build -n --json` are lists of these. */
 export function jobJson(step: Step): Record<string, unknown> {
   const { job, judgement } = step;
-  const result = resultOf(step);
+  const result = resultOf(judgement);
   const { attempt } = judgement;
   return {
     id: job.id,

@@ -14,10 +14,10 @@ import type { FileTable } from './file-digests.ts';
 import { AFTER_TEXT, decodeFile, encodeFile, lastOf, newestFirst, pathKey } from './index-keys.ts';
 import { bytesOf, closeNow, openTables, type Tables } from './index-tables.ts';
 import { lmdbFileState } from './lmdb-file.ts';
-import { attemptLine, currentLine, fieldsOf, removedLine, traceLine } from './log-record.ts';
+import { attemptLine, coreIn, currentLine, fieldsOf, removedLine, traceLine } from './log-record.ts';
 import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
 import type { TraceLog } from './trace-log.ts';
-import type { Attempt, Trace } from './trace.ts';
+import { coreOf, type Attempt, type Trace, type TraceCore } from './trace.ts';
 import { codeOf, hasSpace, isFullDisk, NoSpace, writeFailed, writeHint } from './write-failed.ts';
 
 /** What is cheap to know of a trace. */
@@ -113,6 +113,15 @@ export class IndexDb {
     const trace = decodeTrace(fields);
     // Under a key whose bytes are damaged stands another's record.
     return trace?.actionKey === key ? trace : undefined;
+  }
+
+  /** As getTrace, of what a plan keeps: it takes a third of the time. */
+  getCore(key: ActionKey): TraceCore | undefined {
+    const line = this.#tables && bytesOf(this.#tables.traces, key);
+    const core = line && coreIn(line);
+    if (core?.actionKey === key) return core;
+    const trace = line && this.getTrace(key);
+    return trace && coreOf(trace);
   }
 
   /** The fields of a trace's record; where it is damaged, those of its line in the log. */

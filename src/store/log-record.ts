@@ -1,9 +1,17 @@
 // What stands in a trace log, a record a line: a trace; which result the work tree holds of a job, where that is not the
 // last trace of it; a failed attempt; that a trace was removed.
 import type { ActionKey, JobId } from '../base/brand.ts';
-import { seal, unseal } from './sealed-line.ts';
-import { decodeAttempt, decodeTrace, encodeAttempt, encodeTrace, isNewer } from './trace-codec.ts';
-import type { Attempt, Trace } from './trace.ts';
+import { seal, unseal, unsealBytes } from './sealed-line.ts';
+import {
+  coreFields,
+  decodeAttempt,
+  decodeCore,
+  decodeTrace,
+  encodeAttempt,
+  encodeTrace,
+  isNewer,
+} from './trace-codec.ts';
+import type { Attempt, Trace, TraceCore } from './trace.ts';
 
 export type LogRecord =
   | { readonly kind: 'trace'; readonly trace: Trace }
@@ -64,4 +72,10 @@ export function fieldsOf(line: Buffer): Readonly<Record<string, unknown>> | unde
   } catch {
     return undefined;
   }
+}
+
+/** The core of the trace in a whole line, without reading the rest; undefined where only the rest tells. */
+export function coreIn(line: Buffer): TraceCore | undefined {
+  const json = unsealBytes(line);
+  return json && decodeCore(coreFields(json));
 }

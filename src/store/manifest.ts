@@ -95,3 +95,11 @@ export function* filesOf(manifest: Manifest): Generator<{ path: string; entry: E
     }
   }
 }
+
+/** Bytes of all files. */
+export const manifestSize = (manifest: Manifest): number =>
+  manifest.reduce((sum, output) => sum + outputSize(output), 0);
+
+/** As manifestSize, of one output. */
+export const outputSize = (output: Output): number =>
+  output.entries.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.size : 0), 0);

@@ -9,10 +9,13 @@ export const SEAL = 8;
 /** @param json one line */
 export const seal = (json: string): string => `${crc32(json).toString(16).padStart(SEAL, '0')} ${json}`;
 
-/** The JSON text of a sealed line, or undefined where a byte of it is another. */
-export function unseal(line: Buffer): string | undefined {
+/** The JSON of a sealed line as UTF-8, a view of `line`; undefined where a byte of it is another. */
+export function unsealBytes(line: Buffer): Buffer | undefined {
   if (line.length <= SEAL + 1 || line[SEAL] !== 0x20) return undefined;
   const rest = line.subarray(SEAL + 1);
   const sum = line.toString('latin1', 0, SEAL);
-  return crc32(rest).toString(16).padStart(SEAL, '0') === sum ? rest.toString() : undefined;
+  return crc32(rest).toString(16).padStart(SEAL, '0') === sum ? rest : undefined;
 }
+
+/** As unsealBytes, the text. */
+export const unseal = (line: Buffer): string | undefined => unsealBytes(line)?.toString();

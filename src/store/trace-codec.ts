@@ -2,10 +2,20 @@
 //
 // Records are maps with a `format`, fit for JSON and msgpack; lists of parts and entries are tuples, for a job that gathers
 // ten thousand files has twenty thousand of them. What is read is checked field by field: a record that is not of the form
-// counts as absent.
+// counts as absent. Of a trace the fields of its core come first, so that a plan need not parse what explains it.
 import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
-import type { Attempt, KeyPart, Origin, PartKind, Source, Trace, Usage } from './trace.ts';
+import {
+  coreOf,
+  type Attempt,
+  type KeyPart,
+  type Origin,
+  type PartKind,
+  type Source,
+  type Trace,
+  type TraceCore,
+  type Usage,
+} from './trace.ts';
 
 const FORMAT = 1;
 
@@ -31,13 +41,36 @@ const KINDS: readonly string[] = [
 
 export const encodeTrace = (trace: Trace): Fields => ({
   format: FORMAT,
-  ...trace,
-  parts: trace.parts.map(({ kind, path, value }) => [kind, path, value]),
+  ...coreOf(trace),
   manifest: encodeManifest(trace.manifest),
   usage: encodeUsage(trace.usage),
   executorJob: trace.executorJob ?? null,
   ...(trace.source && { source: { ...trace.source, keyId: trace.source.keyId ?? null } }),
+  parts: trace.parts.map(({ kind, path, value }) => [kind, path, value]),
+  jobHash: trace.jobHash,
+  jobId: trace.jobId,
+  rule: trace.rule,
+  label: trace.label,
+  dir: trace.dir,
+  log: trace.log,
+  config: trace.config,
+  command: trace.command,
+  reasons: trace.reasons,
 });
+
+/** What follows the core in the JSON of a trace. In a text of it a quote would have a backslash before it. */
+const AFTER_CORE = Buffer.from(',"parts":[');
+
+/** The core's fields in the JSON of a trace; undefined where they do not stand first in it, as in one of before. */
+export function coreFields(json: Buffer): unknown {
+  const end = json.indexOf(AFTER_CORE);
+  if (end < 0) return undefined;
+  try {
+    return JSON.parse(`${json.toString('utf8', 0, end)}}`);
+  } catch {
+    return undefined;
+  }
+}
 
 export const encodeManifest = (manifest: Manifest): unknown =>
   manifest.map(({ name, path, tree, entries, keyDigest }) => [name, path, tree, keyDigest, entries.map(encodeEntry)]);
@@ -79,28 +112,35 @@ function decoded<T>(record: unknown, decode: (fields: Fields) => T): T | undefin
 /** A trace from what was on record; undefined where it is not of the form, or of a newer one. */
 export const decodeTrace = (record: unknown): Trace | undefined =>
   decoded(record, (fields) => ({
-    actionKey: digest(fields['actionKey']) as string as ActionKey,
+    ...core(fields),
     jobHash: digest(fields['jobHash']) as string as JobHash,
     jobId: text(fields['jobId']) as JobId,
     rule: text(fields['rule']),
     label: text(fields['label']),
     dir: text(fields['dir']),
     parts: list(fields['parts']).map(part),
-    manifest: list(fields['manifest']).map(output),
-    origin: oneOf<Origin>(fields['origin'], ORIGINS),
-    usage: usage(fields['usage']),
-    recordedAt: number(fields['recordedAt']),
-    attempts: number(fields['attempts']),
-    resources: resources(fields['resources']),
-    host: text(fields['host']),
-    executor: text(fields['executor']),
-    executorJob: orUndefined(fields['executorJob'], text),
     log: text(fields['log']),
     config: text(fields['config']),
     command: text(fields['command']),
     reasons: list(fields['reasons']).map(text),
-    ...(fields['source'] !== undefined && { source: source(fields['source']) }),
   }));
+
+/** As decodeTrace, of the core alone. */
+export const decodeCore = (record: unknown): TraceCore | undefined => decoded(record, core);
+
+const core = (fields: Fields): TraceCore => ({
+  actionKey: digest(fields['actionKey']) as string as ActionKey,
+  manifest: list(fields['manifest']).map(output),
+  origin: oneOf<Origin>(fields['origin'], ORIGINS),
+  ...(fields['source'] !== undefined && { source: source(fields['source']) }),
+  usage: usage(fields['usage']),
+  recordedAt: number(fields['recordedAt']),
+  attempts: number(fields['attempts']),
+  resources: resources(fields['resources']),
+  host: text(fields['host']),
+  executor: text(fields['executor']),
+  executorJob: orUndefined(fields['executorJob'], text),
+});
 
 /** A manifest from what was on record; undefined where it is not of the form. */
 export const decodeManifest = (record: unknown): Manifest | undefined =>

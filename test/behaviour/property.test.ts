@@ -226,6 +226,16 @@ class Case {
     }
   }
 
+  /** The snapshot of the last build spares a query work, and changes nothing in its answer. */
+  async query(): Promise<void> {
+    this.history.push('lhb summary');
+    for (const args of [['summary'], ['summary', '--detailed', '--json']]) {
+      const told = await this.rig.lhbWith({}, ...args);
+      const asked = await this.rig.lhbWith({ env: { LHB_NO_SNAPSHOT: '1' } }, ...args);
+      assert.equal([told.code, told.stdout], [asked.code, asked.stdout]);
+    }
+  }
+
   /** A real clean build in a fresh folder makes what the simulator says, which is what the incremental one left. */
   async clean(): Promise<void> {
     const jobs = simulate(this.model);
@@ -246,6 +256,7 @@ async function runCase(index: number): Promise<void> {
     for (let step = 0; step < STEPS; step++) {
       one.disturb();
       one.write();
+      if (index % 3 === 0) await one.query();
       await one.build();
     }
     if (index % 10 === 0) await one.clean();

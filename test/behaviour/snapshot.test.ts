@@ -124,6 +124,38 @@ rigTest('what is told from a snapshot is what is told without one', async (rig) 
   }
 });
 
+rigTest('queries and dry runs say what they say without a snapshot, whatever has changed since', async (rig) => {
+  await built(rig);
+  const out = await outputOf(rig, "where:n=='a'");
+  const changes: [string, () => void][] = [
+    ['nothing', () => {}],
+    ['an input', () => rig.write('data/a.txt', 'other a\n')],
+    ['an output', () => rig.remove(out)],
+    ['another output', () => rig.write(out, 'edited\n')],
+    ['code', () => rig.write('src/lib/more.sh', 'true\n')],
+    ['a config', () => rig.edit('config.yaml', 'ks: [1, 2]', 'ks: [2, 3]')],
+    ['the workflow', () => rig.edit('lhb.yaml', 'cat ${{ inputs.leaf }}', 'cat  ${{ inputs.leaf }}')],
+  ];
+  const commands = [
+    'summary',
+    'summary --detailed',
+    'summary --detailed --json',
+    'build -n',
+    'build -n -v',
+    'plan --json',
+  ];
+  for (const [what, change] of changes) {
+    change();
+    for (const command of commands) {
+      const args = command.split(' ');
+      const told = await rig.ok(...args);
+      const asked = await rig.lhbWith({ env: { LHB_NO_SNAPSHOT: '1' } }, ...args);
+      assert.equal([told.stdout, told.stderr], [asked.stdout, asked.stderr], `${what}: ${command}`);
+    }
+    assert.is(rig.ranSince().length, 0);
+  }
+});
+
 rigTest('LHB_NO_SNAPSHOT neither reads nor writes one', async (rig) => {
   writeAll(rig);
   const off = { env: { LHB_NO_SNAPSHOT: '1' } };

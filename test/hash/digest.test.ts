@@ -46,7 +46,11 @@ test('a file hashes as its bytes, at every size around the chunk', () => {
 });
 
 test('text hashes as its UTF-8, and contexts keep kinds apart', () => {
-  assert.is(hashText('λ̂'), hashBytes(Buffer.from('λ̂', 'utf8')));
+  for (const text of ['', 'a\0b', 'é', 'λ̂', '👍 of a pair', '\ud83d alone', 'x'.repeat(100_000), 'λ'.repeat(100_000)]) {
+    const wasm = new Hasher('wasm').update(Buffer.from(text, 'utf8')).digest();
+    assert.is(hashText(text), wasm, text.slice(0, 20));
+    assert.is(hashBytes(Buffer.from(text, 'utf8')), wasm);
+  }
   assert.is.not(hashIn('a', 'bc'), hashIn('ab', 'c'));
   assert.is.not(hashIn('a', 'x'), hashText('x'));
 });

@@ -16,6 +16,7 @@ function snapshotOf(row: Row): Snapshot {
     evidence: { words: {}, env: {}, files: [], folders: [], kinds: [], sizes: [] },
     rules: [],
     states: new Uint8Array(),
+    results: new Float64Array(),
     ruleOf: new Int32Array(),
     ranks: new Int32Array(),
     places: lists,

@@ -7,8 +7,10 @@ import * as assert from 'uvu/assert';
 import type { ActionKey, Digest, JobHash, JobId } from '../../src/base/brand.ts';
 import { hashText } from '../../src/hash/digest.ts';
 import { IndexDb } from '../../src/store/index-db.ts';
+import { coreIn, traceLine } from '../../src/store/log-record.ts';
+import { seal } from '../../src/store/sealed-line.ts';
 import { decodeAttempt, decodeTrace, encodeAttempt, encodeTrace } from '../../src/store/trace-codec.ts';
-import type { Attempt, Trace } from '../../src/store/trace.ts';
+import { coreOf, type Attempt, type Trace } from '../../src/store/trace.ts';
 
 const digest = (text: string): Digest => hashText(text);
 const key = (text: string): ActionKey => hashText(text) as string as ActionKey;
@@ -83,6 +85,25 @@ async function withIndex(action: (index: IndexDb, dir: string) => Promise<void> 
     rmSync(dir, { recursive: true });
   }
 }
+
+test('what a plan keeps of a trace is read without the rest, from lines of before too, and never from a damaged one', async () => {
+  const whole = trace({ resources: { parts: 3, ',"parts":[': 'x' }, host: ',"parts":[["a"]]' });
+  const line = traceLine(whole);
+  assert.equal(coreIn(Buffer.from(line)), coreOf(whole));
+  // What follows is not parsed.
+  const json = JSON.stringify(encodeTrace(whole));
+  const end = json.lastIndexOf(',"parts":[');
+  assert.equal(coreIn(Buffer.from(seal(`${json.slice(0, end)},"parts":[ no JSON`))), coreOf(whole));
+  assert.is(coreIn(Buffer.from(line.replace('"attempts":2', '"attempts":3'))), undefined);
+  assert.is(coreIn(Buffer.from(seal(json.replace('"format":1', '"format":9')))), undefined);
+  await withIndex((index) => {
+    const { parts, ...rest } = encodeTrace(whole);
+    index.restoreTrace(whole, seal(JSON.stringify({ format: 1, parts, ...rest })));
+    assert.equal(index.getCore(key('k')), coreOf(whole));
+    assert.equal(index.getTrace(key('k')), whole);
+    assert.is(index.getCore(key('none')), undefined);
+  });
+});
 
 test('a trace comes back as it was put, and so does one with ten thousand inputs', () =>
   withIndex((index) => {

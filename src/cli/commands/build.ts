@@ -31,6 +31,7 @@ import { cachesFor, chooseCaches } from '../cache-settings.ts';
 import { lockForBuild } from '../lock-build.ts';
 import { noteResults } from '../note-results.ts';
 import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
+import { knownFresh } from '../known-fresh.ts';
 import { openPart, type PartWorkspace } from '../part-workspace.ts';
 import type { Standing } from '../quick-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
@@ -46,17 +47,26 @@ export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 
 /** @param standing how the work tree stands to the snapshot of the last build, where that counts */
 export async function build(request: BuildRequest, screen: Screen, standing?: Standing): Promise<ExitCode> {
-  const code = standing && (await part(request, screen, standing));
+  const ofPart = request.build.dryRun ? planPart : part;
+  const code = standing && (await ofPart(request, screen, standing));
   if (code !== undefined) return code;
   const { profile } = request.build;
   if (profile && profile.ignored.length > 0)
     screen.note(`${shownProfile(profile)}: ${profile.ignored.join(', ')} mean nothing to lhb and are ignored`);
-  if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set());
+  if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set(), standing);
   return buildAgain((watched) => buildOnce(request, screen, watched), screen);
 }
 
-/** @param watched takes the files and folders whose change calls for another build */
-async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<string>): Promise<ExitCode> {
+/**
+ * @param watched takes the files and folders whose change calls for another build
+ * @param standing as for `build`; for a dry run
+ */
+async function buildOnce(
+  request: BuildRequest,
+  screen: Screen,
+  watched: Set<string>,
+  standing?: Standing,
+): Promise<ExitCode> {
   const loaded = loadWorkspace(request.common);
   if (!loaded.ok) {
     for (const { at } of loaded.error) if (at !== undefined) watched.add(at.file.name);
@@ -74,7 +84,7 @@ async function buildOnce(request: BuildRequest, screen: Screen, watched: Set<str
   const selection = selectionOf(reading.value, request);
   if (!selection.ok || dry) {
     const code = selection.ok
-      ? await dryRun(reading.value, selection.value, request, screen)
+      ? await dryRun(reading.value, selection.value, request, screen, standing)
       : failed(screen, selection.error);
     await reading.value.close();
     return code;
@@ -96,16 +106,18 @@ function failed(screen: Screen, errors: readonly Diagnostic[]): ExitCode {
 
 async function dryRun(
   workspace: Workspace,
-  selection: Selection,
+  { jobs, forced, selected }: Selection,
   request: BuildRequest,
   screen: Screen,
+  standing: Standing | undefined,
 ): Promise<ExitCode> {
   if (request.build.dag) {
-    printGraph(screen, workspace.graph, new Set(selection.jobs), { rules: false, format: 'dot' });
+    printGraph(screen, workspace.graph, new Set(jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
   const { rebuilder, records, scopes } = workspace;
-  const planNow = (): Plan => makePlan(selection.jobs, rebuilder, selection.forced, selection.selected);
+  const known = knownFresh(workspace, standing);
+  const planNow = (): Plan => makePlan(jobs, rebuilder, forced, selected, known);
   const caches = await cachesFor(workspace, request.build.caches, false, (text) => screen.note(`warning: ${text}`));
   if (!caches.ok) return failed(screen, caches.error);
   if (caches.value === undefined) {
@@ -161,11 +173,27 @@ function whole(request: BuildRequest, screen: Screen, read: Workspace): Promise<
   });
 }
 
+/** Says what would be done about what a change concerns; undefined, with nothing said, where that is not enough. */
+async function planPart({ common }: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
+  // They tell of every job.
+  if (screen.json || screen.verbose) return undefined;
+  const opened = await openPart(common, standing, false);
+  if (opened === undefined) return undefined;
+  const { workspace, selection, known, others } = opened;
+  try {
+    const plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected, known);
+    printPlan(screen, plan, others.count);
+    return EXIT.ok;
+  } finally {
+    await workspace.close();
+  }
+}
+
 /** Builds what a change concerns, without making the other jobs; undefined, with nothing done, where that cannot be. */
 function part(request: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
   const { root } = standing;
   return underBuildLock(root, request, screen, async (locked) => {
-    const opened = locked.waited ? undefined : await openPart(request.common, standing);
+    const opened = locked.waited ? undefined : await openPart(request.common, standing, true);
     return opened && toTheEnd(opened, request, screen, locked, opened.patched);
   });
 }

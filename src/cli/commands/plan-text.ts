@@ -13,8 +13,11 @@ const COLUMNS: readonly Column[] = [
   { title: 'reason' },
 ];
 
-/** The steps that a build would take, with their reasons; then how many there are of each. */
-export function printPlan(screen: Screen, plan: Plan): void {
+/**
+ * The steps that a build would take, with their reasons; then how many there are of each.
+ * @param others how many jobs beside those of the plan are fresh
+ */
+export function printPlan(screen: Screen, plan: Plan, others = 0): void {
   const steps = [...plan.steps.values()];
   if (screen.json) {
     screen.document({ jobs: steps.map(jobJson), counts: countStatuses(steps) });
@@ -22,7 +25,8 @@ export function printPlan(screen: Screen, plan: Plan): void {
   }
   const shown = steps.filter((step) => step.action !== 'none' || screen.verbose);
   if (shown.length > 0) screen.table(COLUMNS, rowsOf(shown, row));
-  screen.note(describePlan(countActions(steps)));
+  const counts = countActions(steps);
+  screen.note(describePlan({ ...counts, none: counts.none + others }));
 }
 
 function row(step: Step): string[] {

@@ -2,9 +2,10 @@
 import { toJsonText } from '../../base/value.ts';
 import { inputPaths } from '../../graph/inputs.ts';
 import { plainConfig } from '../../graph/plain.ts';
-import { jobJson, manifestSize, originText, reasonsText } from '../../report/job-report.ts';
+import { jobJson, originText, reasonsText } from '../../report/job-report.ts';
 import { formatBytes, formatDuration, formatTime } from '../../report/format.ts';
 import type { Step } from '../../plan/plan.ts';
+import { manifestSize } from '../../store/manifest.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';

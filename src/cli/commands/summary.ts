@@ -1,26 +1,23 @@
 // lhb summary: one line a job, where it stands and why.
-import {
-  countStatuses,
-  DETAILED_COLUMNS,
-  detailedRow,
-  jobJson,
-  SUMMARY_COLUMNS,
-  summaryRow,
-} from '../../report/job-report.ts';
+import { countStatuses, DETAILED_COLUMNS, detailedRow, jobJson, summaryRow } from '../../report/job-report.ts';
+import { SUMMARY_COLUMNS } from '../../report/summary-cells.ts';
 import type { Step } from '../../plan/plan.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
 import { fail, planOf, shownCommand, withWorkspace } from '../query.ts';
+import type { Standing } from '../quick-build.ts';
 import { rowsOf, type Screen } from '../screen.ts';
 
+/** @param standing how the work tree stands to the snapshot of the last build, where that counts */
 export const summary = (
   common: CommonOptions,
   selectors: readonly Word[],
   detailed: boolean,
   screen: Screen,
+  standing: Standing | undefined,
 ): Promise<ExitCode> =>
   withWorkspace(common, screen, false, (workspace) => {
-    const planned = planOf(workspace, selectors);
+    const planned = planOf(workspace, selectors, standing);
     if (!planned.ok) return fail(screen, planned.error);
     const { plan, jobs } = planned.value;
     const steps = jobs.flatMap((job) => plan.steps.get(job) ?? []);
