@@ -124,19 +124,20 @@ test('tests use no hooks and are not focused', () => {
 });
 
 test('no file that runs tests is left out of the run by its name', () => {
-  // Those of test/crash have runs of their own (package.json).
-  const isNamed = (file: string): boolean => /\.test\.ts$|^test\/crash\/[^/]+\.crash\.ts$/.test(file);
+  // Those of test/crash and test/cluster have runs of their own (package.json).
+  const isNamed = (file: string): boolean =>
+    /\.test\.ts$|^test\/crash\/[^/]+\.crash\.ts$|^test\/cluster\/[^/]+\.cluster\.ts$/.test(file);
   const wrong = files('test', '.ts').filter(
     (file) => !isNamed(file) && /^test\.run\(/m.test(readFileSync(join(PROJECT, file), 'utf8')),
   );
   assert.equal(wrong, []);
 });
 
-test('the suites of test/crash are run by their scripts, and not with the other tests', () => {
-  assert.equal(files('test/crash', '.test.ts'), []);
+test('the suites of test/crash and test/cluster are run by their scripts, and not with the other tests', () => {
+  assert.equal([...files('test/crash', '.test.ts'), ...files('test/cluster', '.test.ts')], []);
   const manifest = readFileSync(join(PROJECT, 'package.json'), 'utf8');
   const run = readFileSync(join(PROJECT, '.ci/run'), 'utf8');
-  for (const script of ['test:crash', 'test:full-disk']) {
+  for (const script of ['test:crash', 'test:full-disk', 'test:cluster']) {
     assert.match(manifest, `"${script}": "npm run --silent build && `);
     assert.match(run, `npm run --silent ${script}`);
   }

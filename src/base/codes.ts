@@ -105,6 +105,13 @@ export const CODES = {
   'select/nothing': 'a selector that names nothing',
   'select/where-not-a-bool': 'a `where:` selector is something other than true or false',
   'store/locked': 'another build runs in this work tree',
+  'profile/not-found': 'a profile that is not there',
+  'profile/shape': 'a profile lacks a field or is no map',
+  'profile/format': 'a profile of a format that this lhb does not read',
+  'profile/value': 'a field of a profile has a wrong value',
+  'profile/template': 'a template of a profile is not well formed',
+  'profile/pattern': 'a pattern of a profile is no regular expression',
+  'profile/no-value': 'a template names a resource that a job does not ask for',
   'touch/not-possible': 'outputs on disk cannot be accepted',
 } as const;
 

@@ -16,6 +16,11 @@
 //   transaction:before, transaction:after   around the commit of the index, of this or of anything else on record
 //   commit:after     the trace is on record
 //   temp:dropped     a temp output that nobody needs any more is gone
+// where a scheduler runs it, instead of launch:noted and launch:started:
+//   submit:before    its script is written
+//   submit:noted     what is to be submitted is in `.lhb/launches`; the scheduler cannot know it
+//   submit:handed    the scheduler has it, and its id was printed
+//   submit:done      so is the scheduler's id
 // or, when its result is brought back from the store:
 //   restore:staged   all bytes are out of the store, under temporary names
 //   restore:placed   the outputs are in place

@@ -9,6 +9,7 @@ Usage: lhb COMMAND [SELECTOR…] [OPTION…]`;
 const COMMAND_GROUPS: readonly (readonly [title: string, commands: readonly string[]])[] = [
   ['Build', ['build', 'plan', 'forcerun', 'touch', 'restore']],
   ['Look', ['summary', 'why', 'show', 'logs', 'ls', 'graph', 'jobs']],
+  ['Cluster', ['profile', 'cancel']],
   ['Share', ['cache', 'export', 'import']],
   ['Tidy up', ['gc', 'clean']],
   ['Check', ['lint', 'verify', 'help', 'version']],
@@ -81,7 +82,7 @@ function usage(command: CommandSpec): string {
     selector: ' SELECTOR',
     selectors: ' [SELECTOR…]',
     'selectors+': ' SELECTOR…',
-    'words+': command.name === 'cache' ? ' COMMAND [WORD…]' : ' [SELECTOR…] FILE',
+    'words+': /^(cache|profile)$/.test(command.name) ? ' COMMAND [WORD…]' : ' [SELECTOR…] FILE',
   };
   return `lhb ${command.name}${words[command.positionals]}`;
 }

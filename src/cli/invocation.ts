@@ -1,5 +1,6 @@
 // What a command line asks for: one union by command, every option typed. Made by options.ts alone.
 import type { SourceRange } from '../base/diagnostic.ts';
+import type { Profile } from '../execute/cluster/profile.ts';
 import type { UploadMode } from '../cache/uploads.ts';
 
 /** A word of the command line as it was typed, with its place, so that later errors can point at it. */
@@ -63,6 +64,13 @@ export type BuildOptions = {
   readonly noTemp: boolean;
   /** For rules that say nothing themselves; undefined: 0. */
   readonly retries: number | undefined;
+  /** What `--profile` names; read once the workflow's folder is known. */
+  readonly profileName: Word | undefined;
+  readonly profile: Profile | undefined;
+  /** `local`: run the jobs here, whatever the profile says. */
+  readonly executor: 'local' | 'cluster' | undefined;
+  /** Hand over what is ready, and leave. */
+  readonly detach: boolean;
   /** Wait for another build's lock. */
   readonly wait: boolean;
   /** Rerun and compare the bytes. */
@@ -133,6 +141,13 @@ export type Invocation =
   | ({ readonly command: 'cache'; readonly verb: Word; readonly words: readonly Word[] } & CacheCommandOptions)
   /** At least one word: selectors, and the file last. */
   | { readonly command: 'export' | 'import'; readonly common: CommonOptions; readonly words: readonly Word[] }
+  | ({ readonly command: 'cancel' } & WithSelectors)
+  | {
+      readonly command: 'profile';
+      readonly verb: Word;
+      readonly words: readonly Word[];
+      readonly common: CommonOptions;
+    }
   | { readonly command: 'verify' | 'jobs' | 'lint' | 'version'; readonly common: CommonOptions }
   /** `topic`: the name of a command, undefined for the overview. */
   | { readonly command: 'help'; readonly topic: string | undefined; readonly common: CommonOptions };

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { JobId } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { untilEnded } from '../execute/adopted.ts';
-import { LaunchLog, linesFor, readLaunches } from '../execute/launches.ts';
+import { LaunchLog, linesFor, readLaunches, type Earlier } from '../execute/launches.ts';
 import { endStrays, findOrphans, findRunning, machineWasDown, notedAttempt, type Orphan } from '../execute/orphans.ts';
 import type { Job } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -33,11 +33,11 @@ export type Launches = {
 export function launchesSeen(work: WorkLayout, write: boolean): Launches {
   const runningBuild = write ? undefined : readHolder(work)?.build;
   const earlier = readLaunches(work.launches);
-  const running = write ? [] : findRunning(earlier, work.jobs);
+  const running = write ? [] : findRunning(earlier, work);
   const runningJobs = new Set(running.map(({ launch }) => launch.jobId));
   // The file of a build that is on tells nothing that its records do not.
   if (runningBuild !== undefined) return { runningBuild, runningJobs, noted: () => undefined, wasDown: false };
-  const orphans = new Map(findOrphans(earlier, work.jobs).map((orphan) => [orphan.launch.jobId, orphan]));
+  const orphans = new Map(findOrphans(earlier, work).map((orphan) => [orphan.launch.jobId, orphan]));
   const noted = (id: JobId): Attempt | undefined => {
     const orphan = orphans.get(id);
     return orphan && notedAttempt(orphan, describeOutcome);
@@ -50,14 +50,19 @@ export type Inheritance = {
   readonly adopted: ScheduleParts['orphans'];
   readonly held: ScheduleParts['held'];
   readonly launches: LaunchLog;
-  /** To be called when the build's own jobs have ended. */
-  close(): void;
+  /** Those that a scheduler runs and nobody wants any more: they are still to be cancelled. */
+  readonly unwanted: readonly Orphan[];
+  /** Tokens of launches that are not settled. */
+  readonly kept: ReadonlySet<string>;
+  readonly earlier: Earlier;
+  /** To be called when the build's own jobs have ended; `leaving`: but for those of a scheduler. */
+  close(leaving?: boolean): void;
 };
 
 /** What ran when an earlier build was killed, as far as it is not settled. Before the plan is made. */
 export function orphansOf({ workflow, records }: Workspace): Promise<Orphan[]> {
   const work = workLayout(workflow.root);
-  return unsettled(findOrphans(readLaunches(work.launches), work.jobs), records);
+  return unsettled(findOrphans(readLaunches(work.launches), work), records);
 }
 
 /**
@@ -77,9 +82,9 @@ export async function inherit(
   for (const { orphan, because } of ended) {
     tell(`${orphan.launch.rule} ${orphan.launch.jobId}: the run that a killed build left is ended: ${because}`);
   }
-  const elsewhere = orphans.filter(({ state, launch: { helper } }) => state === 'gone' && helper.host !== hostname());
-  for (const { launch } of elsewhere.filter(({ launch }) => launch.helper.place !== placeOf())) {
+  for (const { launch, state } of orphans) {
     const { rule, jobId, helper } = launch;
+    if (state !== 'gone' || !helper || helper.host === hostname() || helper.place === placeOf()) continue;
     tell(
       `${rule} ${jobId} was started on ${helper.host} by a build that was killed: see to it that it runs there no more`,
     );
@@ -89,17 +94,20 @@ export async function inherit(
   const taken = [...adopted].map(([job, orphan]): { job: Job; orphan: Orphan } => ({ job, orphan }));
   step('strays:before');
   await endStrays(earlier, launchesOf([...taken, ...left.filter(isRunning)]));
+  const unwanted = ended.map(({ orphan }) => orphan).filter(({ launch }) => launch.helper === undefined);
   step('strays:after');
-  const launches = new LaunchLog(work.launches, linesFor(earlier, launchesOf([...taken, ...left])));
+  const open = [...launchesOf([...taken, ...left]), ...unwanted.map(({ launch }) => launch)];
+  const launches = new LaunchLog(work.launches, linesFor(earlier, open));
   step('launches:kept');
   const over = new AbortController();
   const held = left.filter(isRunning).map(({ job, orphan }) => ({
     allotment: allotments.claim(job, orphan.launch.attempt, orphan.launch.gpus),
     ended: untilEnded(orphan, over.signal),
   }));
-  const close = (): void => {
+  const close = (leaving = false): void => {
     over.abort();
-    launches.close(linesFor(earlier, launchesOf(left)));
+    if (leaving) launches.leave();
+    else launches.close(linesFor(earlier, launchesOf(left)));
   };
-  return { adopted, held, launches, close };
+  return { adopted, held, launches, unwanted, kept: new Set(open.map(({ token }) => token)), earlier, close };
 }

@@ -1,6 +1,7 @@
 // Parse, dispatch, print, exit code. A broken invariant ends here, as a bug of lhb.
 import { DiagnosticError, error, type Diagnostic } from '../base/diagnostic.ts';
 import { unreachable } from '../base/invariant.ts';
+import { ok, type Result } from '../base/result.ts';
 import { EXIT, exitOf, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { earlyOptions, parseArgv } from './options.ts';
@@ -21,7 +22,10 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   if (command !== 'help' && command !== 'version') quietPipes();
   const screen = new Screen(common);
   try {
-    return await run(parsed.value, screen);
+    const whole = await withProfile(argv, parsed.value);
+    if (whole.ok) return await run(whole.value, screen);
+    screen.diagnostics(whole.error);
+    return EXIT.usage;
   } catch (problem) {
     if (problem instanceof DiagnosticError) {
       screen.diagnostics(problem.diagnostics);
@@ -38,6 +42,19 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     );
     return EXIT.bug;
   }
+}
+
+/** The command line with the options of the profile that it names before its own. */
+async function withProfile(argv: readonly string[], invocation: Invocation): Promise<Result<Invocation>> {
+  if (!('build' in invocation) || invocation.build.profileName === undefined) return ok(invocation);
+  const { common } = invocation;
+  const { profileOptions } = await import('./profile-options.ts');
+  const read = profileOptions(invocation.build.profileName, common, common.directory?.text ?? '.');
+  if (!read.ok) return read;
+  const { profile, options } = read.value;
+  const whole = parseArgv(argv, process.env, options);
+  if (!whole.ok || !('build' in whole.value)) return whole;
+  return ok({ ...whole.value, build: { ...whole.value.build, profile } });
 }
 
 /** A disk that is full and the like, wherever it was met. */
@@ -130,6 +147,14 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     case 'clean': {
       const { clean } = await import('./commands/clean.ts');
       return clean(invocation.common, invocation.selectors, invocation.clean, screen);
+    }
+    case 'cancel': {
+      const { cancel } = await import('./commands/cancel.ts');
+      return cancel(invocation.common, invocation.selectors, screen);
+    }
+    case 'profile': {
+      const { profile } = await import('./commands/profile.ts');
+      return profile(invocation, screen);
     }
     case 'jobs': {
       const { jobs } = await import('./commands/jobs.ts');

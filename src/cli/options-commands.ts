@@ -30,12 +30,6 @@ export function readCommon(reader: OptionReader): Pick<CommonOptions, 'directory
 }
 
 function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): BuildOptions {
-  for (const [long, only] of [['executor', 'local']] as const) {
-    const other = reader.all(long).find((word) => word.text !== only);
-    if (!other) continue;
-    const message = `--${long} ${visible(other.text)} is not in this version yet`;
-    reader.errors.push(error('cli/not-yet', message, { at: other.at, hint: `this version has --${long} ${only}` }));
-  }
   const dag = reader.flag('dag');
   const dryRun = isPlan || dag || reader.flag('dry-run');
   return {
@@ -55,6 +49,10 @@ function readBuild(reader: OptionReader, isPlan: boolean, verbose: boolean): Bui
     setResources: reader.readAll('set-resources', readRuleAssignment),
     noTemp: reader.flag('notemp'),
     retries: reader.number('retries', 0),
+    profileName: reader.last('profile') ?? reader.last('cluster-config'),
+    profile: undefined,
+    executor: readExecutor(reader),
+    detach: reader.flag('detach'),
     wait: reader.flag('wait'),
     check: reader.flag('check'),
     watch: reader.flag('watch'),
@@ -151,6 +149,10 @@ export function readInvocation(reader: OptionReader, command: CommandSpec, commo
       const clean = { yes: confirmed(reader), force: reader.flag('force') };
       return () => ({ command: 'clean', clean, selectors, common });
     }
+    case 'cancel':
+      return () => ({ command: 'cancel', selectors, common });
+    case 'profile':
+      return () => ({ command: 'profile', verb: one(), words: selectors.slice(1), common });
     case 'verify':
     case 'jobs':
     case 'lint':
@@ -163,6 +165,16 @@ export function readInvocation(reader: OptionReader, command: CommandSpec, commo
     default:
       throw new Error(`a command of the table that is not read: ${command.name}`);
   }
+}
+
+function readExecutor(reader: OptionReader): BuildOptions['executor'] {
+  const word = reader.last('executor');
+  if (word === undefined) return undefined;
+  const { text, at } = word;
+  if (text === 'local' || text === 'cluster') return text;
+  const hint = 'a scheduler is named by its profile: --profile slurm';
+  reader.errors.push(error('cli/bad-value', `--executor takes local or cluster, not '${visible(text)}'`, { at, hint }));
+  return undefined;
 }
 
 /** A dry run that is asked for wins. */
@@ -232,7 +244,7 @@ function readPositionals(reader: OptionReader, command: CommandSpec): readonly W
   }
   const needsOne = /^selector$|\+$/.test(command.positionals);
   if (command.positionals === 'words+' && words.length === 0) {
-    const what = command.name === 'cache' ? 'a command' : 'a file';
+    const what = /^(cache|profile)$/.test(command.name) ? 'a command' : 'a file';
     reader.errors.push(error('cli/usage', `${name} needs ${what}`, { at: reader.line, hint: `see ${name} --help` }));
   } else if (needsOne && words.length === 0) {
     const hint = "a job's id, a rule, an output path or where:EXPR";

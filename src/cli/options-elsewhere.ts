@@ -5,8 +5,6 @@ export const LATER_COMMANDS: readonly string[] = [
   'diff',
   'table',
   'rekey',
-  'cancel',
-  'profile',
   'report',
   'ui',
   'promote',

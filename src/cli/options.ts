@@ -17,9 +17,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * What the command line (without `node` and the program) and the environment (NO_COLOR, FORCE_COLOR, TERM) ask for, or
  * all that is wrong with it. `-h` anywhere wins over mistakes elsewhere.
+ * @param before options that stand before those of the command line: a profile's
  */
-export function parseArgv(argv: readonly string[], env: Environment): Result<Invocation> {
-  const split = splitArgv(argv);
+export function parseArgv(
+  argv: readonly string[],
+  env: Environment,
+  before: readonly Given[] = [],
+): Result<Invocation> {
+  const typedOnes = splitArgv(argv);
+  const own = typedOnes.command ? [...commandOptions(typedOnes.command), ...GLOBAL_OPTIONS] : [];
+  const split = { ...typedOnes, options: [...before.filter((g) => own.includes(g.option)), ...typedOnes.options] };
   const wants = (long: string): boolean => split.options.some((g) => g.option.long === long);
   const early = { ...earlyOptions(argv, env), verbosity: verbosity(split.options) };
   const bare: CommonOptions = { directory: undefined, file: undefined, config: [], configfiles: [], ...early };

@@ -69,6 +69,7 @@ export function overridesFrom(loaded: Loaded, options: BuildOptions): Result<Res
   const rules = loaded.workflow.rules;
   const sets = options.setResources.flatMap((given) => {
     if (!rules.has(given.rule)) {
+      if (options.profile?.isSnakemake && given.at.file === options.profile.source) return [];
       const hint = didYouMean(given.rule, rules.keys()) ?? `the rules are ${[...rules.keys()].join(', ')}`;
       errors.push(
         error('cli/usage', `--set-resources names rule '${given.rule}', which is not there`, { at: given.at, hint }),

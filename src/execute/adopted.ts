@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Completion, Outcome, Running } from './executor.ts';
 import { readExitMarker, type ExitMarker } from './exit-marker.ts';
-import { lives } from './launches.ts';
+import { lives, type Helper } from './launches.ts';
 import { usageOf, type Orphan } from './orphans.ts';
 import { outcomeOfStatus } from './outcome.ts';
 import { hasProc } from './proc.ts';
@@ -18,6 +18,7 @@ const MOST_PAUSE_MS = 250;
 export class Adopted implements Running {
   readonly done: Promise<Completion>;
   readonly #orphan: Orphan;
+  readonly #helper: Helper;
   readonly #processes: JobProcesses;
   readonly #sampler: MemorySampler;
   /** Helpers of other jobs. */
@@ -29,6 +30,7 @@ export class Adopted implements Running {
 
   constructor(
     orphan: Orphan,
+    helper: Helper,
     timeoutS: number | undefined,
     parts: {
       readonly sampler: MemorySampler;
@@ -37,10 +39,11 @@ export class Adopted implements Running {
     },
   ) {
     this.#orphan = orphan;
+    this.#helper = helper;
     this.#sampler = parts.sampler;
     this.#others = parts.others;
     this.#graceMs = parts.graceMs;
-    const { helper, tmpdir } = orphan.launch;
+    const { tmpdir } = orphan.launch;
     // The helper is older than all of its jobs; ids may have gone round since.
     const since = { ms: -Infinity, ticks: helper.ticks, lastId: undefined };
     this.#processes = { helper: lives(helper) ? helper.pid : -1, mark: `TMPDIR=${tmpdir}`, since };
@@ -62,18 +65,18 @@ export class Adopted implements Running {
         left === undefined || timeoutS === undefined
           ? undefined
           : afterMs(Math.min(left, timeoutS) * 1000, () => this.#stop({ kind: 'timed-out', limitS: timeoutS }));
-      this.#sampler.watch(launch.helper.pid);
+      this.#sampler.watch(this.#helper.pid);
       marker = await this.#end();
-      maxRssMb = this.#sampler.finish(launch.helper.pid);
+      maxRssMb = this.#sampler.finish(this.#helper.pid);
       timer?.cancel();
     }
     this.#ended = true;
     if (hasProc) await (this.#ending ?? this.#endAll());
-    else if (this.#stopped === undefined) sendSignal(-launch.helper.pid, 'SIGTERM');
+    else if (this.#stopped === undefined) sendSignal(-this.#helper.pid, 'SIGTERM');
     await removeTree(launch.tmpdir);
     const usage = usageOf(launch, marker, maxRssMb);
     const outcome: Outcome = this.#stopped ?? (marker === undefined ? { kind: 'lost' } : outcomeOfStatus(marker.code));
-    return { outcome, usage, host: launch.helper.host, executorJob: undefined };
+    return { outcome, usage, host: this.#helper.host, executorJob: undefined };
   }
 
   /** Its marker, once it is there; undefined when the helper is gone without one. */
@@ -81,7 +84,7 @@ export class Adopted implements Running {
     const { launch, jobDir } = this.#orphan;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, MOST_PAUSE_MS)) {
       // In this order: the marker is written before the helper ends.
-      const alive = lives(launch.helper);
+      const alive = lives(this.#helper);
       const marker = readExitMarker(jobDir, launch.token);
       if (marker !== undefined || !alive) return marker;
       await sleep(pause);
@@ -91,7 +94,7 @@ export class Adopted implements Running {
   #stop(outcome: Outcome): void {
     if (this.#stopped !== undefined || this.#ended) return;
     this.#stopped = outcome;
-    const { helper } = this.#orphan.launch;
+    const helper = this.#helper;
     if (hasProc) this.#ending = this.#endAll();
     else {
       sendSignal(-helper.pid, 'SIGTERM');
@@ -103,14 +106,15 @@ export class Adopted implements Running {
   async #endAll(): Promise<boolean> {
     const find = (): number[] => findProcesses(this.#processes, this.#others());
     const all = await endProcesses(find, () => this.#ended, this.#graceMs);
-    if (!all && lives(this.#orphan.launch.helper)) sendSignal(this.#orphan.launch.helper.pid, 'SIGKILL');
+    if (!all && lives(this.#helper)) sendSignal(this.#helper.pid, 'SIGKILL');
     return all;
   }
 }
 
 /** Waits until an orphan that is left alone runs no more; `signal` ends the waiting. */
 export async function untilEnded({ launch, jobDir }: Orphan, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && lives(launch.helper) && readExitMarker(jobDir, launch.token) === undefined) {
+  const { helper } = launch;
+  while (!signal.aborted && helper && lives(helper) && readExitMarker(jobDir, launch.token) === undefined) {
     await sleep(MOST_PAUSE_MS, undefined, { signal }).catch(() => {});
   }
 }

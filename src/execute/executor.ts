@@ -12,6 +12,10 @@ export type Launch = {
   readonly jobId: string;
   readonly rule: string;
   readonly attempt: number;
+  /** The folder, from the workflow's, in which this attempt makes the outputs, if not where they are declared. */
+  readonly place: string | undefined;
+  /** The job's label, for people; may be empty. */
+  readonly label: string;
   /** Kept with the launch, for a later driver to know what it is the launch of. */
   readonly actionKey: string;
   readonly resources: Readonly<Record<string, string | number>>;
@@ -40,6 +44,20 @@ export type Outcome =
   | { readonly kind: 'signal'; readonly signal: string }
   | { readonly kind: 'timed-out'; readonly limitS: number }
   | { readonly kind: 'spawn-failed'; readonly message: string }
+  /** A scheduler refused it, in its own words. */
+  | { readonly kind: 'submit-failed'; readonly message: string }
+  /** A scheduler would let it wait for ever; `reason` is its word for why, `message` what that means. */
+  | { readonly kind: 'never-starts'; readonly reason: string; readonly message: string }
+  | { readonly kind: 'out-of-memory' }
+  /** Over the time that it asked its scheduler for. */
+  | { readonly kind: 'over-time' }
+  | { readonly kind: 'node-failed' }
+  /** Someone else cancelled it. */
+  | { readonly kind: 'cancelled-outside' }
+  /** A scheduler could not run it, or says no more than that. */
+  | { readonly kind: 'scheduler-failed'; readonly reason: string }
+  /** Its scheduler knows it no more, and it left no word of how it ended. */
+  | { readonly kind: 'vanished' }
   | { readonly kind: 'cancelled' }
   /** Gone, and nothing tells how it ended. */
   | { readonly kind: 'lost' }
@@ -64,6 +82,10 @@ export interface Running {
 
 export interface Executor {
   readonly name: string;
+  /** How long files may take to be seen here that a job has written (seconds). */
+  readonly latencyS: number;
+  /** Whether each attempt makes its outputs in a folder of its own: one that was given up may still run somewhere. */
+  readonly apart: boolean;
   start(launch: Launch): Running;
   /**
    * Watches on what an earlier driver started and could not see end. Its outcome is `lost` where nothing tells how it ended.

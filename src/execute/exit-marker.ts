@@ -19,7 +19,14 @@ export type ExitMarker = {
   readonly finishedAt: number;
   /** CPU seconds of all that the shell has run by then; undefined where it does not tell. */
   readonly cpuS: number | undefined;
+  /** Where it ran, and the peak memory (MB, 10^6 bytes), where the script tells. */
+  readonly host: string | undefined;
+  readonly maxRssMb: number | undefined;
 };
+
+/** Further lines of a script on another host: its name, and the peak resident memory in kB (2^10 bytes). */
+export const HOST_LINE = 'host';
+export const PEAK_LINE = 'rss_kb';
 
 /** The shell command that writes the marker to fd 1; the shell's variable `s` holds the exit code. */
 export const markerLines = (token: string, start: string): string =>
@@ -28,8 +35,11 @@ export const markerLines = (token: string, start: string): string =>
 const FORM = /^lhb-exit 2 ([\w-]+) (\d{1,3}) (\d+(?:\.\d+)?|-)\n([^]*\n)?ok\n$/;
 
 /** The marker of one launch in a job's folder; undefined where there is none, half of one, or one of another launch. */
-export function readExitMarker(jobDir: string, token: string): ExitMarker | undefined {
-  const file = `${jobDir}/${EXIT_MARKER}`;
+export const readExitMarker = (jobDir: string, token: string): ExitMarker | undefined =>
+  readMarker(`${jobDir}/${EXIT_MARKER}`, token);
+
+/** The same of a file of any name. A scheduler's jobs have one for each launch, in a folder for all of them (`ended`). */
+export function readMarker(file: string, token: string): ExitMarker | undefined {
   try {
     const [, of, code, start, times] = FORM.exec(readFileSync(file, 'latin1')) ?? [];
     if (of !== token) return undefined;
@@ -38,6 +48,7 @@ export function readExitMarker(jobDir: string, token: string): ExitMarker | unde
       startedAt: start === '-' ? undefined : Number(start),
       finishedAt: statSync(file).mtimeMs / 1000,
       cpuS: cpuOfChildren(times ?? ''),
+      ...ofHost(times ?? ''),
     };
   } catch {
     return undefined;
@@ -54,4 +65,10 @@ export function cpuOfChildren(times: string): number | undefined {
     .slice(2)
     .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds?.replace(',', '.')));
   return user === undefined || system === undefined ? undefined : user + system;
+}
+
+function ofHost(lines: string): Pick<ExitMarker, 'host' | 'maxRssMb'> {
+  const host = /^host ([\w.-]+)$/m.exec(lines)?.[1];
+  const kb = Number(/^rss_kb (\d+)$/m.exec(lines)?.[1] ?? 0);
+  return { host, maxRssMb: kb > 0 ? (kb * 1024) / 1e6 : undefined };
 }

@@ -1,6 +1,7 @@
 // The machine's GPUs, and which job has which.
 import { readdirSync } from 'node:fs';
 import { invariant } from '../base/invariant.ts';
+import { runProgram } from './program.ts';
 import { findOnPath } from './shell.ts';
 
 const SMI_LIMIT_MS = 5000;
@@ -28,8 +29,7 @@ async function countGpus(path: string | undefined): Promise<number> {
   }
   const smi = findOnPath('nvidia-smi', path);
   if (smi === undefined) return 0;
-  const { execa } = await import('execa');
-  const { failed, stdout } = await execa(smi, ['-L'], { timeout: SMI_LIMIT_MS, reject: false, stdin: 'ignore' });
+  const { failed, stdout } = await runProgram(smi, ['-L'], { limitMs: SMI_LIMIT_MS });
   return failed ? 0 : stdout.split('\n').filter((line) => /^GPU \d+:/.test(line)).length;
 }
 

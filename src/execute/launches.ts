@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { writeAtomic } from '../fs/atomic-write.ts';
+import { parseRelPath } from '../fs/rel-path.ts';
 import { placeOf } from '../store/holder.ts';
 import type { Launch } from './executor.ts';
 import { hasProc, readStat } from './proc.ts';
@@ -26,6 +27,16 @@ export type Helper = {
   readonly host: string;
 };
 
+/** How a scheduler knows a launch. */
+export type Submitted = {
+  /** In the comment or name that it was submitted with. */
+  readonly key: string;
+  /** The scheduler's id; undefined where the driver died before it was told. */
+  readonly id: string | undefined;
+  /** The number of its task in an array; undefined for a job of its own. */
+  readonly index: number | undefined;
+};
+
 /** A launch of a job, as it is noted before the job can start. */
 export type Launched = {
   /** Names the launch; its exit marker carries it. */
@@ -36,14 +47,19 @@ export type Launched = {
   readonly actionKey: string;
   /** The name of the executor that can tell what became of it. */
   readonly executor: string;
-  readonly helper: Helper;
+  /** The shell that runs it here; undefined for a job of a scheduler. */
+  readonly helper: Helper | undefined;
+  /** Undefined for a job that runs here, and for one that was never handed to its scheduler. */
+  readonly submitted: Submitted | undefined;
   /** Seconds since the epoch. */
   readonly startedAt: number;
-  /** The job's TMPDIR, which no other job has. */
+  /** The job's TMPDIR, which no other job has; empty where the node makes it. */
   readonly tmpdir: string;
   /** From the workflow's folder. */
   readonly log: string;
   readonly gpus: readonly string[] | undefined;
+  /** As Launch.place. */
+  readonly place: string | undefined;
   /** CPU seconds of the helper's jobs before this one; undefined where unknown. */
   readonly cpuBefore: number | undefined;
   readonly resources: Readonly<Record<string, string | number>>;
@@ -56,6 +72,8 @@ export type Earlier = {
   readonly scratches: readonly { readonly beginning: string; readonly place: string }[];
   /** In the order of their start. */
   readonly launches: readonly Launched[];
+  /** Executors other than the local one, by name, with the files of their profiles. */
+  readonly profiles: ReadonlyMap<string, string>;
 };
 
 /** Writes the file. The file is made with the first record; without a path nothing is kept. */
@@ -100,13 +118,34 @@ export class LaunchLog {
     token: string,
     launch: Launch,
     more: Pick<Launched, 'executor' | 'startedAt' | 'tmpdir' | 'cpuBefore'>,
-    helper: number,
+    helper: number | undefined,
   ): void {
-    const { jobId, rule, attempt, actionKey, gpus, resources, logName } = launch;
+    const { jobId, rule, attempt, actionKey, gpus, place, resources, logName } = launch;
     this.#append({
-      launch: { token, jobId, rule, attempt, actionKey, ...more, log: logName, gpus, resources },
+      launch: { token, jobId, rule, attempt, actionKey, ...more, log: logName, gpus, place, resources },
       helper,
     });
+  }
+
+  /** An executor by a profile, so that a later driver can ask its scheduler. */
+  addProfile(name: string, file: string): void {
+    this.#append({ profile: { name, file } });
+  }
+
+  /** Before the launches, already noted, are handed to a scheduler; the numbers are those of an array's tasks. */
+  addSubmission(key: string, tasks: readonly (readonly [token: string, index: number | undefined])[]): void {
+    this.#append({ submission: { key, tasks: tasks.map(([token, index]) => [token, index ?? null]) } });
+  }
+
+  /** What the scheduler calls a submission. */
+  addSubmitted(key: string, id: string): void {
+    this.#append({ submitted: { key, id } });
+  }
+
+  /** This driver leaves jobs behind: all that is noted stays, for the next one. */
+  leave(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
   }
 
   /** A clean end: nothing runs any more but what was left alone, for which these lines stand. */
@@ -135,9 +174,17 @@ export class LaunchLog {
 /** The lines that keep these launches in the file of another driver. */
 export function linesFor(earlier: Earlier, launches: readonly Launched[]): string {
   const scratches = earlier.scratches.filter((s) => launches.some((l) => l.tmpdir.startsWith(s.beginning)));
+  const profiles = [...earlier.profiles].filter(([name]) => launches.some((l) => l.executor === name));
   const records = [
     ...scratches.map((scratch) => ({ scratch })),
-    ...launches.flatMap(({ helper, ...launch }) => [{ helper }, { launch, helper: helper.pid }]),
+    ...profiles.map(([name, file]) => ({ profile: { name, file } })),
+    ...launches.flatMap(({ helper, submitted, ...launch }): unknown[] => {
+      if (helper !== undefined) return [{ helper }, { launch, helper: helper.pid }];
+      if (submitted === undefined) return [{ launch }];
+      const { key, id, index } = submitted;
+      const tasks = [[launch.token, index ?? null]];
+      return [{ launch }, { submission: { key, tasks } }, ...(id === undefined ? [] : [{ submitted: { key, id } }])];
+    }),
   ];
   return records.map((record) => `${JSON.stringify(record)}\n`).join('');
 }
@@ -170,7 +217,10 @@ export function readLaunches(file: string): Earlier {
   const all: Helper[] = [];
   const scratches: { beginning: string; place: string }[] = [];
   const launches: Launched[] = [];
-  if (header !== HEADER) return { helpers: all, scratches, launches };
+  const profiles = new Map<string, string>();
+  const submissions = new Map<string, { key: string; index: number | undefined }>();
+  const ids = new Map<string, string>();
+  if (header !== HEADER) return { helpers: all, scratches, launches, profiles };
   for (const line of lines) {
     const record = parse(line);
     if (record === undefined) continue;
@@ -180,11 +230,23 @@ export function readLaunches(file: string): Earlier {
       helpers.set(record['helper'].pid, record['helper']);
       all.push(record['helper']);
     } else if (isLaunch(record['launch'])) {
-      const helper = helpers.get(Number(record['helper']));
-      if (helper !== undefined) launches.push({ ...record['launch'], helper });
-    }
+      const { helper: pid } = record;
+      const helper = pid === undefined ? undefined : helpers.get(Number(pid));
+      if (helper !== undefined || pid === undefined)
+        launches.push({ ...record['launch'], helper, submitted: undefined });
+    } else if (isSubmission(record['submission'])) {
+      const { key, tasks } = record['submission'];
+      for (const [token, index] of tasks) submissions.set(token, { key, index: index ?? undefined });
+    } else if (areTexts(record['submitted'], 'key', 'id')) ids.set(record['submitted'].key, record['submitted'].id);
+    else if (areTexts(record['profile'], 'name', 'file')) profiles.set(record['profile'].name, record['profile'].file);
   }
-  return { helpers: all, scratches, launches };
+  // Noted without a helper and without a submission: it was never started.
+  const known = launches.flatMap((launch): Launched[] => {
+    const submission = launch.helper ? undefined : submissions.get(launch.token);
+    if (submission) return [{ ...launch, submitted: { ...submission, id: ids.get(submission.key) } }];
+    return launch.helper ? [launch] : [];
+  });
+  return { helpers: all, scratches, launches: known, profiles };
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -210,22 +272,54 @@ function isHelper(value: unknown): value is Helper {
   return isCount(pid) && pid > 1 && isCount(ticks) && isText(place) && isText(host);
 }
 
+function areTexts<Name extends string>(value: unknown, ...names: readonly Name[]): value is Record<Name, string> {
+  return isFields(value) && names.every((name) => isText(value[name]) && value[name] !== '');
+}
+
+type Submission = { readonly key: string; readonly tasks: readonly (readonly [string, number | null])[] };
+
+function isSubmission(value: unknown): value is Submission {
+  if (!areTexts(value, 'key')) return false;
+  const { tasks } = value as { tasks?: unknown };
+  return (
+    Array.isArray(tasks) &&
+    tasks.every(
+      (task: unknown) =>
+        Array.isArray(task) && task.length === 2 && isText(task[0]) && (task[1] === null || isCount(task[1])),
+    )
+  );
+}
+
 /** The folders that begin so are removed: nothing but what lhb makes may be meant. */
 function isScratch(value: unknown): value is { beginning: string; place: string } {
   if (!isFields(value) || !isText(value['beginning']) || !isText(value['place'])) return false;
   return /^\/(?:.*\/)?lhb-[0-9a-f]{10}-$/.test(value['beginning']);
 }
 
-function isLaunch(value: unknown): value is Omit<Launched, 'helper'> {
+function isLaunch(value: unknown): value is Omit<Launched, 'helper' | 'submitted'> {
   if (!isFields(value)) return false;
-  const { token, jobId, rule, attempt, actionKey, executor, startedAt, tmpdir, log, gpus, cpuBefore, resources } =
-    value;
+  const {
+    token,
+    jobId,
+    rule,
+    attempt,
+    actionKey,
+    executor,
+    startedAt,
+    tmpdir,
+    log,
+    gpus,
+    place,
+    cpuBefore,
+    resources,
+  } = value;
   return (
     [token, jobId].every((name) => isText(name) && /^\w[\w.-]*$/.test(name)) &&
     [rule, actionKey, executor, tmpdir, log].every(isText) &&
     isCount(attempt) &&
     typeof startedAt === 'number' &&
     (gpus === undefined || (Array.isArray(gpus) && gpus.every(isText))) &&
+    (place === undefined || (isText(place) && parseRelPath(place).ok)) &&
     (cpuBefore === undefined || typeof cpuBefore === 'number') &&
     isFields(resources) &&
     Object.values(resources).every((amount) => isText(amount) || typeof amount === 'number')

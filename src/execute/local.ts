@@ -51,6 +51,8 @@ type Job = {
 
 export class LocalExecutor implements Executor {
   readonly name = 'local';
+  readonly latencyS = 0;
+  readonly apart = false;
   readonly #cwd: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #graceMs: number;
@@ -90,10 +92,10 @@ export class LocalExecutor implements Executor {
   /** Watches on a job of an earlier local executor on this machine. */
   adopt(orphan: Orphan, timeoutS: number | undefined): Running | undefined {
     const { executor, helper } = orphan.launch;
-    if (executor !== this.name || orphan.state === 'gone') return undefined;
+    if (executor !== this.name || helper === undefined || orphan.state === 'gone') return undefined;
     this.#adopted.add(helper.pid);
     const others = (): ReadonlySet<number> => this.#helpersBut(helper.pid);
-    const adopted = new Adopted(orphan, timeoutS, { sampler: this.#sampler, others, graceMs: this.#graceMs });
+    const adopted = new Adopted(orphan, helper, timeoutS, { sampler: this.#sampler, others, graceMs: this.#graceMs });
     void adopted.done.then(() => this.#adopted.delete(helper.pid));
     return this.#note(adopted);
   }

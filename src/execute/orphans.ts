@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ActionKey, JobId } from '../base/brand.ts';
 import { placeOf } from '../store/holder.ts';
 import type { Attempt, Usage } from '../store/trace.ts';
-import { readExitMarker, type ExitMarker } from './exit-marker.ts';
+import { readExitMarker, readMarker, type ExitMarker } from './exit-marker.ts';
 import type { Outcome } from './executor.ts';
 import { lives, readLaunches, type Earlier, type Launched } from './launches.ts';
 import { outcomeOfStatus } from './outcome.ts';
@@ -23,6 +23,9 @@ export type Orphan = {
   readonly marker: ExitMarker | undefined;
 };
 
+/** Where jobs' folders are, and the markers of those of a scheduler; absolute. */
+type Folders = { readonly jobs: string; readonly ended: string };
+
 /** Has the machine been started again since? Then no process lives, and bytes may not have reached the disk. */
 export function machineWasDown({ helpers, scratches }: Earlier): boolean {
   const boot = (place: string): string => place.split(' ')[0] ?? '';
@@ -30,23 +33,26 @@ export function machineWasDown({ helpers, scratches }: Earlier): boolean {
   return [...helpers, ...scratches].some(({ place }) => boot(place) !== here);
 }
 
-/** @param jobs the folder with the jobs' folders, absolute */
-export function findOrphans(earlier: Earlier, jobs: string): Orphan[] {
+export function findOrphans(earlier: Earlier, { jobs, ended }: Folders): Orphan[] {
   return lastLaunches(earlier).map(({ launch, isLastOfHelper }) => {
     const jobDir = join(jobs, launch.jobId);
-    if (machineWasDown(earlier)) return { launch, jobDir, state: 'gone', marker: undefined };
-    // In this order: a marker is written before the helper ends.
-    const alive = isLastOfHelper && lives(launch.helper);
-    const marker = readExitMarker(jobDir, launch.token);
+    const { helper } = launch;
+    if (helper && machineWasDown(earlier)) return { launch, jobDir, state: 'gone', marker: undefined };
+    // In this order: a marker is written before the helper ends. Of a job of a scheduler only that one can say more.
+    const alive = helper ? isLastOfHelper && lives(helper) : launch.submitted !== undefined;
+    const { token } = launch;
+    const marker = helper ? readExitMarker(jobDir, token) : readMarker(join(ended, token), token);
+    // By whom such a one was ended, its scheduler may know.
+    if (!helper && marker && marker.code > 128) return { launch, jobDir, state: 'running', marker: undefined };
     return { launch, jobDir, state: marker ? 'ended' : alive ? 'running' : 'gone', marker };
   });
 }
 
 /** Those that run, which is found out faster: jobs of the build that is on, or of one that was killed. */
-export function findRunning(earlier: Earlier, jobs: string): Orphan[] {
-  const last = lastLaunches(earlier).filter(({ isLastOfHelper }) => isLastOfHelper);
+export function findRunning(earlier: Earlier, folders: Folders): Orphan[] {
+  const last = lastLaunches(earlier).filter(({ launch, isLastOfHelper }) => isLastOfHelper || !launch.helper);
   const launches = last.map(({ launch }) => launch);
-  return findOrphans({ ...earlier, launches }, jobs).filter(({ state }) => state === 'running');
+  return findOrphans({ ...earlier, launches }, folders).filter(({ state }) => state === 'running');
 }
 
 /** The last launch of each job. A helper has one job after the other, and runs none but the last. */
@@ -57,8 +63,8 @@ function lastLaunches({ launches }: Earlier): { launch: Launched; isLastOfHelper
 }
 
 /** What runs of a work tree's launches. */
-export const runningLaunches = (work: { readonly launches: string; readonly jobs: string }): Orphan[] =>
-  findRunning(readLaunches(work.launches), work.jobs);
+export const runningLaunches = (work: Folders & { readonly launches: string }): Orphan[] =>
+  findRunning(readLaunches(work.launches), work);
 
 /** An attempt as its launch and its marker tell of it, for what is not on record. @param describe says an outcome */
 export function notedAttempt({ launch, marker }: Orphan, describe: (outcome: Outcome) => string): Attempt {
@@ -72,7 +78,7 @@ export function notedAttempt({ launch, marker }: Orphan, describe: (outcome: Out
     state: failed ? 'failed' : 'begun',
     reason: failed ? describe(outcomeOfStatus(marker.code)) : 'cut off',
     usage: failed ? usageOf(launch, marker, undefined) : undefined,
-    host: helper.host,
+    host: marker?.host ?? helper?.host ?? launch.executor,
     log,
     resources,
     build: '',
@@ -101,8 +107,8 @@ export async function endStrays(
   kept: readonly Launched[],
   graceMs: number = GRACE_MS,
 ): Promise<number> {
-  const keptHelpers = new Set(kept.map(({ helper }) => helper.pid));
-  const keptFolders = new Set(kept.map(({ tmpdir }) => tmpdir));
+  const keptHelpers = new Set(kept.flatMap(({ helper }) => helper?.pid ?? []));
+  const keptFolders = new Set(kept.map(({ tmpdir }) => tmpdir).filter((tmpdir) => tmpdir !== ''));
   // only while a helper lives is it certain that the session is still its own
   const helpers = new Set(earlier.helpers.filter((h) => !keptHelpers.has(h.pid) && lives(h)).map(({ pid }) => pid));
   const here = placeOf();

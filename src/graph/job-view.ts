@@ -61,7 +61,7 @@ export class JobView extends RecordObject {
         return job.rule.name;
       case 'dir':
         if (job.portableDir === undefined) throw tooEarly(job, 'dir');
-        return job.form.show(job.portableDir);
+        return job.shownDir;
       case 'config':
         return job.config;
       case 'inputs':

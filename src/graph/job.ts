@@ -76,6 +76,8 @@ export class Job {
   readonly downstream: Job[] = [];
   readonly view: JobView;
   private cachedLabel: string | undefined;
+  /** Where expressions see the job's folder at the moment, if not where it is. */
+  private shownIn: string | undefined;
   private cachedDir: string | undefined;
   private cachedOutputs: { portable: unknown; actual: unknown } | undefined;
 
@@ -127,6 +129,25 @@ export class Job {
     return (this.cachedDir ??= this.form.actual(this.portableDir ?? ''));
   }
 
+  /** The job's folder as expressions see it, in the form and place of the moment. */
+  get shownDir(): string {
+    return this.shownIn ?? this.form.show(this.portableDir ?? '');
+  }
+
+  /**
+   * Runs `work` with expressions seeing the job's own folder and outputs in another place, where an attempt of its own makes
+   * them. Undefined: where they are.
+   * @param place from the workflow's folder
+   */
+  inPlace<T>(place: string | undefined, work: () => T): T {
+    this.shownIn = place;
+    try {
+      return work();
+    } finally {
+      this.shownIn = undefined;
+    }
+  }
+
   get log(): string {
     return this.form.actual(this.portableLog ?? '');
   }
@@ -146,6 +167,7 @@ export class Job {
 
   /** `outputs` as expressions see it, in the form of the moment: a map by name, or a list. */
   outputsValue(): unknown {
+    if (this.shownIn !== undefined) return this.makeOutputsValue();
     const slot = (this.cachedOutputs ??= { portable: undefined, actual: undefined });
     const key = this.form.isPortable ? 'portable' : 'actual';
     return (slot[key] ??= this.makeOutputsValue());
@@ -154,7 +176,12 @@ export class Job {
   private makeOutputsValue(): unknown {
     const byName = new Map<string, string | string[]>();
     for (const output of this.outputs) {
-      const path = this.form.isPortable ? output.path : output.onDisk;
+      const path =
+        this.shownIn !== undefined
+          ? `${this.shownIn}/${output.inDir}`
+          : this.form.isPortable
+            ? output.path
+            : output.onDisk;
       if (output.spec.path.kind === 'list') {
         const list = byName.get(output.name);
         if (Array.isArray(list)) list.push(path);

@@ -58,7 +58,7 @@ export function jobFileText(job: Job, attempt: number, resources: ReadonlyMap<st
     ['hash', job.hash],
     ['rule', job.rule.name],
     ['label', job.label],
-    ['dir', job.dir],
+    ['dir', job.shownDir],
     ['config', plainConfig(job)],
     ['for', forNames(job)],
     ['inputs', inputs],

@@ -5,7 +5,7 @@ import type { FailedEvent, Progress, StartedEvent } from './progress.ts';
 import type { ReportOptions } from './reporter.ts';
 import type { Tone } from './style.ts';
 import type { Line } from './text-width.ts';
-import { describeCaches, describeCounts, describeOutcome, jobName } from './wording.ts';
+import { describeCaches, describeCounts, describeLeft, describeOutcome, jobName } from './wording.ts';
 
 const INDENT = '    ';
 /** Failed jobs listed again at the end, and reasons of one job; more are counted. */
@@ -65,7 +65,13 @@ export function eventLines(event: BuildEvent, at: At, options: ReportOptions): L
       const { counts } = event;
       const tone = counts.failed > 0 ? 'red' : counts.cancelled > 0 ? 'yellow' : 'green';
       const caches = event.cache && describeCaches(event.cache);
-      return [[[tone, describeCounts(counts, event.duration_s)]], ...(caches === undefined ? [] : [[caches]])];
+      const left = event.left && describeLeft(event.left);
+      const all = left === undefined || Object.values(counts).some((count) => count > 0);
+      return [
+        ...(all ? [[[tone, describeCounts(counts, event.duration_s)] satisfies Line[number]]] : []),
+        ...(caches === undefined ? [] : [[caches]]),
+        ...(left === undefined ? [] : [[left]]),
+      ];
     }
   }
 }

@@ -3,7 +3,7 @@ import { unreachable } from '../base/invariant.ts';
 import type { CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { ReasonKind } from '../plan/reason.ts';
-import type { Counts, JobRef } from '../schedule/event.ts';
+import type { Counts, JobRef, Left } from '../schedule/event.ts';
 import { formatBytes, formatCount, formatDuration, safeText } from './format.ts';
 import { changedWords } from './word-diff.ts';
 
@@ -26,6 +26,22 @@ export function describeOutcome(outcome: Outcome): string {
       return `timed out after ${formatDuration(outcome.limitS)}`;
     case 'spawn-failed':
       return `could not be started: ${safeText(outcome.message)}`;
+    case 'submit-failed':
+      return `could not be submitted: ${safeText(outcome.message)}`;
+    case 'never-starts':
+      return `never starts (${safeText(outcome.reason)}): ${safeText(outcome.message)}`;
+    case 'out-of-memory':
+      return 'out of memory (OOM): it needs more than it asked for; raise mem_mb, or let retries do it with `attempt`';
+    case 'over-time':
+      return 'over its time limit (TIMEOUT): raise its time, or let retries do it with `attempt`';
+    case 'node-failed':
+      return 'its node failed (NODE_FAIL)';
+    case 'cancelled-outside':
+      return 'cancelled (CANCELLED) by someone, not by lhb';
+    case 'scheduler-failed':
+      return `failed (FAILED) before it could say why${outcome.reason === '' ? '' : `: ${safeText(outcome.reason)}`}`;
+    case 'vanished':
+      return 'LOST: the scheduler knows it no more, and it left no word of how it ended';
     case 'cancelled':
       return 'cancelled';
     case 'lost':
@@ -171,6 +187,13 @@ export function describeCounts(counts: Counts, durationS: number): string {
   if (parts.length === 0) return 'nothing to do: no jobs';
   if (parts.length === 1 && counts.fresh > 0) return `nothing to do: ${formatCount(counts.fresh, 'job')} fresh`;
   return `${parts.join(', ')} in ${formatDuration(durationS)}`;
+}
+
+/** Of jobs that go on without a build: how to come back to them. */
+export function describeLeft({ running, to_begin: toBegin }: Left): string {
+  const more = toBegin === 0 ? '' : `, ${formatCount(toBegin, 'job')} still to begin`;
+  const what = running === 0 ? 'nothing is' : `${formatCount(running, 'job')} left`;
+  return `${what} with the scheduler${more}: lhb build comes back to them, lhb jobs lists them, lhb cancel ends them`;
 }
 
 /**

@@ -1,13 +1,13 @@
 // What each job asks for, worked out when it is about to start, and what it is given.
 import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagnostic.ts';
 import { toJsonText, type Value } from '../base/value.ts';
-import type { GpuPool } from '../execute/gpus.ts';
 import { each, evaluate, evaluateText } from '../expr/template.ts';
 import type { Scope, Template } from '../expr/types.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
+import type { LaneOf } from './lane.ts';
+import { parseDuration, parseResource, type Request, type ResourceValue } from './resources.ts';
 import { InputSize } from './snakemake-values.ts';
-import { parseDuration, parseResource, type Request, type ResourcePool, type ResourceValue } from './resources.ts';
 
 export type Allotment = {
   /** As expressions and records see them: cpus, mem_mb and gpus numbers. */
@@ -28,15 +28,13 @@ export type ResourceOverrides = {
 
 export class Allotments {
   private readonly scopes: Scopes;
-  private readonly pool: ResourcePool;
-  private readonly gpus: GpuPool;
+  private readonly laneOf: LaneOf;
   private readonly overrides: ResourceOverrides;
   private readonly known = new Map<string, Request>();
 
-  constructor(scopes: Scopes, pool: ResourcePool, gpus: GpuPool, overrides: ResourceOverrides) {
+  constructor(scopes: Scopes, laneOf: LaneOf, overrides: ResourceOverrides) {
     this.scopes = scopes;
-    this.pool = pool;
-    this.gpus = gpus;
+    this.laneOf = laneOf;
     this.overrides = overrides;
   }
 
@@ -63,16 +61,17 @@ export class Allotments {
   /** Everything that is needed to start a job, or undefined while others hold it. */
   tryTake(job: Job, attempt: number): Allotment | undefined {
     const request = this.requestOf(job, attempt);
-    if (!this.pool.fits(request)) return undefined;
-    const wanted = Number(request.get('gpus') ?? 0);
-    const gpus = wanted > 0 ? this.gpus.take(wanted) : undefined;
+    const lane = this.laneOf(job);
+    if (!lane.pool.fits(request)) return undefined;
+    const wanted = lane.gpus ? Number(request.get('gpus') ?? 0) : 0;
+    const gpus = wanted > 0 ? lane.gpus?.take(wanted) : undefined;
     if (wanted > 0 && gpus === undefined) return undefined;
-    this.pool.take(request);
-    const cpus = this.pool.grantedCpus(request);
+    lane.pool.take(request);
+    const cpus = lane.pool.grantedCpus(request);
     const resources = seenResources(request);
     const give = (): void => {
-      this.pool.give(request);
-      if (gpus !== undefined) this.gpus.give(gpus);
+      lane.pool.give(request);
+      if (gpus !== undefined) lane.gpus?.give(gpus);
     };
     return { resources, cpus, gpus, give };
   }
@@ -80,13 +79,14 @@ export class Allotments {
   /** What a job holds that runs already, whether or not it fits. @param gpus those that it was given */
   claim(job: Job, attempt: number, gpus: readonly string[] | undefined): Allotment {
     const request = this.requestOrNothing(job, attempt);
-    const claimed = this.gpus.claim(gpus ?? []);
-    this.pool.hold(request);
+    const lane = this.laneOf(job);
+    const claimed = lane.gpus?.claim(gpus ?? []) ?? [];
+    lane.pool.hold(request);
     const give = (): void => {
-      this.pool.give(request);
-      this.gpus.give(claimed);
+      lane.pool.give(request);
+      lane.gpus?.give(claimed);
     };
-    return { resources: seenResources(request), cpus: this.pool.grantedCpus(request), gpus, give };
+    return { resources: seenResources(request), cpus: lane.pool.grantedCpus(request), gpus, give };
   }
 
   private requestOrNothing(job: Job, attempt: number): Request {
@@ -124,13 +124,13 @@ export class Allotments {
         continue;
       }
       const at = (name: string): Diagnostic['at'] => job.rule.resources.find((r) => r.name === name)?.at ?? job.rule.at;
-      for (const { name, asked, limit } of this.pool.neverFits(request)) {
+      for (const { name, asked, limit } of this.laneOf(job).pool.neverFits(request)) {
         const key = `${job.rule.name} ${name}`;
         if (errors.has(key)) continue;
         const message = `rule '${job.rule.name}': ${job.id} asks for ${name}=${asked}, and there is ${limit}`;
         errors.set(key, error('schedule/too-much', message, { at: at(name), hint: hintFor(name) }));
       }
-      const excess = this.pool.excessCpus(request);
+      const excess = this.laneOf(job).pool.excessCpus(request);
       if (excess !== undefined && !warnings.has(job.rule.name)) {
         const { asked, limit } = excess;
         const message = `rule '${job.rule.name}': ${job.id} asks for ${asked} cpus and there are ${limit}: it runs alone, with LHB_CPUS=${limit}`;
@@ -149,9 +149,10 @@ export class Allotments {
     });
     try {
       const request = this.requestOf(job, attempt);
-      const [first] = this.pool.neverFits(request);
+      const { kind, pool } = this.laneOf(job);
+      const [first] = pool.neverFits(request);
       if (first !== undefined) return refused(`it asks for ${first.name}=${first.asked}, and there is ${first.limit}`);
-      return { priority: this.priority(job), asks: this.pool.signature(request), problem: undefined };
+      return { priority: this.priority(job), asks: `${kind} ${pool.signature(request)}`, problem: undefined };
     } catch (problem) {
       if (!(problem instanceof DiagnosticError)) throw problem;
       return refused(problem.message);
@@ -204,6 +205,12 @@ export function plainResources(allotment: Allotment): Record<string, string | nu
   });
   return Object.fromEntries(entries);
 }
+
+/** Resources as templates and launches see them. */
+export const plainRequest = (request: Request): Record<string, string | number> => ({
+  cpus: 1,
+  ...Object.fromEntries(request),
+});
 
 /** Resources as expressions and records see them. */
 function seenResources(request: Request): ReadonlyMap<string, Value> {

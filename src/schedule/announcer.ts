@@ -3,7 +3,7 @@ import type { CacheCounts } from '../cache/tiers.ts';
 import type { Outcome } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { Job } from '../graph/job.ts';
-import type { BuildEvent, Counts, JobRef } from './event.ts';
+import type { BuildEvent, Counts, JobRef, Left } from './event.ts';
 
 /** What only a job's runner knows: how an outcome is said, and the end of a log. */
 export type Witness = {
@@ -35,9 +35,10 @@ export class Announcer {
     this.emit({ event: 'build-started', jobs, slots, time: this.begun });
   }
 
-  buildFinished(counts: Counts, cache?: CacheCounts): void {
+  buildFinished(counts: Counts, cache?: CacheCounts, left?: Left): void {
     const time = now();
-    this.emit({ event: 'build-finished', counts, ...(cache && { cache }), duration_s: time - this.begun, time });
+    const more = { ...(cache && { cache }), ...(left && { left }) };
+    this.emit({ event: 'build-finished', counts, ...more, duration_s: time - this.begun, time });
   }
 
   /** @param adopted of an attempt that an earlier build started: how it was found, and when it began */

@@ -70,6 +70,11 @@ export type BuildEvent =
       readonly counts: Counts;
       /** What the shared caches gave; undefined where there is nothing to tell. */
       readonly cache?: CacheCounts | undefined;
+      /** What goes on without the build; undefined where nothing does. */
+      readonly left?: Left | undefined;
       readonly duration_s: number;
       readonly time: number;
     };
+
+/** Jobs that are left with a scheduler, and those that were still to be begun. */
+export type Left = { readonly running: number; readonly to_begin: number };

@@ -32,6 +32,7 @@ export type PrepareParts = {
 /**
  * Makes the folders of all declared outputs, removes outputs of an earlier run, keeps its log, writes job.json and, where it
  * is wanted, config.yaml.
+ * @param place a folder of the attempt's own in which the job makes its outputs, from the workflow's folder; undefined: where they are declared
  * @throws DiagnosticError and system errors
  */
 export function prepareLaunch(
@@ -40,26 +41,29 @@ export function prepareLaunch(
   actionKey: ActionKey,
   attempt: number,
   allotment: Allotment,
+  place: string | undefined,
 ): Launch {
   const { root, scopes, allotments } = parts;
-  const command = jobCommand(job, scopes, attempt, allotment.resources);
+  const command = job.inPlace(place, () => jobCommand(job, scopes, attempt, allotment.resources));
   const jobDir = join(root, '.lhb/jobs', job.id);
   const log = join(root, job.log);
   // A link in its place would have lhb write somewhere else.
   if (lstatSync(jobDir, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(jobDir);
-  makeFolders(parts, job, jobDir, dirname(log));
+  makeFolders(parts, job, place, jobDir, dirname(log));
   keepEarlierLog(log);
-  writeJobFiles(parts, job, attempt, allotment, command, jobDir);
+  writeJobFiles(parts, job, attempt, allotment, command, jobDir, place);
   step('launch:prepared');
   return {
     jobId: job.id,
     rule: job.rule.name,
+    label: job.label,
+    place,
     attempt,
     actionKey,
     resources: plainResources(allotment),
     command: executable(command),
     cwd: root,
-    env: environment(parts, job, attempt, allotment, command),
+    env: environment(parts, job, place ?? job.dir, attempt, allotment, command),
     log,
     logName: job.log,
     jobDir,
@@ -69,14 +73,14 @@ export function prepareLaunch(
   };
 }
 
-function makeFolders({ root, records }: PrepareParts, job: Job, ...others: string[]): void {
+function makeFolders({ root, records }: PrepareParts, job: Job, place: string | undefined, ...others: string[]): void {
   records.removeOutputs(job);
   step('outputs:removed');
   for (const output of job.outputs) {
-    const path = join(root, job.pathOf(output));
+    const path = join(root, place === undefined ? job.pathOf(output) : join(place, output.inDir));
     makeFolder(output.tree ? path : dirname(path));
   }
-  if (job.outputs.length === 0 && job.rule.dir) makeFolder(join(root, job.dir));
+  if (job.outputs.length === 0 && job.rule.dir) makeFolder(join(root, place ?? job.dir));
   for (const folder of others) makeFolder(folder, join(root, STORE_DIR));
 }
 
@@ -87,8 +91,10 @@ function writeJobFiles(
   allotment: Allotment,
   command: JobCommand,
   jobDir: string,
+  place: string | undefined,
 ): void {
-  writeOwn(join(jobDir, 'job.json'), jobFileText(job, attempt, allotment.resources));
+  const jobFile = job.inPlace(place, () => jobFileText(job, attempt, allotment.resources));
+  writeOwn(join(jobDir, 'job.json'), jobFile);
   const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
   const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
   const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
@@ -119,6 +125,7 @@ function keepEarlierLog(log: string): void {
 function environment(
   { root, inherited }: PrepareParts,
   job: Job,
+  dir: string,
   attempt: number,
   allotment: Allotment,
   command: JobCommand,
@@ -131,7 +138,7 @@ function environment(
       LHB_JOB_ID: job.id,
       LHB_JOB: job.jobFile,
       LHB_RULE: job.rule.name,
-      LHB_DIR: job.dir,
+      LHB_DIR: dir,
       LHB_CONFIG: job.configFile,
       LHB_ATTEMPT: String(attempt),
       LHB_CPUS: String(allotment.cpus),

@@ -1,6 +1,7 @@
 // One attempt of one job: prepare, launch, check, capture, commit. The trace is committed last.
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ActionKey } from '../base/brand.ts';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -17,6 +18,7 @@ import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { Attempt, Trace, TraceCore, Usage } from '../store/trace.ts';
 import { plainResources, type Allotment } from './allotment.ts';
+import { bringOut, OwnPlaces } from './own-place.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
 
 /** The sentences for outcomes and reasons; they are the report's, and come from outside. */
@@ -28,7 +30,10 @@ export type Words = {
 
 export type RunnerParts = PrepareParts & {
   readonly keys: KeyMaker;
-  readonly executor: Executor;
+  /** What runs a job. */
+  readonly executorOf: (job: Job) => Executor;
+  /** What can tell of an earlier driver's launch; undefined where nothing can. */
+  readonly executorNamed: (name: string) => Executor | undefined;
   readonly words: Words;
   /** Names this build in records of attempts, so that a cut-off one is told from a running one. */
   readonly build: string;
@@ -54,6 +59,9 @@ type Begun = {
   readonly reasons: readonly string[];
   /** It ended while no build watched. */
   readonly unseen: boolean;
+  readonly executor: Executor;
+  /** As Launch.place. */
+  readonly place: string | undefined;
 };
 
 const HOST = hostname();
@@ -66,8 +74,11 @@ const MOST_REASONS = 50;
 export class JobRunner {
   private readonly parts: RunnerParts;
 
+  private readonly places: OwnPlaces;
+
   constructor(parts: RunnerParts) {
     this.parts = parts;
+    this.places = new OwnPlaces(parts.root);
   }
 
   /** Starts an attempt. `done` settles once, and never rejects for what the job does. */
@@ -115,10 +126,12 @@ export class JobRunner {
     const { parts } = this;
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
-    const launch = prepareLaunch(parts, job, key.key, attempt, allotment);
-    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false };
+    const executor = parts.executorOf(job);
+    const place = executor.apart ? this.places.make(job) : undefined;
+    const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place);
+    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false, executor, place };
     this.note(begun, Date.now() / 1000);
-    return this.follow(begun, parts.executor.start(launch));
+    return this.follow(begun, executor.start(launch));
   }
 
   /**
@@ -133,14 +146,17 @@ export class JobRunner {
     reasons: readonly string[],
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { attempt, actionKey, startedAt } = orphan.launch;
+    const { place } = orphan.launch;
     const key = this.parts.keys.keyOf(job, manifestOf);
+    const executor = this.parts.executorNamed(orphan.launch.executor);
     const isSame = key?.key === actionKey;
-    const running = isSame ? this.parts.executor.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
-    if (key === undefined || running === undefined) {
+    const running = isSame ? executor?.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;
+    if (key === undefined || running === undefined || executor === undefined) {
       const lost = { ok: false, outcome: { kind: 'lost' }, durationS: 0, maxRssMb: undefined } as const;
       return { cancel: () => {}, done: Promise.resolve(lost) };
     }
-    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: orphan.state === 'ended' };
+    const unseen = orphan.state === 'ended';
+    const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen, executor, place };
     this.note(begun, startedAt);
     return this.follow(begun, running);
   }
@@ -182,9 +198,21 @@ export class JobRunner {
           outcome = { kind: 'capture-failed', message };
         }
       }
+      this.bringOutForPeople(begun, outcome);
       return this.failed(job, key, attempt, allotment, outcome, { durationS, maxRssMb }, completion.usage);
     });
     return { cancel: () => running.cancel(), done };
+  }
+
+  /** What a failed attempt made is for people to look at, where it would be here; one that may still run keeps its folder. */
+  private bringOutForPeople({ job, place }: Begun, outcome: Outcome): void {
+    if (place === undefined) return;
+    if (['vanished', 'node-failed', 'lost'].includes(outcome.kind)) return this.places.giveUp(job, place);
+    try {
+      bringOut(this.parts.root, place, job.dir);
+    } catch {
+      // it stays where it was made
+    }
   }
 
   /** Puts a failure on record, beside an earlier success; what was cancelled or lost stays on record as begun. */
@@ -213,20 +241,19 @@ export class JobRunner {
   }
 
   /** The job ended well: are its inputs what they were, and its outputs there? Then it is put on record. */
-  private async capture(
-    { job, key, attempt, allotment, manifestOf, reasons, unseen }: Begun,
-    completion: Completion,
-  ): Promise<Result<Manifest, Failure>> {
-    const { records, executor, words } = this.parts;
+  private async capture(begun: Begun, completion: Completion): Promise<Result<Manifest, Failure>> {
+    const { job, key, attempt, allotment, manifestOf, reasons, unseen, executor, place } = begun;
+    const { records, words } = this.parts;
     const changed = this.changedInputs(job, key, manifestOf);
     if (changed.length > 0) return err({ kind: 'inputs-changed', paths: changed });
-    const written = unseen ? records.writtenAfter(job, completion.usage.finishedAt) : [];
+    // In a folder of its own nobody else writes; and a node has a clock of its own.
+    const written = unseen && place === undefined ? records.writtenAfter(job, completion.usage.finishedAt) : [];
     if (written.length > 0) {
       const message = `${written.join(', ')}: written to after the job had ended, and before lhb could record it`;
       return err({ kind: 'output-invalid', message });
     }
     step('capture:before');
-    const captured = await records.capture(job);
+    const captured = await this.captureOutputs(begun);
     step('capture:after');
     if (!captured.ok) return err(outcomeOf(captured.error));
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
@@ -255,7 +282,20 @@ export class JobRunner {
     step('commit:before');
     await records.commit(job, trace);
     step('commit:after');
+    if (place !== undefined) this.places.dropOthers(job);
     return ok(trace.manifest);
+  }
+
+  /** Outputs that a network file system shows late are waited for, within a bound. */
+  private async captureOutputs({ job, executor, place }: Begun): ReturnType<PrepareParts['records']['capture']> {
+    const deadline = performance.now() + executor.latencyS * 1000;
+    for (let pause = 50; ; pause = Math.min(pause * 2, 2000)) {
+      if (place !== undefined) bringOut(this.parts.root, place, job.dir);
+      const captured = await this.parts.records.capture(job);
+      const late = !captured.ok && captured.error.kind === 'missing' && performance.now() + pause < deadline;
+      if (!late) return captured;
+      await sleep(pause);
+    }
   }
 
   /** Paths of inputs, code and upstream outputs that are not what they were when the key was made. */
@@ -345,10 +385,18 @@ export class JobRunner {
 }
 
 /** Which `retry_on` word an outcome is, undefined for what is never tried again. */
-function retryKind(outcome: Outcome): 'timeout' | 'exit' | undefined {
+function retryKind(outcome: Outcome): 'timeout' | 'oom' | 'node_fail' | 'exit' | undefined {
   switch (outcome.kind) {
     case 'timed-out':
+    case 'over-time':
       return 'timeout';
+    case 'out-of-memory':
+      return 'oom';
+    case 'node-failed':
+    case 'vanished':
+    case 'lost':
+      return 'node_fail';
+    case 'scheduler-failed':
     case 'exit-code':
     case 'signal':
     case 'output-missing':
@@ -356,7 +404,9 @@ function retryKind(outcome: Outcome): 'timeout' | 'exit' | undefined {
       return 'exit';
     case 'success':
     case 'cancelled':
-    case 'lost':
+    case 'cancelled-outside':
+    case 'submit-failed':
+    case 'never-starts':
     case 'spawn-failed':
     case 'inputs-changed':
     case 'capture-failed':

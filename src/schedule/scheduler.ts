@@ -14,8 +14,9 @@ import type { Manifest } from '../store/manifest.ts';
 import type { TraceCore } from '../store/trace.ts';
 import { isFull } from '../store/write-failed.ts';
 import { Announcer } from './announcer.ts';
-import type { BuildEvent, Counts, JobRef } from './event.ts';
+import type { BuildEvent, Counts, JobRef, Left } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
+import type { Lane, LaneOf } from './lane.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
@@ -23,8 +24,6 @@ import { isShared, type Asked, type SharedResults } from './shared-results.ts';
 import { hasTemp, TempOutputs } from './temp-outputs.ts';
 
 export type ScheduleOptions = {
-  /** Jobs at once. */
-  readonly slots: number;
   readonly keepGoing: boolean;
   readonly forced: ReadonlySet<Job>;
   /** Jobs that were asked for by name: their temp outputs stay. */
@@ -36,6 +35,10 @@ export type ScheduleOptions = {
   readonly others?: { readonly count: number; readonly refs: () => Iterable<JobRef> };
   /** Says when to stop: running jobs are cancelled. */
   readonly interrupt: AbortSignal;
+  /** Says when to wait no more for jobs that go on without this process. */
+  readonly leave?: AbortSignal;
+  /** Leave as soon as nothing else is to be done. */
+  readonly detach?: boolean;
 };
 
 export type ScheduleParts = {
@@ -43,6 +46,10 @@ export type ScheduleParts = {
   readonly rebuilder: Rebuilder;
   readonly runner: JobRunner;
   readonly allotments: Allotments;
+  readonly lanes: readonly Lane[];
+  readonly laneOf: LaneOf;
+  /** Does a running job go on without this process? */
+  readonly isAway?: (job: Job) => boolean;
   /** Undefined: no shared caches. */
   readonly shared?: SharedResults | undefined;
   readonly root: string;
@@ -63,6 +70,7 @@ export type BuildResult = {
   readonly results: ReadonlyMap<Job, TraceCore | undefined>;
   /** Was it interrupted before all was done? */
   readonly interrupted: boolean;
+  readonly left: Left | undefined;
 };
 
 type Followed = ReturnType<JobRunner['launch']>;
@@ -71,6 +79,8 @@ type Followed = ReturnType<JobRunner['launch']>;
 const TURN_MS = 40;
 /** How long slots stay empty while the order of what is ready is being found (ms). */
 const PATIENCE_MS = 1000;
+/** How often a build that is to leave looks whether it may (ms). */
+const LOOK_MS = 100;
 /** When the end of a build that waits for uploads first says so, and how often (ms). */
 const FIRST_PROGRESS_MS = 2000;
 const PROGRESS_MS = 10_000;
@@ -91,6 +101,8 @@ export class Scheduler {
   /** Jobs that would run, if no shared cache has their results. */
   private asking: { readonly job: Job; readonly judgement: Judgement }[] = [];
   private readonly running = new Map<Job, { cancel: () => void }>();
+  /** How many of them each lane has. */
+  private readonly counts = new Map<Lane, number>();
   private readonly acted = new Set<Job>();
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
@@ -100,6 +112,7 @@ export class Scheduler {
   private saidFullDisk = false;
   private background = 0;
   private heldByOthers = 0;
+  private left: Left | undefined;
   /** A bug met in the background; the loop throws it. */
   private broken: { problem: unknown } | undefined;
   private wake: () => void = () => {};
@@ -117,7 +130,8 @@ export class Scheduler {
     const { plan } = this.parts;
     const { announce } = this;
     const { others } = this.options;
-    announce.buildStarted(plan.steps.size + (others?.count ?? 0), this.options.slots);
+    const slots = this.parts.lanes.reduce((sum, lane) => sum + lane.slots, 0);
+    announce.buildStarted(plan.steps.size + (others?.count ?? 0), slots);
     for (const ref of others?.refs() ?? []) announce.fresh(ref);
     for (const { job } of plan.steps.values()) {
       this.waitingFor.set(job, job.upstream.length);
@@ -130,14 +144,17 @@ export class Scheduler {
     this.ready.reverse();
     const onInterrupt = (): void => this.interrupt();
     this.options.interrupt.addEventListener('abort', onInterrupt);
+    const onLeave = (): void => this.wake();
+    this.options.leave?.addEventListener('abort', onLeave);
     if (this.options.interrupt.aborted) this.interrupt();
     await this.loop();
     await this.parts.runner.settled();
     this.options.interrupt.removeEventListener('abort', onInterrupt);
+    this.options.leave?.removeEventListener('abort', onLeave);
     const counts = this.count();
     const interrupted = this.options.interrupt.aborted;
-    announce.buildFinished(counts, await this.finishSharing());
-    return { counts, changed: this.rerunMadeOther, results: this.results, interrupted };
+    announce.buildFinished(counts, await this.finishSharing(), this.left);
+    return { counts, changed: this.rerunMadeOther, results: this.results, interrupted, left: this.left };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -172,9 +189,29 @@ export class Scheduler {
         invariant(this.stopping || this.queue.size === 0, 'jobs wait for resources that nobody holds');
         break;
       }
-      await new Promise<void>((resolve) => (this.wake = resolve));
+      if (this.mayLeave()) {
+        const ended = this.ends.size + this.running.size;
+        this.left = { running: this.running.size, to_begin: this.parts.plan.steps.size - ended };
+        return;
+      }
+      await this.untilWoken();
     }
     this.skipRest();
+  }
+
+  private async untilWoken(): Promise<void> {
+    // That a job is with its scheduler now wakes nobody.
+    const timer = this.options.detach ? setTimeout(() => this.wake(), LOOK_MS) : undefined;
+    await new Promise<void>((resolve) => (this.wake = resolve));
+    clearTimeout(timer);
+  }
+
+  /** Is all that is still going on elsewhere, and may it be left there? */
+  private mayLeave(): boolean {
+    const { leave, detach } = this.options;
+    if (!(leave?.aborted ?? false) && !(detach && !this.options.interrupt.aborted)) return false;
+    const { isAway } = this.parts;
+    return this.background === this.running.size && [...this.running.keys()].every((job) => isAway?.(job) ?? false);
   }
 
   /** All upstream jobs are done: is this job fresh, to be restored, or to be run? */
@@ -303,24 +340,48 @@ export class Scheduler {
   }
 
   private startWhatFits(): void {
-    while (!this.stopping && this.running.size < this.options.slots) {
+    while (!this.stopping && this.hasRoom()) {
       let allotment: Allotment | undefined;
       const next = this.queue.take(
-        (item) => (allotment = this.parts.allotments.tryTake(item.job, item.attempt)) !== undefined,
+        ({ job, attempt }) =>
+          this.runningIn(this.parts.laneOf(job)) < this.parts.laneOf(job).slots &&
+          (allotment = this.parts.allotments.tryTake(job, attempt)) !== undefined,
       );
       if (next === undefined || allotment === undefined) return;
       this.start(next, allotment);
     }
   }
 
+  private hasRoom(): boolean {
+    return this.parts.lanes.some((lane) => this.runningIn(lane) < lane.slots);
+  }
+
+  private runningIn(lane: Lane): number {
+    return this.running.size === 0 ? 0 : (this.counts.get(lane) ?? 0);
+  }
+
+  private setRunning(job: Job, running: { cancel: () => void }): void {
+    if (!this.running.has(job)) this.countIn(job, 1);
+    this.running.set(job, running);
+  }
+
+  private endRunning(job: Job): void {
+    if (this.running.delete(job)) this.countIn(job, -1);
+  }
+
+  private countIn(job: Job, change: number): void {
+    const lane = this.parts.laneOf(job);
+    this.counts.set(lane, (this.counts.get(lane) ?? 0) + change);
+  }
+
   private start({ job, attempt }: Queued, allotment: Allotment): void {
     const absent = job.upstream.filter(hasTemp);
     if (absent.length > 0) {
-      this.running.set(job, { cancel: () => {} });
+      this.setRunning(job, { cancel: () => {} });
       this.inBackground(async () => {
         // It keeps its slot meanwhile.
         const ready = await this.bringBackTemp(job, absent);
-        this.running.delete(job);
+        this.endRunning(job);
         if (ready && !this.stopping) this.launch(job, attempt, allotment);
         else allotment.give();
       });
@@ -339,10 +400,10 @@ export class Scheduler {
   }
 
   private follow(job: Job, attempt: Followed, allotment: Allotment, then: (end: AttemptEnd) => void): void {
-    this.running.set(job, { cancel: attempt.cancel });
+    this.setRunning(job, { cancel: attempt.cancel });
     this.inBackground(async () => {
       const end = await attempt.done;
-      this.running.delete(job);
+      this.endRunning(job);
       allotment.give();
       this.acted.add(job);
       then(end);

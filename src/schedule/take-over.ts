@@ -59,6 +59,8 @@ export async function unsettled(orphans: readonly Orphan[], records: Records): P
     const hasFailed = recorded?.state === 'failed' && recorded.startedAt >= launch.startedAt;
     const hasResult = (records.trace(key)?.recordedAt ?? 0) >= launch.startedAt;
     if (state !== 'running' && hasResult) continue;
+    // How one ended that was ended from outside is asked of its scheduler; not again where that is on record.
+    if (launch.helper === undefined && (hasResult || hasFailed)) continue;
     // Noted by the killed build or by its marker: now it is on record for good.
     if (state !== 'running' && hasFailed) await records.putAttempt(recorded);
     else if (marker === undefined || marker.code === 0) open.push(orphan);

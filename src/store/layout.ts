@@ -60,6 +60,9 @@ export type WorkLayout = {
   /** What a build has started, while it runs. */
   readonly launches: string;
   readonly jobs: string;
+  /** Exit markers of a scheduler's jobs, and what was submitted to it. */
+  readonly ended: string;
+  readonly scheduler: string;
   readonly logs: string;
   readonly lists: string;
   readonly tmp: string;
@@ -78,6 +81,8 @@ export function workLayout(root: string): WorkLayout {
     tree: join(dir, 'tree.json'),
     launches: join(dir, 'launches'),
     jobs: join(dir, 'jobs'),
+    ended: join(dir, 'ended'),
+    scheduler: join(dir, 'scheduler'),
     logs: join(dir, 'logs'),
     lists: join(dir, 'lists'),
     tmp: join(dir, 'tmp'),

@@ -10,10 +10,10 @@ import { didYouMean, nearest } from '../base/nearest.ts';
 import { packageFile } from '../fs/package-file.ts';
 import type { ErrorObject, ValidateFunction } from './compile-schema.ts';
 import { entryOf, kindName, type Node } from './node.ts';
-import { SCHEMA, VALIDATORS } from './schema-files.ts';
+import { PROFILE_SCHEMA, SCHEMA, VALIDATORS } from './schema-files.ts';
 
-/** Which kind of file is checked: lhb.yaml itself, one that it includes, or a user's own settings. */
-export type FileKind = 'workflow' | 'include' | 'user';
+/** Which kind of file is checked: lhb.yaml itself, one that it includes, a user's own settings, or a profile. */
+export type FileKind = 'workflow' | 'include' | 'user' | 'profile';
 
 type Validators = Readonly<Record<FileKind, ValidateFunction>> & { readonly schemaDigest: () => string };
 
@@ -23,8 +23,8 @@ let validators: Validators | undefined;
 function validatorOf(kind: FileKind): ValidateFunction {
   if (validators === undefined) {
     const compiled = createRequire(import.meta.url)(packageFile(VALIDATORS)) as Validators;
-    const schema = readFileSync(packageFile(SCHEMA), 'utf8');
-    const digest = createHash('sha256').update(schema).digest('hex');
+    const schemas = [SCHEMA, PROFILE_SCHEMA].map((file) => readFileSync(packageFile(file), 'utf8'));
+    const digest = createHash('sha256').update(schemas.join('')).digest('hex');
     invariant(compiled.schemaDigest() === digest, 'the schema changed since it was compiled: npm run build');
     validators = compiled;
   }

@@ -191,10 +191,9 @@ test('wrong options and values', () => {
     [['build', '--resources', '=1'], "option '--resources' needs NAME=VALUE, not '=1' [=1]"],
     [['build', '--set-resources', 'mem=1'], "--set-resources needs RULE:NAME=VALUE, not 'mem=1' [mem=1]"],
     [['build', '-C'], "option '-C' needs a value, DIR [-C]"],
-    [['build', '--profile', 'slurm'], '--profile is not in this version yet [--profile]'],
     [
       ['build', '--executor', 'slurm'],
-      '--executor slurm is not in this version yet [slurm] -- this version has --executor local',
+      "--executor takes local or cluster, not 'slurm' [slurm] -- a scheduler is named by its profile: --profile slurm",
     ],
     [
       ['build', '--upload', 'spol'],
@@ -214,7 +213,7 @@ test('wrong options and values', () => {
 });
 
 test('what this version has of later options is taken', () => {
-  assert.equal(build('--executor', 'local'), build());
+  assert.equal(build('--executor', 'local'), { ...build(), executor: 'local' });
 });
 
 test('options of shared caches', () => {

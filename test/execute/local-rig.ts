@@ -41,6 +41,8 @@ export class LocalRig {
       jobId: id,
       rule: 'r',
       attempt: 1,
+      label: '',
+      place: undefined,
       actionKey: 'k',
       resources: {},
       command: { kind: 'script', shell: defaultShell(), text },

@@ -49,7 +49,10 @@ class KilledDriver {
   }
 
   orphan(): Orphan {
-    const [orphan, ...more] = findOrphans(readLaunches(this.file), this.path('jobs'));
+    const [orphan, ...more] = findOrphans(readLaunches(this.file), {
+      jobs: this.path('jobs'),
+      ended: this.path('ended'),
+    });
     assert.equal(more, []);
     assert.ok(orphan);
     return orphan as Orphan;
@@ -96,7 +99,7 @@ killedTest('a job that ended meanwhile is told by its marker', async (driver) =>
   writeFileSync(driver.path('go'), '');
   await until('the job has ended', () => driver.orphan().state === 'ended');
   assert.is(driver.orphan().marker?.code, 0);
-  await until('its helper has ended', () => !alive(driver.orphan().launch.helper.pid));
+  await until('its helper has ended', () => !alive(driver.orphan().launch.helper?.pid ?? -1));
 });
 
 killedTest(
@@ -126,7 +129,7 @@ killedTest('an adopted job whose helper is killed is lost, with all that it left
   );
   const executor = new LocalExecutor({ slots: 1, cwd: driver.root, graceMs: 100 });
   const adopted = executor.adopt(driver.orphan(), undefined);
-  process.kill(driver.orphan().launch.helper.pid, 'SIGKILL');
+  process.kill(driver.orphan().launch.helper?.pid ?? -1, 'SIGKILL');
   assert.equal((await adopted?.done)?.outcome, { kind: 'lost' });
   assert.not(alive(driver.pid()));
   assert.not(alive(driver.pid('left')));
@@ -211,21 +214,30 @@ test('of the jobs that a living helper was given only the last can run, of the l
       jobId,
       helper: helper as Helper,
       gpus: undefined,
+      submitted: undefined,
+      place: undefined,
       cpuBefore: 0,
       resources: {},
     });
     const launches = [launch('t-1', 'a'), launch('t-2', 'a'), launch('t-3', 'b')];
-    const earlier = { helpers: [helper as Helper], scratches: [], launches };
-    const states = findOrphans(earlier, root).map((o) => [o.launch.token, o.state]);
+    const earlier = { helpers: [helper as Helper], scratches: [], launches, profiles: new Map<string, string>() };
+    const states = findOrphans(earlier, { jobs: root, ended: join(root, 'ended') }).map((o) => [
+      o.launch.token,
+      o.state,
+    ]);
     assert.equal(states, [
       ['t-2', 'gone'],
       ['t-3', 'running'],
     ]);
     mkdirSync(join(root, 'a'));
     writeFileSync(join(root, 'a/exit'), 'lhb-exit 2 t-1 0 1\nok\n');
-    assert.is(findOrphans(earlier, root)[0]?.state, 'gone', 'the marker of the attempt before');
+    assert.is(
+      findOrphans(earlier, { jobs: root, ended: join(root, 'ended') })[0]?.state,
+      'gone',
+      'the marker of the attempt before',
+    );
     writeFileSync(join(root, 'a/exit'), 'lhb-exit 2 t-2 0 1\nok\n');
-    assert.is(findOrphans(earlier, root)[0]?.state, 'ended');
+    assert.is(findOrphans(earlier, { jobs: root, ended: join(root, 'ended') })[0]?.state, 'ended');
     log.close();
   } finally {
     rmSync(root, { recursive: true });
@@ -251,27 +263,28 @@ test('lines that are cut off, malformed or from elsewhere do not count', () => {
     };
     const lines = [
       JSON.stringify({ helper }),
-      JSON.stringify({ launch, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, jobId: '../../x' }, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, token: 'a b' }, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, gpus: [1] }, helper: helper.pid }),
-      JSON.stringify({ launch: { ...launch, resources: { a: {} } }, helper: helper.pid }),
+      JSON.stringify({ launch, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, jobId: '../../x' }, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, token: 'a b' }, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, gpus: [1] }, helper: helper?.pid ?? -1 }),
+      JSON.stringify({ launch: { ...launch, resources: { a: {} } }, helper: helper?.pid ?? -1 }),
       JSON.stringify({ launch, helper: 7 }),
+      JSON.stringify({ launch: { ...launch, token: 't-2' } }),
       JSON.stringify({ helper: { ...helper, pid: -1 } }),
       JSON.stringify({ scratch: { beginning: '/home/', place: 'b n' } }),
       JSON.stringify({ scratch: { beginning: '/x/lhb-0123456789-', place: 'b n' } }),
       'rubbish',
       '[]',
       'null',
-      JSON.stringify({ launch, helper: helper.pid }).slice(0, 60),
+      JSON.stringify({ launch, helper: helper?.pid ?? -1 }).slice(0, 60),
     ];
     writeFileSync(file, `lhb launches 1\n${lines.join('\n')}`);
     const found = readLaunches(file);
-    assert.equal(found.launches, [{ ...launch, helper }]);
+    assert.equal(found.launches, [{ ...launch, helper, submitted: undefined }]);
     assert.equal(found.helpers, [helper]);
     assert.equal(found.scratches, [{ beginning: '/x/lhb-0123456789-', place: 'b n' }]);
     writeFileSync(file, `lhb launches 2\n${lines.join('\n')}`);
-    assert.equal(readLaunches(file), { helpers: [], scratches: [], launches: [] });
+    assert.equal(readLaunches(file), { helpers: [], scratches: [], launches: [], profiles: new Map() });
   } finally {
     rmSync(root, { recursive: true });
   }

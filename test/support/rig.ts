@@ -52,6 +52,8 @@ export class Rig {
   readonly base: string;
   dir: string;
   readonly home: string;
+  /** Of every start of the program. */
+  variables: Readonly<Record<string, string>> = {};
   #ranSeen = 0;
   readonly #children = new Set<ChildProcess>();
   readonly #cleanups: (() => void)[] = [];
@@ -125,7 +127,7 @@ export class Rig {
 
   /** Starts the program and comes back at once. */
   start(options: StartOptions, ...args: string[]): Started {
-    const env = cleanEnv({ HOME: this.home, ...options.env });
+    const env = cleanEnv({ HOME: this.home, ...this.variables, ...options.env });
     const cwd = options.cwd ?? this.dir;
     const child = spawn(process.execPath, [PROGRAM, ...args], {
       cwd,

@@ -1,12 +1,10 @@
 // lhb build, plan, forcerun: brings jobs up to date, or says what that would take.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { step } from '../../base/step.ts';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { GpuPool } from '../../execute/gpus.ts';
-import { LocalExecutor } from '../../execute/local.ts';
+import { shownProfile } from '../../execute/cluster/read-profile.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
@@ -15,7 +13,6 @@ import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
-import { machineLimits, ResourcePool } from '../../schedule/resources.ts';
 import { JobRunner } from '../../schedule/runner.ts';
 import { seekShared } from '../../schedule/seek-shared.ts';
 import { SharedResults, sharedTrace } from '../../schedule/shared-results.ts';
@@ -24,8 +21,10 @@ import { untilCollected } from '../../store/collecting.ts';
 import { workLayout } from '../../store/layout.ts';
 import { EXIT, exitOf, type ExitCode } from '../exit-code.ts';
 import type { BuildOptions, CommonOptions } from '../invocation.ts';
-import { gpusFor, limitsFrom, overridesFrom } from '../resource-options.ts';
+import { openExecutors } from '../executors.ts';
 import { inherit, orphansOf } from '../killed-build.ts';
+import { checkProfile, clusterOf, lanesFor, type Lanes } from '../lanes.ts';
+import { overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { cachesFor, chooseCaches } from '../cache-settings.ts';
@@ -41,6 +40,9 @@ import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
 import { printGraph } from './graph.ts';
 import { printPlan } from './plan-text.ts';
 
+/** Helper shells that are started before there is work for them. */
+const MOST_HELPERS = 64;
+
 export type BuildRequest = BuildWish & { readonly common: CommonOptions };
 
 /** @param standing how the work tree stands to the snapshot of the last build, where that counts */
@@ -48,6 +50,9 @@ export async function build(request: BuildRequest, screen: Screen, standing?: St
   const ofPart = request.build.dryRun ? planPart : part;
   const code = standing && (await ofPart(request, screen, standing));
   if (code !== undefined) return code;
+  const { profile } = request.build;
+  if (profile && profile.ignored.length > 0)
+    screen.note(`${shownProfile(profile)}: ${profile.ignored.join(', ')} mean nothing to lhb and are ignored`);
   if (!request.build.watch || request.build.dryRun) return buildOnce(request, screen, new Set(), standing);
   return buildAgain((watched) => buildOnce(request, screen, watched), screen);
 }
@@ -218,18 +223,18 @@ type Opened = Pick<PartWorkspace, 'workspace' | 'selection'> & Partial<Pick<Part
 type Prepared = {
   readonly plan: Plan;
   readonly allotments: Allotments;
+  readonly lanes: Lanes;
   readonly toRun: readonly Job[];
   readonly warnings: readonly Diagnostic[];
 };
 
 /** The plan, and what jobs will ask for; or all that is wrong with these. Changes nothing. */
 async function prepare({ workspace, selection, known }: Opened, options: BuildOptions): Promise<Result<Prepared>> {
-  const gpus = new GpuPool(await gpusFor(options.resources));
-  const limits = limitsFrom(machineLimits(gpus.size), options.resources);
+  const lanes = await lanesFor(options);
   const overrides = overridesFrom(workspace, options);
-  const problems = [limits, overrides].flatMap((r) => (r.ok ? [] : r.error));
-  if (!limits.ok || !overrides.ok) return err(problems);
-  const allotments = new Allotments(workspace.scopes, new ResourcePool(limits.value), gpus, overrides.value);
+  const problems = [lanes, overrides].flatMap((r) => (r.ok ? [] : r.error));
+  if (!lanes.ok || !overrides.ok) return err(problems);
+  const allotments = new Allotments(workspace.scopes, lanes.value.of, overrides.value);
   let plan: Plan;
   try {
     plan = makePlan(selection.jobs, workspace.rebuilder, selection.forced, selection.selected, known);
@@ -239,7 +244,9 @@ async function prepare({ workspace, selection, known }: Opened, options: BuildOp
   }
   const toRun = [...plan.steps.values()].filter((s) => s.action === 'run' || s.action === 'check').map((s) => s.job);
   const { errors, warnings } = allotments.check(toRun);
-  return errors.length > 0 ? err(errors) : ok({ plan, allotments, toRun, warnings });
+  const lacking = errors.length > 0 ? [] : checkProfile(options, lanes.value, toRun, allotments);
+  const wrong = [...errors, ...lacking];
+  return wrong.length > 0 ? err(wrong) : ok({ plan, allotments, lanes: lanes.value, toRun, warnings });
 }
 
 async function runBuild(
@@ -252,11 +259,10 @@ async function runBuild(
   const { workspace, selection, others } = opened;
   const { build: options, common } = request;
   const root = workspace.workflow.root;
-  const slots = options.jobs ?? availableParallelism();
   const orphans = await orphansOf(workspace);
   const prepared = await prepare(opened, options);
   if (!prepared.ok) return failed(screen, prepared.error);
-  const { plan, allotments, toRun, warnings } = prepared.value;
+  const { plan, allotments, lanes, toRun, warnings } = prepared.value;
   if (!screen.json) screen.diagnostics(warnings);
   const reporter = openReporter(
     {
@@ -279,16 +285,24 @@ async function runBuild(
   // What a killed build left behind: its processes first, then what they wrote to.
   const inherited = await inherit(workspace, orphans, prepared.value, selection, warn);
   for (const folder of [workLayout(root).tmp, workspace.layout.tmp]) clearTemporary(folder);
-  const { adopted, held, launches } = inherited;
+  const { adopted, held } = inherited;
   // No more helpers than could ever be busy.
-  const helpers = Math.max(0, Math.min(slots, toRun.length - adopted.size, 64));
-  const executor = new LocalExecutor({ slots: helpers, cwd: root, launches });
+  const here = toRun.filter((job) => lanes.of(job).kind === 'local' && !adopted.has(job)).length;
+  const helpers = Math.min(lanes.all[0]?.slots ?? 0, here, MOST_HELPERS);
+  const profile = clusterOf(options);
+  const executors = openExecutors({ root, work: workLayout(root), helpers, profile, inherited, warn });
+  await executors.endUnwanted();
   const words = {
     outcome: describeOutcome,
     reason: reasonText,
     warn,
   };
   const { records, keys, scopes, host, rebuilder } = workspace;
+  const running = {
+    executorOf: (job: Job) =>
+      lanes.of(job).kind === 'cluster' ? (executors.cluster ?? executors.local) : executors.local,
+    executorNamed: executors.named,
+  };
   const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
   const runner = new JobRunner({
     inherited: { ...process.env },
@@ -297,10 +311,10 @@ async function runBuild(
     keys,
     scopes,
     host,
-    executor,
     allotments,
     words,
     build: id,
+    ...running,
   });
   const scheduler = new Scheduler(
     {
@@ -313,34 +327,40 @@ async function runBuild(
       emit: (event) => reporter.handle(event),
       orphans: adopted,
       held,
+      lanes: lanes.all,
+      laneOf: lanes.of,
+      isAway: (job) => executors.isAway(job.id),
     },
     {
-      slots,
       keepGoing: options.keepGoing,
       forced: selection.forced,
       selected: selection.selected,
       keepTemp: options.noTemp,
       retries: options.retries ?? 0,
       interrupt: signals.signal,
+      leave: signals.again,
+      detach: options.detach,
       // Their events would not be shown; the count is told at the end.
       ...(others && { others: common.json || common.verbosity !== 'quiet' ? others : { ...others, refs: () => [] } }),
     },
   );
+  let leaving = false;
   try {
     const result = await scheduler.run();
-    const { counts, changed, interrupted } = result;
+    const { counts, changed, interrupted, left } = result;
+    leaving = left !== undefined && left.running > 0;
     if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
     const signalled = signals.exitCode();
     // One that came while uploads were waited for ended these alone.
     if (interrupted && signalled !== undefined) return signalled;
-    onEnd(result);
+    if (left === undefined) onEnd(result);
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {
-    await executor.close();
+    await executors.close(leaving);
     caches.value?.close();
     step('build:end');
-    inherited.close();
+    inherited.close(leaving);
     step('launches:closed');
     reporter.close();
   }

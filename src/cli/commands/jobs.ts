@@ -1,5 +1,8 @@
 // lhb jobs: what is running here.
 import { hostname } from 'node:os';
+import { askStates, schedulerId, type Asked } from '../../execute/cluster/ask-states.ts';
+import { readProfile } from '../../execute/cluster/read-profile.ts';
+import { readLaunches, type Launched } from '../../execute/launches.ts';
 import { runningLaunches } from '../../execute/orphans.ts';
 import { formatCount, formatDuration } from '../../report/format.ts';
 import type { Column } from '../../report/table.ts';
@@ -16,11 +19,13 @@ const COLUMNS: readonly Column[] = [
   { title: 'elapsed', align: 'right' },
   { title: 'attempt', align: 'right' },
   { title: 'host' },
+  { title: 'executor' },
+  { title: 'state' },
   { title: 'log' },
 ];
 
 export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =>
-  withWorkspace(common, screen, false, (workspace) => {
+  withWorkspace(common, screen, false, async (workspace) => {
     const holder = readHolder(workLayout(workspace.workflow.root));
     const ofBuild = workspace.index
       .allAttempts(workspace.tree)
@@ -29,7 +34,18 @@ export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =
     const launched = runningLaunches(workLayout(workspace.workflow.root)).map(({ launch }) => launch);
     // While a build is on, it has those of an earlier one that it does not list as its own left alone.
     const left = launched.filter(({ jobId }) => !known.has(jobId));
-    const running = [...ofBuild, ...left.map((launch) => ({ ...launch, host: launch.helper.host }))];
+    const onCluster = await onClusters(workspace.workflow.root, launched);
+    const running = [...ofBuild, ...left.map((launch) => ({ ...launch, host: launch.helper?.host ?? '-' }))].map(
+      (each) => {
+        const there = onCluster.get(each.jobId);
+        return {
+          ...each,
+          host: there ? '-' : each.host,
+          executor: there?.executor ?? 'local',
+          state: there?.state ?? 'running',
+        };
+      },
+    );
     const now = Date.now() / 1000;
     if (screen.json) {
       screen.document({
@@ -40,6 +56,8 @@ export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =
           attempt: a.attempt,
           elapsed_s: now - a.startedAt,
           host: a.host,
+          executor: a.executor,
+          state: a.state,
           log: a.log,
         })),
       });
@@ -51,6 +69,8 @@ export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =
       formatDuration(now - a.startedAt),
       String(a.attempt),
       a.host,
+      a.executor,
+      a.state,
       a.log,
     ]);
     if (rows.length > 0) screen.table(COLUMNS, rows);
@@ -66,3 +86,31 @@ export const jobs = (common: CommonOptions, screen: Screen): Promise<ExitCode> =
     }
     return EXIT.ok;
   });
+
+type There = { readonly executor: string; readonly state: string };
+
+/** Jobs that are with schedulers, by id: which, under what id there, and what it says of them. One call a scheduler. */
+async function onClusters(root: string, launched: readonly Launched[]): Promise<ReadonlyMap<string, There>> {
+  const there = new Map<string, There>();
+  const { profiles } = readLaunches(workLayout(root).launches);
+  const names = new Set(launched.filter(({ submitted }) => submitted).map(({ executor }) => executor));
+  for (const name of names) {
+    const file = profiles.get(name);
+    const profile = file === undefined ? undefined : readProfile(name, file);
+    const templates = profile?.ok ? profile.value.cluster : undefined;
+    const of = launched.filter(({ executor, submitted }) => executor === name && submitted);
+    const states = templates && (await askStates(templates, of, root));
+    for (const launch of of) {
+      const id = templates && schedulerId(launch, templates);
+      const executor = id === undefined ? name : `${name} ${id}`;
+      there.set(launch.jobId, { executor, state: stateText(states?.get(launch.token), states !== undefined) });
+    }
+  }
+  return there;
+}
+
+function stateText(asked: Asked | undefined, answered: boolean): string {
+  if (asked === undefined) return answered ? 'over, or not known' : 'not known';
+  const { state, reason } = asked;
+  return reason === '' || reason === 'None' || state === 'running' ? state : `${state} (${reason})`;
+}
