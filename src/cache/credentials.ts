@@ -2,9 +2,9 @@
 // header of a request.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { unless } from '../fs/errno.ts';
+import { homeFolder } from '../base/user-folders.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -22,13 +22,11 @@ export function httpAuthorization(cache: string, url: URL, env: Environment): st
   return pair ? `Basic ${Buffer.from(pair).toString('base64')}` : undefined;
 }
 
-const home = (env: Environment): string => env['HOME'] ?? homedir();
-
 const textOf = (path: string): string =>
   unless(['ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR'], () => readFileSync(path, 'utf8')) ?? '';
 
 function netrcPair(host: string, env: Environment): string | undefined {
-  const words = textOf(env['NETRC'] ?? join(home(env), '.netrc')).match(/\S+/g) ?? [];
+  const words = textOf(env['NETRC'] ?? join(homeFolder(env), '.netrc')).match(/\S+/g) ?? [];
   let inHost = false;
   let login: string | undefined;
   let password: string | undefined;
@@ -67,7 +65,7 @@ export const awsRegion = (env: Environment): string | undefined =>
 
 function awsProfile(env: Environment): Readonly<Record<string, string>> {
   const name = env['AWS_PROFILE'] ?? 'default';
-  const folder = join(home(env), '.aws');
+  const folder = join(homeFolder(env), '.aws');
   const config = iniSections(textOf(env['AWS_CONFIG_FILE'] ?? join(folder, 'config')));
   const credentials = iniSections(textOf(env['AWS_SHARED_CREDENTIALS_FILE'] ?? join(folder, 'credentials')));
   return { ...config.get(name === 'default' ? name : `profile ${name}`), ...credentials.get(name) };

@@ -4,6 +4,7 @@
 // Two lines of text. The first is the record as canonical JSON (members sorted, no blanks), so that it can be read by eye
 // and `jq`; the second says what vouches for it: its BLAKE3, and a signature where the writer has a key. Rejected: a nested
 // tree of directories (one reading would not give all), a tar (no blob shared or verified by itself).
+import { list, Malformed, map, number, text as text_, type Fields } from '../base/fields.ts';
 import type { ActionKey, Digest } from '../base/brand.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { hashIn } from '../hash/digest.ts';
@@ -125,8 +126,6 @@ export function canonicalJson(value: unknown): string {
   return `{${members.map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`).join(',')}}`;
 }
 
-class Malformed extends Error {}
-
 /**
  * A record from its first line; the error is a sentence on what is wrong. All that a hostile one could do is refused here:
  * paths that lead out, files below links, lists that contradict themselves.
@@ -218,28 +217,6 @@ export function undeclared(manifest: Manifest, declared: readonly Declared[]): s
   // The order counts in the keys of jobs below.
   const isWhole = manifest.length === declared.length && declared.every((d, i) => shape(d) === shape(manifest[i] ?? d));
   return isWhole ? undefined : 'it does not have the outputs that the rule declares';
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function map(item: unknown): Fields {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) throw new Malformed();
-  return item as Fields;
-}
-
-function list(item: unknown): readonly unknown[] {
-  if (!Array.isArray(item)) throw new Malformed();
-  return item;
-}
-
-function text_(item: unknown): string {
-  if (typeof item !== 'string') throw new Malformed();
-  return item;
-}
-
-function number(item: unknown): number {
-  if (typeof item !== 'number') throw new Malformed();
-  return item;
 }
 
 function count(item: unknown): number {

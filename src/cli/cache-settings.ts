@@ -1,9 +1,9 @@
 // Which shared caches a command uses: those of the workflow, then of the user's own file; LHB_CACHE and --cache choose among
 // them. Also the user's keys.
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
+import { configFolder } from '../base/user-folders.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { CacheSpec } from '../cache/shared-cache.ts';
@@ -17,10 +17,6 @@ import type { Workflow } from '../workflow/workflow.ts';
 import type { CacheOptions, Word } from './invocation.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The user's own folder of settings. */
-export const configFolder = (env: Environment): string =>
-  join(env['XDG_CONFIG_HOME'] || join(env['HOME'] ?? homedir(), '.config'), 'lhb');
 
 /** Where keys of people are that a workflow trusts, from its folder; and a user's own. */
 export const TRUST_FOLDER = 'lhb-trust';

@@ -1,9 +1,10 @@
 // `lhb build`, or `-n`, where nothing is to be done, told from the snapshot of the last build. It loads nothing that it does
 // not need: neither the workflow nor the index is read.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { configFolder } from '../base/user-folders.ts';
 import { changedPaths, startHelper } from '../plan/changed-paths.ts';
 import { evidenceHolds, type Evidence } from '../plan/evidence.ts';
 import { inOrder, jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
@@ -156,8 +157,7 @@ const isWaiting = (outbox: string): boolean =>
   existsSync(outbox) && readdirSync(outbox).some((cache) => readdirSync(join(outbox, cache)).length > 0);
 
 /** The user's own config. */
-export const userConfig = (env: NodeJS.ProcessEnv): string =>
-  join(env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config'), 'lhb', 'config.yaml');
+export const userConfig = (env: NodeJS.ProcessEnv): string => join(configFolder(env), 'config.yaml');
 
 /** As a build with a plan of fresh jobs says it. */
 function nothingToDo(snapshot: Snapshot, { common, build }: Request, screen: Screen): void {

@@ -9,9 +9,7 @@ import { step } from '../base/step.ts';
 import type { Completion, Executor, Outcome, Running } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import { outcomeOf } from '../execute/output-problem.ts';
-import { keyCommand } from '../graph/command.ts';
 import type { Job } from '../graph/job.ts';
-import { recordedConfig } from '../graph/plain.ts';
 import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Reason } from '../plan/reason.ts';
 import { readTail } from '../store/log-tail.ts';
@@ -20,6 +18,7 @@ import type { Attempt, Trace, TraceCore, Usage } from '../store/trace.ts';
 import { plainResources, type Allotment } from './allotment.ts';
 import { bringOut, OwnPlaces } from './own-place.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
+import { subjectOf } from '../plan/subject.ts';
 
 /** The sentences for outcomes and reasons; they are the report's, and come from outside. */
 export type Words = {
@@ -258,13 +257,7 @@ export class JobRunner {
     if (!captured.ok) return err(outcomeOf(captured.error));
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
     const trace: Trace = {
-      actionKey: key.key,
-      jobHash: job.hash,
-      jobId: job.id,
-      rule: job.rule.name,
-      label: job.label,
-      dir: job.dir,
-      parts: key.parts,
+      ...subjectOf(job, key, this.parts.scopes),
       manifest: captured.value.manifest,
       origin: 'built',
       usage: completion.usage,
@@ -274,9 +267,6 @@ export class JobRunner {
       host: completion.host,
       executor: executor.name,
       executorJob: completion.executorJob,
-      log: job.log,
-      config: recordedConfig(job),
-      command: keyCommand(job, this.parts.scopes).run ?? '',
       reasons: reasons.slice(0, MOST_REASONS),
     };
     step('commit:before');

@@ -2,13 +2,12 @@
 import type { ActionKey } from '../base/brand.ts';
 import type { Hit, Wanted } from '../cache/tier.ts';
 import type { CacheCounts, SharedCaches } from '../cache/tiers.ts';
-import { keyCommand } from '../graph/command.ts';
 import type { Job } from '../graph/job.ts';
-import { recordedConfig } from '../graph/plain.ts';
 import type { Scopes } from '../graph/scope.ts';
 import type { KeyParts } from '../key/key-parts.ts';
 import { declared, type Records } from '../plan/records.ts';
 import type { Trace } from '../store/trace.ts';
+import { subjectOf } from '../plan/subject.ts';
 
 export type Asked = { readonly job: Job; readonly key: KeyParts };
 
@@ -80,13 +79,7 @@ export class SharedResults {
 /** A result of a cache as a trace of this work tree: what it is about is known here, what came out was said there. */
 export function sharedTrace({ job, key }: Asked, { record, tier, keyId }: Hit, scopes: Scopes): Trace {
   return {
-    actionKey: key.key,
-    jobHash: job.hash,
-    jobId: job.id,
-    rule: job.rule.name,
-    label: job.label,
-    dir: job.dir,
-    parts: key.parts,
+    ...subjectOf(job, key, scopes),
     manifest: record.manifest,
     origin: 'restored',
     source: { cache: tier.name, keyId, user: record.producer.user, at: Date.now() / 1000 },
@@ -103,9 +96,6 @@ export function sharedTrace({ job, key }: Asked, { record, tier, keyId }: Hit, s
     host: record.producer.host,
     executor: 'cache',
     executorJob: undefined,
-    log: job.log,
-    config: recordedConfig(job),
-    command: keyCommand(job, scopes).run ?? '',
     reasons: [],
   };
 }

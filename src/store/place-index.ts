@@ -1,12 +1,12 @@
 // Where the index lies. LMDB is not safe on a network file system ("Do not use LMDB databases on remote filesystems, even
 // between processes on the same host": lmdb.h), so for a store on one the index goes to a local disk.
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { error } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { realpathSync } from 'node:fs';
 import { fileSystemOf, type FileSystem } from '../fs/mounts.ts';
 import { hashText } from '../hash/digest.ts';
+import { homeFolder } from '../base/user-folders.ts';
 
 export type IndexPlace = {
   readonly dir: string;
@@ -28,7 +28,7 @@ export function placeIndex(
   const at = fileSystemOf(store, mountTable);
   if (!at.network) return ok({ dir: join(store, 'index'), movedOff: undefined });
   const named = env['LHB_INDEX_DIR'];
-  const base = named || join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'lhb', 'index');
+  const base = named || join(env['XDG_CACHE_HOME'] || join(homeFolder(env), '.cache'), 'lhb', 'index');
   const local = fileSystemOf(base, mountTable);
   if (local.network) {
     return err([

@@ -3,6 +3,7 @@
 // Records are maps with a `format`, fit for JSON and msgpack; lists of parts and entries are tuples, for a job that gathers
 // ten thousand files has twenty thousand of them. What is read is checked field by field: a record that is not of the form
 // counts as absent. Of a trace the fields of its core come first, so that a plan need not parse what explains it.
+import { list, Malformed, map, number, text, type Fields } from '../base/fields.ts';
 import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
 import {
@@ -18,8 +19,6 @@ import {
 } from './trace.ts';
 
 const FORMAT = 1;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Written by a newer lhb: it is not read, and not for this one to remove. */
 export function isNewer(record: unknown): boolean {
@@ -94,8 +93,6 @@ export const encodeAttempt = (attempt: Attempt): Fields => ({
   ...attempt,
   usage: encodeUsage(attempt.usage),
 });
-
-class Malformed extends Error {}
 
 /** The value, or undefined for a record of another form or format. */
 function decoded<T>(record: unknown, decode: (fields: Fields) => T): T | undefined {
@@ -213,26 +210,6 @@ function resources(item: unknown): Readonly<Record<string, string | number>> {
   const fields = map(item);
   for (const value of Object.values(fields)) if (typeof value !== 'string') number(value);
   return fields as Readonly<Record<string, string | number>>;
-}
-
-function map(item: unknown): Fields {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) throw new Malformed();
-  return item as Fields;
-}
-
-function list(item: unknown): readonly unknown[] {
-  if (!Array.isArray(item)) throw new Malformed();
-  return item;
-}
-
-function text(item: unknown): string {
-  if (typeof item !== 'string') throw new Malformed();
-  return item;
-}
-
-function number(item: unknown): number {
-  if (typeof item !== 'number') throw new Malformed();
-  return item;
 }
 
 function flag(item: unknown): boolean {

@@ -1,11 +1,9 @@
 // lhb touch: accepts the outputs on disk as current.
 import { hostname } from 'node:os';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
-import { keyCommand } from '../../graph/command.ts';
 import { outcomeOf } from '../../execute/output-problem.ts';
 import type { Job } from '../../graph/job.ts';
 import { withUpstream } from '../../graph/graph.ts';
-import { recordedConfig } from '../../graph/plain.ts';
 import type { Step } from '../../plan/plan.ts';
 import { formatCount } from '../../report/format.ts';
 import { describeOutcome } from '../../report/wording.ts';
@@ -17,6 +15,7 @@ import { fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import { stillRunning, underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
+import { subjectOf } from '../../plan/subject.ts';
 
 export const touch = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
   underLock(
@@ -72,13 +71,7 @@ async function accept(
   if (!captured.ok) return describeOutcome(outcomeOf(captured.error));
   const now = Date.now() / 1000;
   const trace: Trace = {
-    actionKey: key.key,
-    jobHash: job.hash,
-    jobId: job.id,
-    rule: job.rule.name,
-    label: job.label,
-    dir: job.dir,
-    parts: key.parts,
+    ...subjectOf(job, key, workspace.scopes),
     manifest: captured.value.manifest,
     origin: 'touched',
     usage: standing?.usage ?? { startedAt: now, finishedAt: now, wallS: 0, cpuS: undefined, maxRssMb: undefined },
@@ -88,9 +81,6 @@ async function accept(
     host: standing?.host ?? hostname(),
     executor: standing?.executor ?? 'local',
     executorJob: standing?.executorJob,
-    log: job.log,
-    config: recordedConfig(job),
-    command: keyCommand(job, workspace.scopes).run ?? '',
     reasons: ['touched'],
   };
   await workspace.records.commit(job, trace);

@@ -1,13 +1,13 @@
 // Where the profile of a name lies (spec, section 7): a path as it is; a name in ./profiles, in the user's own folder, among
 // the built-in ones, in Snakemake's folder.
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { error, type SourceRange } from '../../base/diagnostic.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { unless } from '../../fs/errno.ts';
 import { packageFile } from '../../fs/package-file.ts';
+import { configFolder, homeFolder, xdgConfig } from '../../base/user-folders.ts';
 
 const BUILT_IN = packageFile('store-schema/profiles');
 const FILES = ['config.yaml', 'config.v8+.yaml', 'config.yml'];
@@ -25,10 +25,9 @@ export function profileFolders(
   root: string,
   env: Environment,
 ): { own: readonly string[]; snakemake: readonly string[] } {
-  const home = env['HOME'] || homedir();
-  const config = env['XDG_CONFIG_HOME'] || join(home, '.config');
-  const own = [join(root, 'profiles'), join(config, 'lhb', 'profiles'), join(config, 'lhb')];
-  return { own, snakemake: [join(config, 'snakemake'), '/etc/xdg/snakemake'] };
+  const mine = configFolder(env);
+  const own = [join(root, 'profiles'), join(mine, 'profiles'), mine];
+  return { own, snakemake: [join(xdgConfig(env), 'snakemake'), '/etc/xdg/snakemake'] };
 }
 
 /** Every profile that can be asked for by name, with its file. */
@@ -73,7 +72,7 @@ export function findProfile(
   places: { readonly root: string; readonly from: string; readonly env: Environment },
 ): Result<string> {
   const { root, from, env } = places;
-  const home = env['HOME'] || homedir();
+  const home = homeFolder(env);
   const path = asked.startsWith('~/') ? join(home, asked.slice(2)) : asked;
   if (isAbsolute(path) || path.includes('/') || /\.ya?ml$/.test(path)) {
     for (const base of [from, root]) {
