@@ -60,7 +60,7 @@ export type Inheritance = {
 };
 
 /** What ran when an earlier build was killed, as far as it is not settled. Before the plan is made. */
-export function orphansOf({ workflow, records }: Workspace): Promise<Orphan[]> {
+export function orphansOf({ workflow, records }: Workspace): Orphan[] {
   const work = workLayout(workflow.root);
   return unsettled(findOrphans(readLaunches(work.launches), work), records);
 }

@@ -38,9 +38,6 @@ export type RecordsParts = {
 /** How far the times of two files, written one after the other, may be off. */
 const SKEW_S = 1;
 
-/** How long what was restored waits to go on record: a commit waits for the disk, and who makes files meanwhile with it. */
-const RESTORED_WITHIN_MS = 500;
-
 /** A temp output is missed only where a job needs it. */
 const isTemp = (job: Job, path: string): boolean =>
   job.rule.temp || job.outputs.some((output) => output.inDir === path && output.spec.temp);
@@ -52,7 +49,6 @@ export class Records {
   private last: Trace | undefined;
   /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
   private attempted: Set<JobId> | undefined;
-  private settling: Promise<void>[] = [];
   /** Results that a shared cache has, for plans that bring in nothing. */
   private readonly elsewhere = new Map<ActionKey, Trace>();
 
@@ -211,29 +207,17 @@ export class Records {
     return captureOutputs(root, job.dir, declared(job), blobs, files);
   }
 
-  /** Puts a result on record as what the work tree holds: the last step of a job. */
-  async commit(job: Job, trace: Trace): Promise<void> {
+  /** Puts a result on record as what the work tree holds: the last step of a job. Throws a DiagnosticError where the disk is full. */
+  commit(job: Job, trace: Trace): void {
     const { index, tree, files } = this.parts;
-    await index.soon(() => {
-      files.flush();
-      this.last = undefined;
-      index.putTrace(trace);
-      index.setCurrent(tree, job.id, trace.actionKey);
-      index.clearAttempt(tree, job.id, trace.actionKey);
-      index.putMade(
-        tree,
-        job.outputs.map((output) => job.pathOf(output)),
-      );
-    });
+    this.last = undefined;
+    index.record(tree, trace, pathsMade(job), () => files.flush());
   }
 
   /** Puts a result on record that came from elsewhere; the work tree does not hold it yet. */
-  async putTrace(trace: Trace): Promise<void> {
-    const { index } = this.parts;
-    await index.soon(() => {
-      this.last = undefined;
-      index.putTrace(trace);
-    });
+  putTrace(trace: Trace): void {
+    this.last = undefined;
+    this.parts.index.putTrace(trace);
   }
 
   /** Is it on record that the work tree holds this result? */
@@ -242,26 +226,18 @@ export class Records {
   }
 
   setCurrent(job: Job, trace: TraceCore): void {
-    this.parts.index.transaction(() => this.putCurrent(job, trace));
+    const { index, tree } = this.parts;
+    index.transaction(() => {
+      index.setCurrent(tree, job.id, trace.actionKey);
+      index.putMade(tree, pathsMade(job));
+    });
   }
 
-  private putCurrent(job: Job, trace: TraceCore): void {
+  /** One that begins is in `.lhb/launches` already, so that its record can wait. Throws a DiagnosticError where the disk is full. */
+  putAttempt(attempt: Attempt): void {
     const { index, tree } = this.parts;
-    index.setCurrent(tree, job.id, trace.actionKey);
-    index.putMade(
-      tree,
-      job.outputs.map((output) => job.pathOf(output)),
-    );
-  }
-
-  /** One that begins is in `.lhb/launches` already, so that its record can wait for another commit. */
-  async putAttempt(attempt: Attempt): Promise<void> {
-    const { index, tree } = this.parts;
-    const put = (): void => {
-      this.attempted?.add(attempt.jobId);
-      index.putAttempt(tree, attempt);
-    };
-    await (attempt.state === 'begun' ? index.later(put) : index.soon(put));
+    index.recordAttempt(tree, attempt);
+    this.attempted?.add(attempt.jobId);
   }
 
   /**
@@ -271,27 +247,16 @@ export class Records {
    */
   async restore(job: Job, trace: TraceCore, origin: Origin, unrecorded?: Trace): Promise<boolean> {
     if (!(await this.bringBack(job, trace.manifest))) return false;
-    const { index } = this.parts;
+    const { index, tree } = this.parts;
     const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : unrecorded;
-    const recorded = index.later(() => {
-      if (whole !== undefined) {
-        this.last = undefined;
-        index.putTrace({ ...whole, origin });
-      }
-      this.putCurrent(job, trace);
-    }, RESTORED_WITHIN_MS);
-    // A refusal is told by `settled`.
-    recorded.catch(() => {});
-    this.settling.push(recorded);
+    this.last = undefined;
+    index.recordRestored(tree, job.id, trace.actionKey, pathsMade(job), whole && { ...whole, origin });
     return true;
   }
 
-  /** Waits until all that was restored is on record. Throws a DiagnosticError where the disk is full. */
-  async settled(): Promise<void> {
-    const { settling } = this;
-    this.settling = [];
-    if (settling.length > 0) await this.parts.index.soon(() => {});
-    await Promise.all(settling);
+  /** Brings the index up to what is on record. Throws a DiagnosticError where the disk is full. */
+  settle(): void {
+    this.parts.index.settle();
   }
 
   /**
@@ -354,6 +319,9 @@ export class Records {
     return false;
   }
 }
+
+/** Paths of its outputs, from the workflow's folder. */
+const pathsMade = (job: Job): string[] => job.outputs.map((output) => job.pathOf(output));
 
 /** The outputs as the store takes them. */
 export const declared = (job: Job): Declared[] =>

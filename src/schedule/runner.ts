@@ -175,9 +175,7 @@ export class JobRunner {
   /** Puts on record that an attempt has begun. */
   private note({ job, key, attempt, allotment }: Begun, startedAt: number): void {
     const record = this.attemptRecord(job, key, attempt, allotment, 'begun', 'cut off');
-    const noted = this.parts.records.putAttempt({ ...record, startedAt });
-    // A disk that refuses it refuses the result too, and there it is told.
-    noted.catch(() => {});
+    this.parts.records.putAttempt({ ...record, startedAt });
   }
 
   /** From the end of a job on: check, capture, commit. */
@@ -228,7 +226,7 @@ export class JobRunner {
       const record = this.attemptRecord(job, key, attempt, allotment, 'failed', this.describe(outcome), usage);
       try {
         step('attempt:before');
-        await this.parts.records.putAttempt(record);
+        this.parts.records.putAttempt(record);
         step('attempt:after');
       } catch (problem) {
         const message = problemText(problem);
@@ -270,7 +268,7 @@ export class JobRunner {
       reasons: reasons.slice(0, MOST_REASONS),
     };
     step('commit:before');
-    await records.commit(job, trace);
+    records.commit(job, trace);
     step('commit:after');
     if (place !== undefined) this.places.dropOthers(job);
     return ok(trace.manifest);
@@ -339,9 +337,9 @@ export class JobRunner {
     return this.parts.records.restore(job, trace, 'restored', unrecorded);
   }
 
-  /** Waits until what was restored is on record. */
-  settled(): Promise<void> {
-    return this.parts.records.settled();
+  /** Brings the index up to what is on record. */
+  settle(): void {
+    this.parts.records.settle();
   }
 
   /** Brings back outputs that are not on disk, as temp ones, without a word on record. */

@@ -148,7 +148,7 @@ export class Scheduler {
     this.options.leave?.addEventListener('abort', onLeave);
     if (this.options.interrupt.aborted) this.interrupt();
     await this.loop();
-    await this.parts.runner.settled();
+    this.parts.runner.settle();
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     this.options.leave?.removeEventListener('abort', onLeave);
     const counts = this.count();

@@ -48,7 +48,7 @@ export class SharedResults {
   /** As fetch, and puts it on record. */
   async take(asked: Asked, hit: Hit): Promise<Trace | undefined> {
     const trace = await this.fetch(asked, hit);
-    if (trace !== undefined) await this.#parts.records.putTrace(trace);
+    if (trace !== undefined) this.#parts.records.putTrace(trace);
     return trace;
   }
 

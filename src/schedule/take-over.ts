@@ -50,7 +50,7 @@ export function takeOver(orphans: readonly Orphan[], graph: JobGraph, plan: Plan
  * Leaves out what is settled: what has a result or a failure on record since, or ended badly, which is put on record here
  * and now; the job is then run anew as any that failed.
  */
-export async function unsettled(orphans: readonly Orphan[], records: Records): Promise<Orphan[]> {
+export function unsettled(orphans: readonly Orphan[], records: Records): Orphan[] {
   const open: Orphan[] = [];
   for (const orphan of orphans) {
     const { launch, state, marker } = orphan;
@@ -62,7 +62,7 @@ export async function unsettled(orphans: readonly Orphan[], records: Records): P
     // How one ended that was ended from outside is asked of its scheduler; not again where that is on record.
     if (launch.helper === undefined && (hasResult || hasFailed)) continue;
     // Noted by the killed build or by its marker: now it is on record for good.
-    if (state !== 'running' && hasFailed) await records.putAttempt(recorded);
+    if (state !== 'running' && hasFailed) records.putAttempt(recorded);
     else if (marker === undefined || marker.code === 0) open.push(orphan);
   }
   return open;

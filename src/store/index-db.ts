@@ -18,7 +18,8 @@ import { attemptLine, coreIn, currentLine, fieldsOf, removedLine, traceLine } fr
 import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
 import type { TraceLog } from './trace-log.ts';
 import { coreOf, type Attempt, type Trace, type TraceCore } from './trace.ts';
-import { codeOf, hasSpace, isFullDisk, NoSpace, writeFailed, writeHint } from './write-failed.ts';
+import { IndexWrites } from './index-writes.ts';
+import { isFullDisk, writeFailed } from './write-failed.ts';
 
 /** What is cheap to know of a trace. */
 export type TraceHead = {
@@ -45,40 +46,25 @@ export type IndexOptions = {
   readonly atOnce?: boolean;
 };
 
-type Waiting = { readonly writes: () => void; readonly resolve: () => void; readonly reject: (cause: unknown) => void };
+/** How long what was restored waits: a commit waits for the disk, and who makes files meanwhile with it. */
+const RESTORED_WITHIN_MS = 500;
 
-/** How long `later` waits for a commit to go with: one costs 0.3 ms, and more on a busy disk. */
-const LATER_MS = 10;
-
-/** What a commit may take besides what is in the log: pages that are split, digests of files. */
-const COMMIT_BYTES = 256 * 1024;
+const OPENED_TO_READ = 'the index was opened to read, or is closed';
 
 export class IndexDb {
   /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
   #tables: Tables | undefined;
-  readonly #dir: string;
   readonly #options: IndexOptions;
-
-  #inTransaction = false;
-  /** Set once lmdb has failed to write: it may bring the process down where it is asked again, or closed. */
-  #failed: DiagnosticError | undefined;
-  #waiting: Waiting[] = [];
-  #immediate: NodeJS.Immediate | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  /** When the timer fires. */
-  #due = Infinity;
-  /** What the transaction adds to the log. */
-  #lines: string[] = [];
-  /** The traces among these, by job. */
-  readonly #logged = new Map<JobId, ActionKey>();
+  /** Undefined where it was opened to read. */
+  readonly #writes: IndexWrites | undefined;
   #newer = false;
   /** Lines that were found damaged here and whole in a log. */
   readonly #recovered = new Map<ActionKey, Buffer>();
 
   private constructor(dir: string, tables: Tables | undefined, options: IndexOptions) {
-    this.#dir = dir;
     this.#tables = tables;
     this.#options = options;
+    this.#writes = tables && !options.readOnly ? new IndexWrites(dir, tables, options.log) : undefined;
   }
 
   /**
@@ -105,7 +91,8 @@ export class IndexDb {
   }
 
   getTrace(key: ActionKey): Trace | undefined {
-    const fields = this.#tables && this.#fieldsOf(this.#tables, key);
+    const tables = this.#read(key);
+    const fields = tables && this.#fieldsOf(tables, key);
     if (fields === undefined) return undefined;
     if (isNewer(fields)) {
       if (!this.#newer) this.#options.onNewer?.();
@@ -119,7 +106,8 @@ export class IndexDb {
 
   /** As getTrace, of what a plan keeps: it takes a third of the time. */
   getCore(key: ActionKey): TraceCore | undefined {
-    const line = this.#tables && bytesOf(this.#tables.traces, key);
+    const tables = this.#read(key);
+    const line = tables && bytesOf(tables.traces, key);
     const core = line && coreIn(line);
     if (core?.actionKey === key) return core;
     const trace = line && this.getTrace(key);
@@ -140,7 +128,8 @@ export class IndexDb {
 
   /** A trace's sealed line as it stands. */
   lineOf(key: ActionKey): Buffer | undefined {
-    const line = this.#tables && bytesOf(this.#tables.traces, key);
+    const tables = this.#read(key);
+    const line = tables && bytesOf(tables.traces, key);
     return line && Buffer.from(line);
   }
 
@@ -151,7 +140,6 @@ export class IndexDb {
 
   /** The newest of `tracesOf`, without reading the others. */
   newestOf(jobId: JobId): Trace | undefined {
-    if (this.#tables === undefined) return undefined;
     for (const key of this.#keysOfJob(jobId)) {
       const trace = this.#traceOf(jobId, key);
       if (trace) return trace;
@@ -165,12 +153,12 @@ export class IndexDb {
   }
 
   *#keysOfJob(jobId: JobId): Generator<ActionKey> {
-    for (const key of this.#tables?.byJob.getKeys(newestFirst(jobId)) ?? []) yield lastOf(key) as ActionKey;
+    for (const key of this.#read(jobId)?.byJob.getKeys(newestFirst(jobId)) ?? []) yield lastOf(key) as ActionKey;
   }
 
   /** All results on record of a rule, newest first, in what is cheap to read. */
   *headsOfRule(rule: string): Generator<TraceHead> {
-    for (const { key, value } of this.#tables?.byRule.getRange(newestFirst(rule)) ?? []) {
+    for (const { key, value } of this.#read()?.byRule.getRange(newestFirst(rule)) ?? []) {
       if (!Array.isArray(key) || !Array.isArray(value)) continue;
       const [jobId, jobHash, label, config] = value as unknown[];
       if (
@@ -194,7 +182,7 @@ export class IndexDb {
   /** Every id with a result on record, sorted. */
   allJobIds(): JobId[] {
     const ids: JobId[] = [];
-    for (const key of this.#tables?.byJob.getKeys() ?? []) {
+    for (const key of this.#read()?.byJob.getKeys() ?? []) {
       const id = Array.isArray(key) && typeof key[0] === 'string' ? (key[0] as JobId) : undefined;
       if (id !== undefined && id !== ids.at(-1)) ids.push(id);
     }
@@ -210,7 +198,7 @@ export class IndexDb {
     readonly trace: Trace | undefined;
     readonly newer: boolean;
   }> {
-    for (const key of this.#tables?.traces.getKeys() ?? []) {
+    for (const key of this.#read()?.traces.getKeys() ?? []) {
       const actionKey = String(key) as ActionKey;
       const trace = this.getTrace(actionKey);
       const newer = !trace && this.#tables !== undefined && isNewer(this.#fieldsOf(this.#tables, actionKey));
@@ -218,12 +206,59 @@ export class IndexDb {
     }
   }
 
+  /**
+   * Puts a job's result on record as what a work tree holds. When this returns the log has it; the index follows.
+   * @param made the paths of its outputs, from the workflow's folder; @param alongside writes for the same transaction
+   * Throws as `transaction`.
+   */
+  record(tree: string, trace: Trace, made: readonly string[], alongside: () => void): void {
+    const line = traceLine(trace);
+    this.#writer().record([trace.jobId, trace.actionKey], [line], () => {
+      alongside();
+      this.takeResult(tree, trace, line, made);
+    });
+  }
+
+  /** As `record`, of a result whose line the log has; without the line, one that is on record already. */
+  takeResult(tree: string, trace: Trace, line: string | undefined, made: readonly string[]): void {
+    if (line !== undefined) this.restoreTrace(trace, line);
+    void this.#writable().current.put([tree, trace.jobId], trace.actionKey);
+    this.clearAttempt(tree, trace.jobId, trace.actionKey);
+    this.putMade(tree, made);
+  }
+
+  /**
+   * Puts on record, some time later, that a work tree holds a result: a kill before may take it back.
+   * @param trace the result, where it is to be put on record too
+   */
+  recordRestored(tree: string, jobId: JobId, key: ActionKey, made: readonly string[], trace: Trace | undefined): void {
+    const line = trace && traceLine(trace);
+    const lines = line === undefined ? [currentLine(jobId, key)] : [line];
+    const write = (): void => {
+      if (trace && line !== undefined) this.restoreTrace(trace, line);
+      void this.#writable().current.put([tree, jobId], key);
+      this.putMade(tree, made);
+    };
+    this.#writer().later([jobId, key], lines, write, RESTORED_WITHIN_MS);
+  }
+
+  /** Puts an attempt on record: one that failed at once, one that has begun with the next commit. */
+  recordAttempt(tree: string, attempt: Attempt): void {
+    const write = (): void => this.#putAttempt(tree, attempt);
+    if (attempt.state === 'failed') this.#writer().record([attempt.jobId], [attemptLine(attempt)], write);
+    else this.#writer().later([attempt.jobId], [], write);
+  }
+
+  /** Brings the index up to what is on record. Throws as `transaction`. */
+  settle(): void {
+    this.transaction(() => {});
+  }
+
   /** Puts a trace on record; one under the same action key is replaced. */
   putTrace(trace: Trace): void {
     const line = traceLine(trace);
     this.transaction(() => {
-      this.#lines.push(line);
-      this.#logged.set(trace.jobId, trace.actionKey);
+      this.#writer().addLine(line);
       this.restoreTrace(trace, line);
     });
   }
@@ -248,7 +283,7 @@ export class IndexDb {
 
   removeTrace(key: ActionKey): void {
     this.transaction(() => {
-      this.#lines.push(removedLine(key, Date.now() / 1000));
+      this.#writer().addLine(removedLine(key, Date.now() / 1000));
       this.#forget(key);
     });
   }
@@ -282,30 +317,28 @@ export class IndexDb {
 
   /** The action key of what the work tree holds of a job, as far as lhb put it there. */
   current(tree: string, jobId: JobId): ActionKey | undefined {
-    const key = this.#tables?.current.get([tree, jobId]);
+    const key = this.#read(jobId)?.current.get([tree, jobId]);
     return typeof key === 'string' ? (key as ActionKey) : undefined;
   }
 
   setCurrent(tree: string, jobId: JobId, key: ActionKey): void {
     this.transaction(() => {
-      const { current } = this.#writable();
-      if (current.get([tree, jobId]) === key) return;
-      // The last trace of a job in the log says it as well.
-      if (this.#logged.get(jobId) !== key) this.#lines.push(currentLine(jobId, key));
-      void current.put([tree, jobId], key);
+      if (this.current(tree, jobId) === key) return;
+      this.#writer().addLine(currentLine(jobId, key));
+      void this.#writable().current.put([tree, jobId], key);
     });
   }
 
   clearCurrent(tree: string, jobId: JobId): void {
     this.transaction(() => {
-      this.#lines.push(currentLine(jobId, undefined));
+      this.#writer().addLine(currentLine(jobId, undefined));
       void this.#writable().current.remove([tree, jobId]);
     });
   }
 
   /** What a work tree holds of each job. */
   *allCurrent(tree: string): Generator<{ readonly jobId: JobId; readonly actionKey: ActionKey }> {
-    for (const { key, value } of this.#tables?.current.getRange({ start: [tree], end: [tree, AFTER_TEXT] }) ?? []) {
+    for (const { key, value } of this.#read()?.current.getRange({ start: [tree], end: [tree, AFTER_TEXT] }) ?? []) {
       if (typeof value === 'string') yield { jobId: lastOf(key) as JobId, actionKey: value as ActionKey };
     }
   }
@@ -324,6 +357,7 @@ export class IndexDb {
 
   /** Puts a log with these lines in the place of a work tree's. Throws a DiagnosticError where the disk is full. */
   replaceLog(log: TraceLog, lines: readonly string[]): void {
+    this.settle();
     if (log.tree === this.#options.log?.tree) this.#options.log.close();
     const size = log.create(lines);
     step('log:replaced');
@@ -348,7 +382,7 @@ export class IndexDb {
 
   /** The last attempt of a job that is on record, under `key` or, without it, under any. */
   attempt(tree: string, jobId: JobId, key?: ActionKey): Attempt | undefined {
-    if (key !== undefined) return decodeAttempt(this.#tables?.attempts.get([tree, jobId, key]));
+    if (key !== undefined) return decodeAttempt(this.#read(jobId)?.attempts.get([tree, jobId, key]));
     let last: Attempt | undefined;
     for (const attempt of this.#attempts([tree, jobId])) {
       if (!last || attempt.startedAt > last.startedAt) last = attempt;
@@ -363,12 +397,13 @@ export class IndexDb {
 
   /** The jobs of a work tree that have an attempt on record; a job may come more than once. */
   *attemptedJobs(tree: string): Generator<JobId> {
-    for (const key of this.#tables?.attempts.getKeys({ start: [tree], end: [tree, AFTER_TEXT] }) ?? [])
+    for (const key of this.#read()?.attempts.getKeys({ start: [tree], end: [tree, AFTER_TEXT] }) ?? [])
       if (Array.isArray(key)) yield key[1] as JobId;
   }
 
   *#attempts(prefix: string[]): Generator<Attempt> {
-    for (const { value } of this.#tables?.attempts.getRange({ start: prefix, end: [...prefix, AFTER_TEXT] }) ?? []) {
+    for (const { value } of this.#read(prefix[1])?.attempts.getRange({ start: prefix, end: [...prefix, AFTER_TEXT] }) ??
+      []) {
       const attempt = decodeAttempt(value);
       if (attempt) yield attempt;
     }
@@ -377,9 +412,13 @@ export class IndexDb {
   /** Puts an attempt on record; an earlier one of the job under the same action key is replaced. */
   putAttempt(tree: string, attempt: Attempt): void {
     this.transaction(() => {
-      if (attempt.state === 'failed') this.#lines.push(attemptLine(attempt));
-      void this.#writable().attempts.put([tree, attempt.jobId, attempt.actionKey], encodeAttempt(attempt));
+      if (attempt.state === 'failed') this.#writer().addLine(attemptLine(attempt));
+      this.#putAttempt(tree, attempt);
     });
+  }
+
+  #putAttempt(tree: string, attempt: Attempt): void {
+    void this.#writable().attempts.put([tree, attempt.jobId, attempt.actionKey], encodeAttempt(attempt));
   }
 
   /** Forgets the attempt under `key`; without it all of the job. */
@@ -405,7 +444,7 @@ export class IndexDb {
 
   /** Was this very path ever an output of a job of this work tree? */
   wasMade(tree: string, path: string): boolean {
-    return this.#tables?.made.get(pathKey(tree, path)) === true;
+    return this.#read()?.made.get(pathKey(tree, path)) === true;
   }
 
   /** Digests by path with stat signatures, of one work tree. */
@@ -416,7 +455,7 @@ export class IndexDb {
         return decodeFile(key, this.#tables && bytesOf(this.#tables.files, key));
       },
       putFiles: (records) => {
-        if (this.#failed !== undefined) return; // told already; digests can be made again
+        if (this.#writer().hasFailed) return; // told already; digests can be made again
         this.transaction(() => {
           const { files } = this.#writable();
           for (const [path, record] of records) {
@@ -437,101 +476,9 @@ export class IndexDb {
     });
   }
 
-  /**
-   * Runs synchronous writes as one transaction: all or nothing. Inside another it joins that one. Reads inside see the
-   * writes. What belongs into the log is appended to it before the transaction is committed.
-   * Throws a DiagnosticError where the disk is full or fails, and each time after that.
-   */
+  /** As IndexWrites.transaction: what is recorded inside it is all or nothing. */
   transaction(writes: () => void): void {
-    const { root } = this.#writable();
-    // One inside another is part of it.
-    if (this.#inTransaction) {
-      writes();
-      return;
-    }
-    if (this.#failed !== undefined) throw this.#failed;
-    this.#inTransaction = true;
-    try {
-      root.transactionSync(() => {
-        writes();
-        this.#checkSpace();
-        this.#writeLog();
-        step('transaction:before');
-      });
-      step('transaction:after');
-    } catch (cause) {
-      const code = codeOf(cause);
-      if (code !== 'EIO' && code !== 'ENOSPC') throw cause;
-      const failed = new DiagnosticError([
-        error('store/write-failed', `the index ${this.#dir} cannot be written: the disk is full, or it fails`, {
-          hint: writeHint(join(this.#dir, 'data.mdb'), 'ENOSPC'),
-        }),
-      ]);
-      if (!(cause instanceof NoSpace)) this.#failed = failed;
-      throw failed;
-    } finally {
-      this.#inTransaction = false;
-      this.#lines = [];
-      this.#logged.clear();
-    }
-  }
-
-  /** lmdb 3.5.6 writes over the end of a buffer when the disk fills up under it: so it is not asked when that is near. */
-  #checkSpace(): void {
-    const bytes = this.#lines.reduce((sum, line) => sum + line.length, 0);
-    if (!hasSpace(this.#dir, COMMIT_BYTES + 8 * bytes)) throw new NoSpace();
-  }
-
-  #writeLog(): void {
-    const { log } = this.#options;
-    if (log === undefined || this.#lines.length === 0) return;
-    const bytes = log.append(this.#lines);
-    void this.#writable().logs.put(log.tree, bytes);
-  }
-
-  /**
-   * As `transaction`, soon: what is asked for within one turn of the event loop is one transaction, for a commit waits for
-   * the disk. Resolves when it is committed; rejects with what `transaction` throws.
-   */
-  soon(writes: () => void): Promise<void> {
-    const committed = this.#wait(writes);
-    this.#immediate ??= setImmediate(() => this.#writeWaiting());
-    return committed;
-  }
-
-  /** As `soon`, with the next transaction that comes anyway, within some time: for what is not needed before. */
-  later(writes: () => void, withinMs = LATER_MS): Promise<void> {
-    const committed = this.#wait(writes);
-    const due = performance.now() + withinMs;
-    if (due < this.#due) {
-      clearTimeout(this.#timer);
-      this.#due = due;
-      this.#timer = setTimeout(() => this.#writeWaiting(), withinMs);
-    }
-    return committed;
-  }
-
-  #wait(writes: () => void): Promise<void> {
-    return new Promise((resolve, reject) => this.#waiting.push({ writes, resolve, reject }));
-  }
-
-  #writeWaiting(): void {
-    clearImmediate(this.#immediate);
-    clearTimeout(this.#timer);
-    this.#immediate = undefined;
-    this.#timer = undefined;
-    this.#due = Infinity;
-    const batch = this.#waiting;
-    this.#waiting = [];
-    if (batch.length === 0) return;
-    try {
-      this.transaction(() => {
-        for (const { writes } of batch) writes();
-      });
-      for (const { resolve } of batch) resolve();
-    } catch (cause) {
-      for (const { reject } of batch) reject(cause);
-    }
+    this.#writer().transaction(writes);
   }
 
   /** Lets reads see what other processes committed since the last turn of the event loop. */
@@ -541,8 +488,8 @@ export class IndexDb {
 
   /** Waits until all is on disk, and frees the index. It is used no more after. */
   async close(): Promise<void> {
-    this.#writeWaiting();
-    if (this.#failed !== undefined) {
+    const isWhole = this.#catchUpAtLast();
+    if (this.#writes?.hasFailed) {
       // Not closed: the next who opens it reads all of it first.
       this.#tables = undefined;
       this.#options.log?.close();
@@ -554,7 +501,18 @@ export class IndexDb {
     await tables?.root.flushed;
     await tables?.root.close();
     this.#options.log?.close();
-    this.#options.onClosed?.();
+    if (isWhole) this.#options.onClosed?.();
+  }
+
+  /** @returns false: the log has more, which the next who opens the index takes up */
+  #catchUpAtLast(): boolean {
+    try {
+      this.#writes?.catchUp();
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof DiagnosticError)) throw cause;
+      return false;
+    }
   }
 
   /** Closes an index that was opened with `atOnce`. */
@@ -566,14 +524,14 @@ export class IndexDb {
 
   /** How many results are on record. */
   countTraces(): number {
-    return this.#tables?.traces.getKeysCount() ?? 0;
+    return this.#read()?.traces.getKeysCount() ?? 0;
   }
 
   /** As `transaction`, of what the log has already. */
   withoutLog(writes: () => void): void {
     this.transaction(() => {
       writes();
-      this.#lines = [];
+      this.#writer().dropLines();
     });
   }
 
@@ -586,7 +544,19 @@ export class IndexDb {
   }
 
   #writable(): Tables {
-    invariant(this.#tables && !this.#options.readOnly, 'the index was opened to read, or is closed');
+    this.#writer();
+    invariant(this.#tables, OPENED_TO_READ);
+    return this.#tables;
+  }
+
+  #writer(): IndexWrites {
+    invariant(this.#writes && this.#tables, OPENED_TO_READ);
+    return this.#writes;
+  }
+
+  /** The tables, up to date in what is said of an id or a key; without one, of all. */
+  #read(about?: string): Tables | undefined {
+    this.#writes?.catchUp(about);
     return this.#tables;
   }
 }

@@ -14,7 +14,8 @@ import { lmdbFileState } from './lmdb-file.ts';
 
 export type IndexState =
   | { readonly state: 'absent' }
-  | { readonly state: 'sound' }
+  /** `cutOff`: who wrote to it last was killed, and its log may have more. */
+  | { readonly state: 'sound'; readonly cutOff: boolean }
   /** `why`: words that follow "the index … is damaged: ". */
   | { readonly state: 'damaged'; readonly why: string };
 
@@ -47,15 +48,24 @@ export function stateOfIndex(dir: string, whole = false): IndexState {
   }
   if (statSync(join(dir, 'lock.mdb'), { throwIfNoEntry: false })?.isDirectory())
     return { state: 'damaged', why: 'its lock.mdb is a folder' };
-  if (!whole && (isNoted(dir, before) || writers(dir).some(({ lives }) => lives))) return { state: 'sound' };
+  const marks = writers(dir);
+  const isWritten = marks.some(({ lives }) => lives);
+  const isAsClosed = isNoted(dir, before);
+  const cutOff = !isWritten && (!isAsClosed || marks.length > 0);
+  if (!whole && (isAsClosed || isWritten)) return { state: 'sound', cutOff };
   const why = readAll(dir);
   if (why !== undefined) return { state: 'damaged', why };
-  // Queries may not be allowed to write here.
+  return { state: 'sound', cutOff };
+}
+
+/** Notes that an index is sound, and forgets who was killed while he wrote to it. Queries may not be allowed to. */
+export function noteSound(dir: string): void {
   unless(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOENT'], () => {
-    writeAtomic(join(dir, NOTE), before);
-    for (const { path, lives } of writers(dir)) if (!lives) rmSync(path, { force: true });
+    const now = signature(dir);
+    const marks = writers(dir);
+    if (!marks.some(({ lives }) => lives)) writeAtomic(join(dir, NOTE), now);
+    for (const { path, lives } of marks) if (!lives) rmSync(path, { force: true });
   });
-  return { state: 'sound' };
 }
 
 /** Notes that this process writes to the index from now on. @returns to be called when it was closed */

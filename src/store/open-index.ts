@@ -5,15 +5,20 @@ import { basename, dirname, join } from 'node:path';
 import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagnostic.ts';
 import { err, type Result } from '../base/result.ts';
 import { temporaryName } from '../fs/atomic-write.ts';
-import { errno } from '../fs/errno.ts';
+import { errno, unless } from '../fs/errno.ts';
 import { FORMAT_VERSION, writeVersion } from './format.ts';
 import { IndexDb } from './index-db.ts';
-import { markOpen, stateOfIndex } from './index-state.ts';
+import { markOpen, noteSound, stateOfIndex } from './index-state.ts';
 import type { StoreLayout } from './layout.ts';
 import { migrateIndex } from './migrate-index.ts';
 import { completeLog, linesByKey, rebuildIndex, replayLog } from './rebuild-index.ts';
 import { clearLogPlace, loggedTrees, TraceLog } from './trace-log.ts';
 import { writeFailed } from './write-failed.ts';
+
+/** How long a query waits for the index of a build that runs; twice what a commit waits for others. */
+const MOST_BEHIND_MS = 100;
+const PAUSE_MS = 5;
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
 export type OpenIndexOptions = {
   readonly layout: StoreLayout;
@@ -59,14 +64,42 @@ function open({ layout, tree, write, version, whole, tell }: OpenIndexOptions): 
       }),
     );
   const recover = linesByKey(layout);
-  if (!write) return IndexDb.open(layout.index, { readOnly: true, recover, onNewer });
+  const cutOff = found.state === 'sound' && found.cutOff;
+  if (!write) {
+    if (cutOff) takeRest(layout);
+    const opened = IndexDb.open(layout.index, { readOnly: true, recover, onNewer });
+    if (opened.ok) awaitWriter(opened.value, new TraceLog(layout, tree));
+    return opened;
+  }
   mkdirSync(layout.index, { recursive: true });
   const closed = markOpen(layout.index);
   const log = new TraceLog(layout, tree);
   const opened = IndexDb.open(layout.index, { readOnly: false, log, recover, onNewer, onClosed: closed });
   if (!opened.ok) closed();
   else evenOut(opened.value, layout, log, tell);
+  if (cutOff) noteSound(layout.index);
   return opened;
+}
+
+/** Takes what the logs of a killed build have and the index has not, where that may be written. */
+function takeRest(layout: StoreLayout): void {
+  const opened = IndexDb.open(layout.index, { readOnly: false, atOnce: true });
+  if (!opened.ok) return;
+  for (const tree of loggedTrees(layout)) {
+    const log = new TraceLog(layout, tree);
+    if ((log.size() ?? 0) > (opened.value.logged(tree) ?? 0)) replayLog(opened.value, log);
+  }
+  opened.value.closeNow();
+  noteSound(layout.index);
+}
+
+/** A build that runs has the index follow its log within moments: what it has told is seen here. */
+function awaitWriter(index: IndexDb, log: TraceLog): void {
+  const size = unless(['ENOTDIR', 'EACCES'], () => log.size()) ?? 0;
+  for (let waited = 0; waited < MOST_BEHIND_MS && (index.logged(log.tree) ?? 0) < size; waited += PAUSE_MS) {
+    Atomics.wait(PAUSE, 0, 0, PAUSE_MS);
+    index.refresh();
+  }
 }
 
 /** The log has what the index lacks after a kill, or where another process made the index anew; the index what a lost log had. */
@@ -74,7 +107,7 @@ function evenOut(index: IndexDb, layout: StoreLayout, log: TraceLog, tell: (warn
   const moved = clearLogPlace(layout, log);
   const size = log.size();
   const known = index.logged(log.tree);
-  if (size !== undefined && size > (known ?? 0)) replayLog(index, log, known ?? 0);
+  if (size !== undefined && size > (known ?? 0)) replayLog(index, log);
   else if (size === undefined && known === undefined && isNew(index, log.tree))
     index.setLogged(log.tree, log.create([]));
   else if (size === undefined || size < (known ?? 0)) {

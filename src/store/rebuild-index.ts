@@ -11,7 +11,7 @@ import { noteClosed } from './index-state.ts';
 import type { StoreLayout } from './layout.ts';
 import { attemptLine, currentLine, readRecord } from './log-record.ts';
 import { SEAL, unseal } from './sealed-line.ts';
-import { loggedTrees, readLog, TraceLog } from './trace-log.ts';
+import { loggedTrees, readLog, TraceLog, type LogLine } from './trace-log.ts';
 
 /** How many records are one transaction: it is held in memory. */
 const BATCH = 5_000;
@@ -30,7 +30,7 @@ export function rebuildIndex(layout: StoreLayout): Result<number> {
     if (!opened.ok) return opened;
     const index = opened.value;
     const removed = new Map<ActionKey, number>();
-    for (const tree of loggedTrees(layout)) replayLog(index, new TraceLog(layout, tree), 0, removed);
+    for (const tree of loggedTrees(layout)) replayLog(index, new TraceLog(layout, tree), removed);
     const count = index.countTraces();
     index.closeNow();
     noteClosed(aside);
@@ -48,15 +48,15 @@ export function rebuildIndex(layout: StoreLayout): Result<number> {
 }
 
 /**
- * Takes the records of a log into the index, from an offset on. Doing it twice changes nothing.
+ * Takes the records of a log into the index that it lacks.
  * @param removed what earlier logs say was removed, and when
  * @returns how many traces were taken
  */
-export function replayLog(index: IndexDb, log: TraceLog, from: number, removed = new Map<ActionKey, number>()): number {
+export function replayLog(index: IndexDb, log: TraceLog, removed = new Map<ActionKey, number>()): number {
   const { tree } = log;
   let taken = 0;
-  let read = from;
-  const lines = readLog(log, from);
+  let read = -1;
+  let lines: Iterator<LogLine> = [].values();
   const take = (line: Buffer): void => {
     const record = readRecord(line);
     switch (record?.kind) {
@@ -68,11 +68,9 @@ export function replayLog(index: IndexDb, log: TraceLog, from: number, removed =
         const gone = removed.get(trace.actionKey);
         if (gone !== undefined && gone >= trace.recordedAt) return;
         // Of two trees' records under one key the later stands.
-        if (!known || known.recordedAt <= trace.recordedAt) index.restoreTrace(trace, line.toString());
-        index.setCurrent(tree, trace.jobId, trace.actionKey);
-        index.clearAttempt(tree, trace.jobId, trace.actionKey);
+        const stands = !known || known.recordedAt <= trace.recordedAt;
         const paths = trace.manifest.map((output) => join(trace.dir, output.path));
-        index.putMade(tree, paths);
+        index.takeResult(tree, trace, stands ? line.toString() : undefined, paths);
         taken++;
         return;
       }
@@ -95,6 +93,12 @@ export function replayLog(index: IndexDb, log: TraceLog, from: number, removed =
   };
   for (let done = false; !done;) {
     index.withoutLog(() => {
+      // Within the transaction: another process may have taken them meanwhile.
+      const known = index.logged(tree) ?? 0;
+      if (known > read) {
+        read = known;
+        lines = readLog(log, known);
+      }
       for (let count = 0; count < BATCH; count++) {
         const next = lines.next();
         if (next.done) {

@@ -259,7 +259,7 @@ async function runBuild(
   const { workspace, selection, others } = opened;
   const { build: options, common } = request;
   const root = workspace.workflow.root;
-  const orphans = await orphansOf(workspace);
+  const orphans = orphansOf(workspace);
   const prepared = await prepare(opened, options);
   if (!prepared.ok) return failed(screen, prepared.error);
   const { plan, allotments, lanes, toRun, warnings } = prepared.value;

@@ -99,7 +99,7 @@ async function restoreJobs(
     } else if (await workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
     else problems.push(evicted(`${job.rule.name} ${job.id}`, `\`lhb build ${job.id}\` makes them again`));
   });
-  await workspace.records.settled();
+  workspace.records.settle();
   return restored;
 }
 

@@ -83,6 +83,6 @@ async function accept(
     executorJob: standing?.executorJob,
     reasons: ['touched'],
   };
-  await workspace.records.commit(job, trace);
+  workspace.records.commit(job, trace);
   return trace.manifest;
 }
