@@ -1,5 +1,5 @@
 // Reading /proc (proc(5), Linux). Everything here answers "nothing" on other systems and for processes that are gone.
-import { closeSync, openSync, readFileSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, readSync } from 'node:fs';
 
 export const hasProc: boolean = process.platform === 'linux';
 
@@ -44,6 +44,8 @@ export function processIds(): number[] {
 }
 
 export function readStat(pid: number): ProcessStat | undefined {
+  // Most that are asked about are gone: an exception costs ten times as much.
+  if (!existsSync(`/proc/${pid}`)) return undefined;
   const text = readSmall(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   // the name, in parentheses, may hold blanks and parentheses
@@ -93,8 +95,13 @@ export function variableFrom(pid: number, beginning: string): string | undefined
 export function lastProcessId(): number | undefined {
   if (!hasProc) return undefined;
   const last = Number(readSmall('/proc/loadavg')?.trim().split(' ')[4]);
-  return last > 0 ? last : undefined;
+  lastRead = { id: last > 0 ? last : undefined, ms: performance.now() };
+  return lastRead.id;
 }
+
+/** An id that is some moments old is as good for what is younger. */
+let lastRead: { readonly id: number | undefined; readonly ms: number } = { id: undefined, ms: -Infinity };
+const RECENT_MS = 5;
 
 export type Moment = {
   /** On the clock of `performance.now()`. */
@@ -115,5 +122,6 @@ const originTicks = hasProc
 /** This moment, to tell afterwards which processes are younger. */
 export function moment(): Moment {
   const ms = performance.now();
-  return { ms, ticks: Math.floor(originTicks + ms * TICKS_PER_MS) - 2 || 0, lastId: lastProcessId() };
+  const lastId = ms - lastRead.ms < RECENT_MS ? lastRead.id : lastProcessId();
+  return { ms, ticks: Math.floor(originTicks + ms * TICKS_PER_MS) - 2 || 0, lastId };
 }

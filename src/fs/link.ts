@@ -33,9 +33,8 @@ export function copyBytes(from: string, to: string): void {
   }
 }
 
-/** Is it known by now that files of these two folders' devices cannot be cloned? */
-export const isReflinkKnownToFail = (from: string, to: string): boolean =>
-  noReflink.has(`${statSync(from).dev}:${statSync(to).dev}`);
+/** Is it known by now that files of this device cannot be cloned into that folder? */
+export const isReflinkKnownToFail = (from: number, to: string): boolean => noReflink.has(`${from}:${statSync(to).dev}`);
 
 /** A copy-on-write clone (FICLONE), or false where the file system has none. */
 export function tryReflink(from: string, to: string): boolean {

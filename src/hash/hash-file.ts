@@ -32,8 +32,11 @@ async function inTurn<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** BLAKE3 and number of the bytes that were read. Rejects with system errors (ENOENT, EISDIR). */
-export const hashFileAsync = (path: string): Promise<FileDigest> => digestOf(path, undefined);
+/**
+ * BLAKE3 and number of the bytes that were read. Rejects with system errors (ENOENT, EISDIR).
+ * @param size what a stat gave just now; it decides how the file is read, not how far
+ */
+export const hashFileAsync = (path: string, size?: number): Promise<FileDigest> => digestOf(path, undefined, size);
 
 /**
  * Copies a file's bytes and hashes what it writes. `to` must not exist, and is gone again if it fails.
@@ -48,8 +51,8 @@ export async function copyAndHash(from: string, to: string): Promise<FileDigest>
   }
 }
 
-async function digestOf(path: string, copyTo: string | undefined): Promise<FileDigest> {
-  const { size } = statSync(path);
+async function digestOf(path: string, copyTo: string | undefined, seen?: number): Promise<FileDigest> {
+  const size = seen ?? statSync(path).size;
   if (size <= SMALL) return hashSmall(path, size, copyTo);
   if (size >= (hasNative() ? WORKER_FROM.native : WORKER_FROM.wasm)) {
     const result = await workers.digest(path, copyTo);

@@ -22,11 +22,17 @@ export type ManifestOf = (job: Job) => Manifest | undefined;
 
 export type KeyParts = { readonly key: ActionKey; readonly parts: readonly KeyPart[] };
 
+/** A key that was made just now. `moving`: its parts that depend on files and on the outputs of other jobs. */
+export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[] };
+
 /** Takes the parts one by one: to hash them, or to show them. */
 type Take = (kind: PartKind, path: string, value: string) => void;
 
 /** As JSON: a digest, which most parts are, as it stands. */
 const quoted = (text: string): string => (text === '' || isDigest(text) ? `"${text}"` : JSON.stringify(text));
+
+const isEqual = (a: KeyPart, b: KeyPart | undefined): boolean =>
+  a.kind === b?.kind && a.path === b.path && a.value === b.value;
 
 const DIGEST = /^[0-9a-f]{64}$/;
 const isDigest = (text: string): boolean => text.length === 64 && DIGEST.test(text);
@@ -44,7 +50,7 @@ export class KeyMaker {
   }
 
   /** The key of a job and its parts, or undefined where an upstream job has no manifest yet. */
-  keyOf(job: Job, manifestOf: ManifestOf): KeyParts | undefined {
+  keyOf(job: Job, manifestOf: ManifestOf): FreshKey | undefined {
     const moving = this.movingParts(job, manifestOf);
     if (moving === undefined) {
       // What is wrong in the command is told all the same.
@@ -58,6 +64,16 @@ export class KeyMaker {
     this.fixedParts(job, add);
     for (const { kind, path, value } of moving) add(kind, path, value);
     return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, job, this);
+  }
+
+  /** Paths of sources and upstream outputs that are others now than when the key was made. */
+  changedSince(job: Job, key: FreshKey, manifestOf: ManifestOf): string[] {
+    const nameOf = ({ kind, path }: KeyPart): string => `${kind} ${path}`;
+    const now = this.movingParts(job, manifestOf) ?? [];
+    const isSame = now.length === key.moving.length && now.every((part, i) => isEqual(part, key.moving[i]));
+    if (isSame) return [];
+    const before = new Map(key.moving.map((part) => [nameOf(part), part.value]));
+    return now.filter((part) => before.get(nameOf(part)) !== part.value).map(({ path }) => path);
   }
 
   /** What depends on the workflow alone. */
@@ -174,9 +190,9 @@ function outputDigest(manifest: Manifest, inDir: string, sub: string): Digest | 
  * A key whose parts are put together when they are asked for, which is seldom: a job that is fresh or new needs none. What
  * can change meanwhile, digests, is what it was when the key was made.
  */
-class MadeKey implements KeyParts {
+class MadeKey implements FreshKey {
   readonly key: ActionKey;
-  private readonly moving: readonly KeyPart[];
+  readonly moving: readonly KeyPart[];
   private readonly job: Job;
   private readonly maker: KeyMaker;
 

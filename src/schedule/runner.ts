@@ -10,7 +10,7 @@ import type { Completion, Executor, Outcome, Running } from '../execute/executor
 import type { Orphan } from '../execute/orphans.ts';
 import { outcomeOf } from '../execute/output-problem.ts';
 import type { Job } from '../graph/job.ts';
-import type { KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
+import type { FreshKey, KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Reason } from '../plan/reason.ts';
 import { readTail } from '../store/log-tail.ts';
 import type { Manifest } from '../store/manifest.ts';
@@ -51,7 +51,7 @@ export type AttemptEnd = {
 /** An attempt that was started, by this build or an earlier one. */
 type Begun = {
   readonly job: Job;
-  readonly key: KeyParts;
+  readonly key: FreshKey;
   readonly attempt: number;
   readonly allotment: Allotment;
   readonly manifestOf: ManifestOf;
@@ -287,7 +287,7 @@ export class JobRunner {
   }
 
   /** Paths of inputs, code and upstream outputs that are not what they were when the key was made. */
-  private changedInputs(job: Job, key: KeyParts, manifestOf: ManifestOf): string[] {
+  private changedInputs(job: Job, key: FreshKey, manifestOf: ManifestOf): string[] {
     const changed: string[] = [];
     for (const other of job.upstream) {
       const manifest = manifestOf(other);
@@ -295,12 +295,7 @@ export class JobRunner {
       const state = this.parts.records.compare(other, manifest);
       if (state.state !== 'same') changed.push(...state.paths);
     }
-    const now = this.parts.keys.keyOf(job, manifestOf);
-    if (now?.key === key.key) return changed;
-    const before = new Map(key.parts.map((part) => [`${part.kind} ${part.path}`, part.value]));
-    for (const part of now?.parts ?? []) {
-      if (before.get(`${part.kind} ${part.path}`) !== part.value) changed.push(part.path);
-    }
+    changed.push(...this.parts.keys.changedSince(job, key, manifestOf));
     return changed;
   }
 

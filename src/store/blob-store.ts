@@ -80,6 +80,8 @@ export class BlobStore {
   /** Inodes of blobs whose bytes this process verified and wrote, by path. */
   readonly #justWritten = new Map<string, number>();
   #cannotReflink = false;
+  /** Devices whose files cannot be cloned into the store. */
+  readonly #noReflinkFrom = new Set<number>();
 
   constructor(layout: StoreLayout, options: BlobStoreOptions) {
     this.layout = layout;
@@ -93,22 +95,23 @@ export class BlobStore {
    * With a hard link the file becomes read only and gets the blob's mtime.
    * @param path absolute; a regular file, or a link to one
    * @param source true: the file is not the job's own (reached by a link): it is read, and left as it is
+   * @param seen what a stat of it (links followed) gave just now
    * Throws system errors, and UnstableFileError for a file that something keeps writing to.
    */
-  async put(path: string, source = false): Promise<Stored> {
+  async put(path: string, source = false, seen?: Stats): Promise<Stored> {
     for (let attempt = 1; ; attempt++) {
-      const before = statSync(path);
+      const before = attempt === 1 && seen !== undefined ? seen : statSync(path);
       const known = source || before.nlink === 1 ? undefined : await this.#alreadyShared(path, before);
       if (known) return known;
       // Another name of the same inode may be a source: then neither mode nor times are ours to change.
       const own = !source && before.nlink === 1;
       const settled = own && this.#stamp(path, before);
-      const stamped = statSync(path);
+      const mtimeMs = settled ? wholeSecond(before.mtimeMs) * 1000 : before.mtimeMs;
       const readAt = Date.now();
-      const blob = await this.#store(path, stamped, own);
+      const blob = await this.#store(path, before, own);
       const after = statSync(path);
       // Linking changes ctime, and linking to an older blob the inode; then mtime is the evidence.
-      if (blob.relinked || (after.mtimeMs === stamped.mtimeMs && after.size === stamped.size)) {
+      if (blob.relinked || (after.mtimeMs === mtimeMs && after.size === before.size)) {
         const signature = signatureOf(after);
         const safe = (settled && isWholeSecond(after.mtimeMs)) || !isRacy(signature, readAt);
         return { digest: blob.digest, size: blob.size, exec: blob.exec, signature, settled: safe };
@@ -133,17 +136,19 @@ export class BlobStore {
   /** Cuts the mtime to a whole second. False where that is no evidence: it was one before, as on coarse file systems. */
   #stamp(path: string, stats: Stats): boolean {
     if (isWholeSecond(stats.mtimeMs)) return false;
-    const second = Math.floor(stats.mtimeMs / 1000);
+    const second = wholeSecond(stats.mtimeMs);
     return unless(['EPERM', 'EACCES'], () => (utimesSync(path, second, second), true)) ?? false;
   }
 
   async #store(path: string, stats: Stats, own: boolean): Promise<Blob & { relinked: boolean }> {
     const exec = isExecutable(stats);
     const temporary = this.#temporary();
-    const reflink = (this.#link === 'auto' || this.#link === 'reflink') && tryReflink(path, temporary);
+    const mayReflink = (this.#link === 'auto' || this.#link === 'reflink') && !this.#noReflinkFrom.has(stats.dev);
+    const reflink = mayReflink && tryReflink(path, temporary);
+    if (mayReflink && !reflink && isReflinkKnownToFail(stats.dev, this.layout.tmp)) this.#noReflinkFrom.add(stats.dev);
     const mayLink = this.#link === 'auto' || this.#link === 'hardlink';
     if (!reflink && own && mayLink && stats.size > 0 && chmodded(path, exec)) {
-      const linked = await this.#storeByHardLink(path, exec);
+      const linked = await this.#storeByHardLink(path, stats, exec);
       if (linked) return linked;
     }
     // The stored bytes are what is hashed, so the name is right whatever happens to the file meanwhile.
@@ -158,8 +163,12 @@ export class BlobStore {
     }
   }
 
-  async #storeByHardLink(path: string, exec: boolean): Promise<(Blob & { relinked: boolean }) | undefined> {
-    const { digest, size } = await hashFileAsync(path);
+  async #storeByHardLink(
+    path: string,
+    { ino, size: expected }: Stats,
+    exec: boolean,
+  ): Promise<(Blob & { relinked: boolean }) | undefined> {
+    const { digest, size } = await hashFileAsync(path, expected);
     if (this.#durable) flush(path);
     const blob = blobPath(this.layout, digest, exec);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -167,13 +176,15 @@ export class BlobStore {
         step('blob:before-link');
         if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
         step('blob:named');
+        this.#noteWritten(blob, ino);
         return { digest, size, exec, relinked: false };
       } catch (error) {
         if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
         if (errno(error) !== 'EEXIST') throw error;
       }
       // The blob is there. Its bytes were right once; this file's are right now, so nothing is thrown away unseen.
-      if ((await this.check(digest, exec)) === 'ok') return { digest, size, exec, relinked: this.#relink(blob, path) };
+      if (this.#isJustWritten(blob, blob) || (await this.check(digest, exec)) === 'ok')
+        return { digest, size, exec, relinked: this.#relink(blob, path) };
       this.quarantine(digest, exec);
     }
     return undefined;
@@ -234,8 +245,7 @@ export class BlobStore {
         futimesSync(fd, second, second);
         fchmodSync(fd, exec ? 0o555 : 0o444);
         if (this.#durable) fsyncSync(fd);
-        if (this.#justWritten.size === MOST_JUST_WRITTEN) this.#justWritten.clear();
-        this.#justWritten.set(blob, fstatSync(fd).ino);
+        this.#noteWritten(blob, fstatSync(fd).ino);
       } finally {
         closeSync(fd);
       }
@@ -357,19 +367,30 @@ export class BlobStore {
 
   /** Links to a blob that is still the file which this process wrote, mode, times and all. */
   #linkJustWritten(blob: string, to: string): boolean {
-    const ino = this.#justWritten.get(blob);
-    if (ino === undefined || this.#mayReflink(blob)) return false;
+    if (!this.#justWritten.has(blob) || this.#mayReflink(blob)) return false;
     if ((this.#link !== 'auto' && this.#link !== 'hardlink') || !tryHardLink(blob, to)) return false;
-    const stats = lstatSync(to);
-    if (stats.isFile() && stats.ino === ino && isWholeSecond(stats.mtimeMs) && isReadOnly(stats)) return true;
+    if (this.#isJustWritten(blob, to)) return true;
     rmSync(to);
     return false;
+  }
+
+  /** The bytes of a blob were seen by this process, and its file is this one. */
+  #noteWritten(blob: string, ino: number): void {
+    if (this.#justWritten.size === MOST_JUST_WRITTEN) this.#justWritten.clear();
+    this.#justWritten.set(blob, ino);
+  }
+
+  /** Is a link to a blob still the file whose bytes this process saw, mode, times and all? */
+  #isJustWritten(blob: string, link: string): boolean {
+    const ino = this.#justWritten.get(blob);
+    const stats = ino === undefined ? undefined : lstatSync(link, { throwIfNoEntry: false });
+    return stats?.isFile() === true && stats.ino === ino && isWholeSecond(stats.mtimeMs) && isReadOnly(stats);
   }
 
   /** As far as is known by now. Files that share their bytes so may be written to, so that is the better way. */
   #mayReflink(blob: string): boolean {
     if (this.#link !== 'auto' && this.#link !== 'reflink') return false;
-    this.#cannotReflink ||= isReflinkKnownToFail(dirname(blob), this.#workTmp);
+    this.#cannotReflink ||= isReflinkKnownToFail(statSync(dirname(blob)).dev, this.#workTmp);
     return !this.#cannotReflink;
   }
 
@@ -445,6 +466,9 @@ function fileAt(path: string): Stats | undefined {
   const stats = unless(['ENOTDIR'], () => lstatSync(path, { throwIfNoEntry: false }));
   return stats?.isFile() ? stats : undefined;
 }
+
+/** Seconds since the epoch. */
+const wholeSecond = (timeMs: number): number => Math.floor(timeMs / 1000);
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 

@@ -65,7 +65,7 @@ export async function captureOutputs(
       });
 
       async function captureFile(found: Extract<Found, { type: 'file' }>): Promise<Entry> {
-        const stored = await blobs.put(found.absolute, found.followed);
+        const stored = await blobs.put(found.absolute, found.followed, found.stats);
         const path = join(dir, output.path, found.path);
         digests?.record(path, stored.signature, stored.digest, stored.settled);
         const keyDigest = ignoring(output, found.path)

@@ -8,6 +8,7 @@ import { temporaryName } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
 import { FORMAT_VERSION, writeVersion } from './format.ts';
 import { IndexDb } from './index-db.ts';
+import { BEHIND_MS } from './index-writes.ts';
 import { markOpen, noteSound, stateOfIndex } from './index-state.ts';
 import type { StoreLayout } from './layout.ts';
 import { migrateIndex } from './migrate-index.ts';
@@ -15,8 +16,8 @@ import { completeLog, linesByKey, rebuildIndex, replayLog } from './rebuild-inde
 import { clearLogPlace, loggedTrees, TraceLog } from './trace-log.ts';
 import { writeFailed } from './write-failed.ts';
 
-/** How long a query waits for the index of a build that runs; twice what a commit waits for others. */
-const MOST_BEHIND_MS = 100;
+/** How long a query waits for the index of a build that runs. */
+const MOST_BEHIND_MS = 2 * BEHIND_MS;
 const PAUSE_MS = 5;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
