@@ -15,7 +15,7 @@ import { STORE_DIR } from '../store/layout.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import { walkOutput } from '../store/output-walk.ts';
 import { removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
-import type { Attempt, Origin, Trace, TraceCore } from '../store/trace.ts';
+import type { Attempt, Trace, TraceCore } from '../store/trace.ts';
 
 export type RecordsParts = {
   /** The workflow's folder, absolute. */
@@ -245,12 +245,11 @@ export class Records {
    * What is on record of it follows some time after (`settled`): lost, it is found out again.
    * @param unrecorded a result from elsewhere, which goes on record too
    */
-  async restore(job: Job, trace: TraceCore, origin: Origin, unrecorded?: Trace): Promise<boolean> {
+  async restore(job: Job, trace: TraceCore, unrecorded?: Trace): Promise<boolean> {
     if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index, tree } = this.parts;
-    const whole = trace.origin !== origin && trace.origin === 'built' ? index.getTrace(trace.actionKey) : unrecorded;
     this.last = undefined;
-    index.recordRestored(tree, job.id, trace.actionKey, pathsMade(job), whole && { ...whole, origin });
+    index.recordRestored(tree, job.id, trace.actionKey, pathsMade(job), unrecorded);
     return true;
   }
 

@@ -329,7 +329,7 @@ export class JobRunner {
    * @param unrecorded the result, where it is not on record yet: then it is put there
    */
   restore(job: Job, trace: TraceCore, unrecorded?: Trace): Promise<boolean> {
-    return this.parts.records.restore(job, trace, 'restored', unrecorded);
+    return this.parts.records.restore(job, trace, unrecorded);
   }
 
   /** Brings the index up to what is on record. */

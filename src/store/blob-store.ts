@@ -77,7 +77,7 @@ export class BlobStore {
   readonly #durable: boolean;
   readonly #workTmp: string;
   readonly #made = new Set<string>();
-  /** Inodes of blobs whose bytes this process verified and wrote, by path. */
+  /** Inodes of blobs whose bytes this process verified, by path. */
   readonly #justWritten = new Map<string, number>();
   #cannotReflink = false;
   /** Devices whose files cannot be cloned into the store. */
@@ -350,8 +350,10 @@ export class BlobStore {
         return 'damaged';
       }
       // Someone may have changed the mode through another link of the same file.
-      if (shared === 'hardlink') restoreMode(temporary, exec);
-      else {
+      if (shared === 'hardlink') {
+        restoreMode(temporary, exec);
+        this.#noteWritten(blob, lstatSync(temporary).ino);
+      } else {
         const { mtimeMs } = statSync(blob);
         chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
         const second = Math.floor((isWholeSecond(mtimeMs) ? mtimeMs : Date.now()) / 1000);

@@ -14,7 +14,7 @@ import type { FileTable } from './file-digests.ts';
 import { AFTER_TEXT, decodeFile, encodeFile, lastOf, newestFirst, pathKey } from './index-keys.ts';
 import { bytesOf, closeNow, openTables, type Tables } from './index-tables.ts';
 import { lmdbFileState } from './lmdb-file.ts';
-import { attemptLine, coreIn, currentLine, fieldsOf, removedLine, traceLine } from './log-record.ts';
+import { attemptLine, coreIn, currentLine, fieldsOf, removedLine, restoredLine, traceLine } from './log-record.ts';
 import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
 import type { TraceLog } from './trace-log.ts';
 import { coreOf, type Attempt, type Trace, type TraceCore } from './trace.ts';
@@ -229,13 +229,15 @@ export class IndexDb {
 
   /**
    * Puts on record, some time later, that a work tree holds a result: a kill before may take it back.
-   * @param trace the result, where it is to be put on record too
+   * @param trace the result, where it is to be put on record too; else the one that is there counts as restored from now on
    */
   recordRestored(tree: string, jobId: JobId, key: ActionKey, made: readonly string[], trace: Trace | undefined): void {
-    const line = trace && traceLine(trace);
+    const known = trace ? undefined : this.lineOf(key);
+    const line = trace ? traceLine(trace) : known && restoredLine(known);
     const lines = line === undefined ? [currentLine(jobId, key)] : [line];
     const write = (): void => {
       if (trace && line !== undefined) this.restoreTrace(trace, line);
+      else if (line !== undefined) void this.#writable().traces.put(key, line);
       void this.#writable().current.put([tree, jobId], key);
       this.putMade(tree, made);
     };

@@ -28,6 +28,22 @@ const FORMAT = 1;
 /** The line of a trace, in the log as in the index. */
 export const traceLine = (trace: Trace): string => seal(JSON.stringify(encodeTrace(trace)));
 
+const ORIGIN = '"origin":';
+const BUILT = `${ORIGIN}"built"`;
+const RESTORED = `${ORIGIN}"restored"`;
+
+/**
+ * A trace's line as it is when the result was restored; undefined where it came here in another way than by being built, or
+ * the line is damaged. The text is changed, not read: strings in JSON have no bare quotes, and nothing but the manifest, a
+ * list, stands before the trace's own origin.
+ */
+export function restoredLine(line: Buffer): string | undefined {
+  const json = unseal(line);
+  return json !== undefined && json.includes(BUILT) && json.indexOf(BUILT) === json.indexOf(ORIGIN)
+    ? seal(json.replace(BUILT, RESTORED))
+    : undefined;
+}
+
 export const currentLine = (jobId: JobId, actionKey: ActionKey | undefined): string =>
   seal(JSON.stringify({ format: FORMAT, kind: 'current', jobId, actionKey: actionKey ?? null }));
 

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import type { ActionKey, Digest, JobHash, JobId } from '../../src/base/brand.ts';
 import { hashText } from '../../src/hash/digest.ts';
 import { IndexDb } from '../../src/store/index-db.ts';
-import { coreIn, traceLine } from '../../src/store/log-record.ts';
+import { coreIn, fieldsOf, restoredLine, traceLine } from '../../src/store/log-record.ts';
 import { seal } from '../../src/store/sealed-line.ts';
 import { decodeAttempt, decodeTrace, encodeAttempt, encodeTrace } from '../../src/store/trace-codec.ts';
 import { coreOf, type Attempt, type Trace } from '../../src/store/trace.ts';
@@ -277,6 +277,17 @@ test('a file that is no index, or is cut short, is an error with a way out; an e
     assert.ok(fresh.getTrace(key('k')));
     await fresh.close();
   }));
+
+test('the line of a result that was restored is that of the same result with another origin', () => {
+  const line = (made: Trace): Buffer => Buffer.from(traceLine(made));
+  const tricky = trace({ label: '"origin":"built"', resources: { origin: 'built' }, manifest: [] });
+  for (const made of [trace(), tricky]) {
+    const restored = restoredLine(line(made));
+    assert.equal(decodeTrace(fieldsOf(Buffer.from(restored ?? ''))), { ...made, origin: 'restored' });
+  }
+  assert.is(restoredLine(line(trace({ origin: 'touched', resources: { origin: 'built' } }))), undefined);
+  assert.is(restoredLine(line(trace()).subarray(1)), undefined);
+});
 
 test('records of another form or format count as absent', () => {
   const good = encodeTrace(trace()) as Record<string, unknown>;

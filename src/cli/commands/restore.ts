@@ -96,7 +96,7 @@ async function restoreJobs(
           hint: `\`lhb why ${job.id}\` says what changed, \`lhb build ${job.id}\` makes it`,
         }),
       );
-    } else if (await workspace.records.restore(job, trace, 'restored')) restored.push(job.id);
+    } else if (await workspace.records.restore(job, trace)) restored.push(job.id);
     else problems.push(evicted(`${job.rule.name} ${job.id}`, `\`lhb build ${job.id}\` makes them again`));
   });
   workspace.records.settle();
