@@ -134,6 +134,10 @@ rigTest(
     await rig.ok('touch', 'changes');
     await rig.ok('cache', 'push', 'lab');
     assert.is(records(rig).length, 0);
+    for (const command of ['push', 'pull']) {
+      const { stderr } = await rig.exits(2, 'cache', command, 'labb');
+      assert.match(stderr, /'labb' is neither a cache nor a job[^]*did you mean the cache 'lab'\?/);
+    }
   },
 );
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { error } from '../../base/diagnostic.ts';
+import { nearest } from '../../base/nearest.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { blobsOf } from '../../cache/record.ts';
 import { Uploads } from '../../cache/uploads.ts';
@@ -50,6 +51,17 @@ function targetOf(
   const isCache =
     first !== undefined &&
     (first.text.startsWith('dir:') || (all.ok && all.value.some((spec) => first.text.split(':')[0] === spec.name)));
+  const near =
+    first && all.ok && !isCache
+      ? nearest(
+          first.text,
+          all.value.map(({ name }) => name),
+        )
+      : undefined;
+  if (near !== undefined && first !== undefined && !workspace.select([first]).ok) {
+    const message = `'${first.text}' is neither a cache nor a job`;
+    return err([error('select/nothing', message, { at: first.at, hint: `did you mean the cache '${near}'?` })]);
+  }
   return ok({ target: { kind: 'caches', name: isCache ? first : caches.choice }, selectors: isCache ? rest : words });
 }
 
