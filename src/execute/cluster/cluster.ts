@@ -87,6 +87,7 @@ export class ClusterExecutor implements Executor {
     this.#adopted.set(key, submission);
     submission.tasks.push(task);
     task.submission = submission;
+    task.unseen = this.#desk.marker(task) !== undefined;
     task.index = index;
     this.#desk.tasks.set(token, task);
     this.#watcher.wake();
@@ -149,8 +150,11 @@ export class ClusterExecutor implements Executor {
     const startedAt = marker?.startedAt ?? task.startedAt;
     const finishedAt = Math.max(startedAt, marker?.finishedAt ?? Date.now() / 1000);
     const { submission, index } = task;
+    // Whoever cancelled it while nobody watched (a scheduler that crashed and gave out ids twice does, too) has not done so to
+    // an attempt of this build's.
+    const isLost = task.unseen && outcome.kind === 'cancelled-outside';
     task.settle({
-      outcome,
+      outcome: isLost ? { kind: 'lost' } : outcome,
       usage: { startedAt, finishedAt, wallS: finishedAt - startedAt, cpuS: marker?.cpuS, maxRssMb: marker?.maxRssMb },
       host: marker?.host ?? hostname(),
       executorJob: submission?.id && taskId(submission.id, index, this.#desk.templates),

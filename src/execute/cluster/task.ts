@@ -30,6 +30,8 @@ export type Task = {
   readonly timeoutS: number | undefined;
   /** Seconds since the epoch. */
   readonly startedAt: number;
+  /** It ended while no build watched. */
+  unseen: boolean;
   submission: Submission | undefined;
   /** Its number in an array. */
   index: number | undefined;
@@ -71,6 +73,7 @@ export function newTask(from: NewTask): { readonly task: Task; readonly done: Pr
   const task: Task = {
     ...from,
     ...BEGINNING,
+    unseen: false,
     stopped: undefined,
     stopAsked: false,
     told: false,

@@ -152,6 +152,7 @@ export class Watcher {
 
   #seen(task: Task, row: StatusRow, now: number): void {
     task.missed = 0;
+    if (task.launch === undefined && task.state === undefined && isOver(row.state)) task.unseen = true;
     task.state = row.state ?? task.state;
     task.reason = row.reason;
     if (row.state === 'running') task.runningSinceMs ??= now;
