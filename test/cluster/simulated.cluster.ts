@@ -4,21 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { simulateScheduler } from '../support/cluster/simulated.ts';
+import { cpuOf } from '../support/cpu.ts';
 import { rigTest } from '../support/rig.ts';
 
 const JOBS = 5000;
 /** They all run where many rounds are asked for; else they are cancelled, which is quicker. */
 const RUN = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 10) >= 50;
-/** USER_HZ. */
-const TICKS_PER_S = 100;
-
-/** CPU seconds of a process so far. */
-function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
-}
 
 rigTest(
   `${JOBS} jobs in at most 60 submit calls; waiting costs under 5 % of a core`,

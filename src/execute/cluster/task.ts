@@ -35,6 +35,8 @@ export type Task = {
   submission: Submission | undefined;
   /** Its number in an array. */
   index: number | undefined;
+  /** The tokens of the jobs, it among them, that the scheduler has as one job and runs in this order; undefined: it has one of its own. */
+  pack: readonly string[] | undefined;
   state: ClusterState | undefined;
   reason: string;
   /** When it was first seen running. */
@@ -58,6 +60,7 @@ export type NewTask = Pick<Task, 'token' | 'jobId' | 'jobDir' | 'rule' | 'log' |
 const BEGINNING = {
   submission: undefined,
   index: undefined,
+  pack: undefined,
   state: undefined,
   reason: '',
   runningSinceMs: undefined,
