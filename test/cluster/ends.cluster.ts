@@ -41,6 +41,17 @@ clusterTest('over its memory', 'slurm', async (rig) => {
   assert.match(await fails(rig), /out of memory/);
 });
 
+clusterTest(
+  'over its memory, by its control group',
+  'slurm',
+  async (rig, cluster) => {
+    oneJob(rig, 'mem_mb: 60', `exec python3 -c 'x = bytearray(300 * 2**20); import time; time.sleep(30)'`);
+    assert.match(await fails(rig), /out of memory .OOM./);
+    assert.match(cluster.ask('squeue', '-h', '-t', 'all', '-o', '%t'), /^OOM$/m);
+  },
+  { options: ['--cgroup'] },
+);
+
 clusterTest('over its memory, and tried again with more', 'slurm', async (rig) => {
   oneJob(
     rig,
