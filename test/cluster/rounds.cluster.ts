@@ -2,9 +2,11 @@
 // jobs. Afterwards every job has run once and every result is there.
 //
 // `npm run test:cluster -- 100`: so many rounds (default 10). LHB_CLUSTER_SEED gives the seed, which a failure prints.
+import { execFile } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clusterTest, quickProfile, type Cluster } from '../support/cluster/cluster.ts';
@@ -49,6 +51,7 @@ class Rounds {
   readonly random = new Random(SEED);
   readonly history: string[] = [];
   #refused = 0;
+  #hasCrashed = false;
 
   constructor(rig: Rig, cluster: Cluster) {
     this.rig = rig;
@@ -59,7 +62,8 @@ class Rounds {
   async round(index: number): Promise<void> {
     const { random, rig } = this;
     const outage: Outage = random.chance(0.25) ? random.pick(['stopped', 'crashed'] as const) : 'none';
-    const build = [`--config`, `salt=${index}`, '--profile', 'quick'];
+    // A node that has not what its controller believes is one that failed.
+    const build = [`--config`, `salt=${index}`, '--profile', 'quick', '--retries', '2'];
     rig.ranSince();
     this.#refused = this.#refusals();
     // What is packed counts in no key.
@@ -92,7 +96,7 @@ class Rounds {
    */
   async #lastBuild(build: readonly string[]): Promise<Ended> {
     const last = await this.rig.lhb('build', ...build);
-    const failures = last.stderr.match(/^\[.*\] failed .*$/gm) ?? [];
+    const failures = (last.stderr.match(/^\[.*\] failed .*$/gm) ?? []).filter((line) => !line.includes('tried again'));
     const isCancelled = last.code === 1 && failures.every((line) => line.includes('cancelled (CANCELLED)'));
     if (!isCancelled || !this.#hasRefused()) return last;
     this.#note(`nodes refused jobs of ids that they had; ${failures.length} jobs were cancelled`);
@@ -110,14 +114,28 @@ class Rounds {
       .reduce((count, log) => count + log.split('not able to requeue it, cancelling job').length - 1, 0);
   }
 
-  /** Such nodes are drained, too, until someone lets them go on. */
-  resumeNodes(): void {
-    try {
-      const drained = this.cluster.ask('sinfo', '-h', '-N', '-t', 'drain', '-o', '%N').split('\n').filter(Boolean);
-      for (const node of new Set(drained)) this.cluster.ask('scontrol', 'update', `nodename=${node}`, 'state=resume');
-    } catch {
-      // The controller is down just now.
+  /**
+   * What someone has to do after a crash, again and again until `over`: such nodes are drained until they are told to go on, and
+   * what the controller takes for running, and is not, comes to light when nodes report anew.
+   */
+  async operate(over: AbortSignal): Promise<void> {
+    for (let turn = 0; !over.aborted; turn++) {
+      await sleep(3000, undefined, { signal: over }).catch(() => {});
+      if (over.aborted || !this.#hasCrashed) continue;
+      try {
+        const drained = await this.#ask('sinfo', '-h', '-N', '-t', 'drain', '-o', '%N');
+        for (const node of new Set(drained.split('\n').filter(Boolean)))
+          await this.#ask('scontrol', 'update', `nodename=${node}`, 'state=resume');
+        if (turn % 5 === 0) await this.#ask('scontrol', 'reconfigure');
+      } catch {
+        // The controller is down just now.
+      }
     }
+  }
+
+  async #ask(program: string, ...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(program, args, { env: { ...process.env, ...this.cluster.env } });
+    return stdout;
   }
 
   #check(index: number, outage: Outage, last: Ended): void {
@@ -157,6 +175,7 @@ class Rounds {
   async #outage(outage: Outage): Promise<void> {
     if (outage === 'none') return;
     // A submission of this very moment is lost when the controller crashes, and its id given out again.
+    this.#hasCrashed ||= outage === 'crashed';
     this.cluster.stop('slurmctld', outage === 'crashed');
     await sleep(this.random.below(outage === 'stopped' ? 5000 : 500));
     this.cluster.up();
@@ -176,14 +195,16 @@ clusterTest(
   async (rig, cluster) => {
     const rounds = new Rounds(rig, cluster);
     const begun = Date.now();
-    const operator = setInterval(() => rounds.resumeNodes(), 3000);
+    const over = new AbortController();
+    const operator = rounds.operate(over.signal);
     try {
       for (let i = 1; i <= ROUNDS; i++) await rounds.round(i);
     } catch (problem) {
       process.stdout.write(`${rounds.history.slice(-8).join('\n')}\n`);
       throw problem;
     } finally {
-      clearInterval(operator);
+      over.abort();
+      await operator;
     }
     process.stdout.write(`${ROUNDS} rounds in ${Math.round((Date.now() - begun) / 1000)} s\n`);
   },
