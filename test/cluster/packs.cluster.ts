@@ -8,7 +8,7 @@ import { asText } from '../support/json.ts';
 import { rigTest, type Rig } from '../support/rig.ts';
 
 /** Jobs of a group that leave their begin and end in ran.log. */
-function grouped(rig: Rig, count: number, size: number, run: string, more = ''): void {
+function grouped(rig: Rig, count: number, size: number, run: string, more = '', kind = 'slurm'): void {
   rig.workflow(`
     rules:
       a:
@@ -22,7 +22,7 @@ function grouped(rig: Rig, count: number, size: number, run: string, more = ''):
           echo \${{ n }} > \${{ outputs.o }}
           echo "end \${{ n }}" >> ran.log
   `);
-  quickProfile(rig, 'quick', 'slurm');
+  quickProfile(rig, 'quick', kind);
 }
 
 /** The scheduler's ids of all jobs, by n. */
@@ -92,6 +92,16 @@ clusterTest('packs on Slurm: few of its jobs, their times added', 'slurm', async
   const asked = cluster.ask('squeue', '-h', '-r', '-t', 'all', '-o', '%l %m %j %Z').split('\n');
   const own = asked.filter((line) => line.endsWith(` ${rig.dir}`)).map((line) => line.replace(/lhb_[0-9a-f]{16}_/, ''));
   assert.equal(own, Array<string>(3).fill(`1:00:00 100M g ${rig.dir}`));
+});
+
+clusterTest('packs on Grid Engine, in an array and alone', 'sge', async (rig) => {
+  grouped(rig, 10, 4, '[ ${{ n }} != 5 ] || [ $LHB_ATTEMPT = 2 ] || exit 100', 'retries: 1', 'sge');
+  const calls = countCalls(rig, ['qsub']);
+  const { stderr } = await rig.ok('build', '--profile', 'quick');
+  assert.match(stderr, /n=5.*exit code 100.*tried again/);
+  assert.is(ended(rig).length, 10);
+  assert.is(calls()['qsub'], 3, 'full packs, the one that is not, and what is tried again');
+  assert.is(new Set(await ids(rig)).size, 4, 'two full packs, one of two jobs, and one job alone');
 });
 
 clusterTest(

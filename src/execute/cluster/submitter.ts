@@ -43,7 +43,8 @@ export class Submitter {
   add(task: Task): void {
     if (task.launch === undefined) return;
     this.#waiting.add(task, kindOf(task.launch, this.#desk.templates), performance.now());
-    this.#soon();
+    // As many as one call can take do not wait for more.
+    this.#soon(this.#waiting.size >= (this.#desk.templates.array?.max ?? Infinity) ? 0 : GATHER_MS);
   }
 
   /** Takes back what was not handed over; false where it was. */
@@ -55,22 +56,21 @@ export class Submitter {
     clearTimeout(this.#gather);
   }
 
-  /** When none has come for a moment, or there are as many as one call can take. */
-  #soon(): void {
+  /** When none has come for a moment. */
+  #soon(inMs: number): void {
     if (this.#submitting !== undefined || this.#desk.closed) return;
     const now = performance.now();
     if (this.#gather === undefined) this.#gatherSinceMs = now;
     else if (now - this.#gatherSinceMs > MOST_GATHER_MS) return;
     clearTimeout(this.#gather);
-    const isFull = this.#waiting.size >= (this.#desk.templates.array?.max ?? Infinity);
-    this.#gather = setTimeout(() => this.#begin(), isFull ? 0 : GATHER_MS);
+    this.#gather = setTimeout(() => this.#begin(), inMs);
   }
 
   #begin(): void {
     this.#gather = undefined;
     this.#submitting = this.#submitAll().finally(() => {
       this.#submitting = undefined;
-      if (this.#waiting.size > 0) this.#soon();
+      if (this.#waiting.size > 0) this.#soon(GATHER_MS);
     });
   }
 

@@ -50,7 +50,6 @@ export type Task = {
   /** Why it is to end before its time. */
   stopped: Outcome | undefined;
   stopAsked: boolean;
-  told: boolean;
   over: boolean;
   readonly settle: (completion: Completion) => void;
 };
@@ -79,7 +78,6 @@ export function newTask(from: NewTask): { readonly task: Task; readonly done: Pr
     unseen: false,
     stopped: undefined,
     stopAsked: false,
-    told: false,
     over: false,
     settle,
   };

@@ -27,6 +27,8 @@ export class Watcher {
   readonly #stop: (task: Task, outcome: Outcome) => void;
   /** What takes a job that its scheduler lost, or whose pack ended, before it began. */
   readonly #again: (task: Task, isOfEndedPack: boolean) => void;
+  /** Of which rules it was said why a job waits: others of the rule may wait for the same. */
+  readonly #told = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = FIRST_LOOK_MS;
   #askedMs = -Infinity;
@@ -167,9 +169,9 @@ export class Watcher {
     if (why !== undefined && task.stuck >= SURE)
       this.#stop(task, { kind: 'never-starts', reason: row.reason || row.shown, message: why });
     const held = row.state === 'pending' ? this.#desk.templates.status?.held.get(row.reason) : undefined;
-    // Of a pack one is enough.
-    if (held === undefined || task.told || (task.pack && task.pack[0] !== task.token)) return;
-    task.told = true;
+    const what = `${task.rule} ${row.reason}`;
+    if (held === undefined || this.#told.has(what)) return;
+    this.#told.add(what);
     this.#desk.options.warn(`${task.rule} ${task.jobId} waits (${row.reason}): ${held}`);
   }
 
