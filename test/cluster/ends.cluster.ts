@@ -89,6 +89,17 @@ clusterTest('cancelled by hand', 'slurm', async (rig, cluster) => {
   assert.match(await building, /cancelled/);
 });
 
+clusterTest('cancelled by hand while no build watched: the next build runs it anew', 'slurm', async (rig, cluster) => {
+  oneJob(rig, 'cpus: 1', '[ $(grep -c begun ran.log) = 2 ] || sleep 600');
+  await rig.ok('build', '--profile', 'quick', '--detach');
+  await begun(rig);
+  await sleep(1500);
+  cluster.ask('scancel', running(cluster));
+  await rig.until('it to be over', () => running(cluster) === '');
+  await rig.ok('build', '--profile', 'quick');
+  assert.is(rig.ranSince().length, 2);
+});
+
 clusterTest('a failing command, with the end of its log', 'slurm', async (rig) => {
   oneJob(rig, 'cpus: 1', 'echo the reason is here; exit 7');
   const said = await fails(rig);
