@@ -18,6 +18,8 @@ const ROUNDS = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 10);
 const SEED = Number(process.env['LHB_CLUSTER_SEED'] ?? Date.now() % 1_000_000);
 const PRELOAD = join(COMPILED_TESTS, 'crash', 'kill-at-step.js');
 const STEPS = ['submit:before', 'submit:noted', 'submit:handed', 'submit:done', 'capture:before', 'commit:before'];
+/** Builds after one that was cut short by what a crashed controller does. */
+const MOST_MORE = 3;
 const TARGETS = 5;
 const JOBS = TARGETS * 3;
 
@@ -95,12 +97,14 @@ class Rounds {
    * queued again, have it cancelled, with the whole array where the id is also an array's. So the build may have to go on.
    */
   async #lastBuild(build: readonly string[]): Promise<Ended> {
-    const last = await this.rig.lhb('build', ...build);
-    const failures = (last.stderr.match(/^\[.*\] failed .*$/gm) ?? []).filter((line) => !line.includes('tried again'));
-    const isCancelled = last.code === 1 && failures.every((line) => line.includes('cancelled (CANCELLED)'));
-    if (!isCancelled || !this.#hasRefused()) return last;
-    this.#note(`nodes refused jobs of ids that they had; ${failures.length} jobs were cancelled`);
-    return this.rig.lhb('build', ...build);
+    for (let more = MOST_MORE; ; more--) {
+      const last = await this.rig.lhb('build', ...build);
+      const ends = last.stderr.match(/^\[.*\] failed .*$/gm) ?? [];
+      const failures = ends.filter((line) => !line.includes('tried again'));
+      const isSchedulers = failures.every((line) => /cancelled \(CANCELLED\)|its node failed/.test(line));
+      if (last.code !== 1 || !isSchedulers || !this.#hasRefused() || more === 0) return last;
+      this.#note(`nodes refused jobs of ids that they had; ${failures.length} jobs were cancelled`);
+    }
   }
 
   #hasRefused(): boolean {
