@@ -133,6 +133,7 @@ clusterTest('a pack on a node that is lost: only what had not ended runs again',
     const end = await building.done;
     assert.is(end.code, 0, end.stderr);
     assert.match(end.stderr, /n=1.*node/);
+    assert.is((end.stderr.match(/its pack ended before it began/g) ?? []).length, 2, 'that is no attempt of theirs');
     const begun = rig.ranSince().filter((line) => line.startsWith('begin'));
     assert.equal(begun, ['begin 0', 'begin 1', 'begin 1', 'begin 2', 'begin 3']);
   } finally {

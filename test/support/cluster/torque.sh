@@ -7,7 +7,11 @@ arch=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2> /dev/null || echo "$(uname -m)-
 mkdir -p "$dir"
 cd "$dir"
 if [ ! -e root/usr/bin/qsub ]; then
-  apt-get -qq download slurm-wlm-torque libslurm-perl libslurmdb-perl libswitch-perl libslurm38 >&2
+  packages=(slurm-wlm-torque libslurm-perl libslurmdb-perl libswitch-perl libslurm38)
+  apt-get -qq download "${packages[@]}" >&2 || {
+    apt-get -o DPkg::Lock::Timeout=300 -qq update >&2
+    apt-get -qq download "${packages[@]}" >&2
+  }
   for package in *.deb; do dpkg -x "$package" root; done
   # They call those that lie beside them.
   for program in sbatch squeue scancel scontrol sacct; do ln -sf "$(command -v $program)" root/usr/bin; done
