@@ -79,7 +79,8 @@ measure() {
 finish() {
   s=$1
   trap '' TERM INT HUP USR1 USR2 XCPU
-  [ -n "$sampler" ] && kill "$sampler" 2>/dev/null
+  # Waited for: it must not write after its file was removed.
+  [ -n "$sampler" ] && { kill "$sampler"; wait "$sampler"; } 2>/dev/null
   [ -s "$scratch.peak" ] && read -r seen < "$scratch.peak" && [ "$seen" -gt "$peak" ] && peak=$seen
   rm -f "$scratch.peak" "$scratch.fifo"
   rm -rf "$scratch" 2>/dev/null || { chmod -R u+rwx "$scratch"; rm -rf "$scratch"; } 2>/dev/null
