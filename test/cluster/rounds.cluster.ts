@@ -52,6 +52,8 @@ class Rounds {
   readonly cluster: Cluster;
   readonly random = new Random(SEED);
   readonly history: string[] = [];
+  /** What came about, for the last line. */
+  readonly counts = { kills: 0, stopped: 0, crashed: 0, packed: 0, 'builds more': 0 };
   #refused = 0;
   #hasCrashed = false;
 
@@ -69,9 +71,10 @@ class Rounds {
     rig.ranSince();
     this.#refused = this.#refusals();
     // What is packed counts in no key.
-    rig.workflow(
-      random.chance(0.3) ? WORKFLOW.replace('sample:', 'sample:\n      group: { name: g, size: 3 }') : WORKFLOW,
-    );
+    const isPacked = random.chance(0.3);
+    if (isPacked) this.counts.packed++;
+    if (outage !== 'none') this.counts[outage]++;
+    rig.workflow(isPacked ? WORKFLOW.replace('sample:', 'sample:\n      group: { name: g, size: 3 }') : WORKFLOW);
     const kills = 1 + random.below(3);
     for (let kill = 0; kill < kills; kill++) {
       const at = random.chance(0.4) ? random.pick(STEPS) : undefined;
@@ -80,6 +83,7 @@ class Rounds {
       if (at === undefined) await this.#kill(started, afterMs);
       else await Promise.race([started.done, sleep(8000)]).then(() => started.child.kill('SIGKILL'));
       const ended = await started.done;
+      if (ended.code === 137) this.counts.kills++;
       this.#note(`round ${index}: killed ${at ?? `after ${afterMs} ms`}; exit ${ended.code}; outage ${outage}`);
       assert.ok([0, 137].includes(ended.code) || (ended.code === 1 && this.#hasRefused()), said(ended));
       if (kill === 0) await this.#outage(outage);
@@ -103,6 +107,7 @@ class Rounds {
       const failures = ends.filter((line) => !line.includes('tried again'));
       const isSchedulers = failures.every((line) => /cancelled \(CANCELLED\)|its node failed/.test(line));
       if (last.code !== 1 || !isSchedulers || !this.#hasRefused() || more === 0) return last;
+      this.counts['builds more']++;
       this.#note(`nodes refused jobs of ids that they had; ${failures.length} jobs were cancelled`);
     }
   }
@@ -210,7 +215,8 @@ clusterTest(
       over.abort();
       await operator;
     }
-    process.stdout.write(`${ROUNDS} rounds in ${Math.round((Date.now() - begun) / 1000)} s\n`);
+    const counts = Object.entries(rounds.counts).map(([what, times]) => `${what} ${times}`);
+    process.stdout.write(`${ROUNDS} rounds in ${Math.round((Date.now() - begun) / 1000)} s: ${counts.join(', ')}\n`);
   },
   { timeoutS: 120 + ROUNDS * 90, options: ['--min-job-age', '20'] },
 );
