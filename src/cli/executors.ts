@@ -3,6 +3,7 @@ import { ClusterExecutor } from '../execute/cluster/cluster.ts';
 import type { ClusterTemplates, Profile } from '../execute/cluster/profile.ts';
 import { readProfile, shownProfile } from '../execute/cluster/read-profile.ts';
 import type { Executor } from '../execute/executor.ts';
+import type { Orphan } from '../execute/orphans.ts';
 import { LocalExecutor } from '../execute/local.ts';
 import type { WorkLayout } from '../store/layout.ts';
 import type { Inheritance } from './killed-build.ts';
@@ -21,8 +22,11 @@ export type Executors = {
   readonly cluster: ClusterExecutor | undefined;
   /** By name, as launches have it. */
   readonly named: (name: string) => Executor | undefined;
-  /** Cancels what a scheduler still runs for an earlier build and nobody wants now; resolves when it is over. */
-  endUnwanted(): Promise<void>;
+  /**
+   * Cancels what a scheduler still runs for an earlier build and nobody wants now; resolves when it is over, with those that
+   * ended well nevertheless.
+   */
+  endUnwanted(): Promise<readonly Orphan[]>;
   /** Is a job with its scheduler, and not over? */
   readonly isAway: (jobId: string) => boolean;
   /** @param leaving what schedulers have goes on without this process */
@@ -62,10 +66,17 @@ export function openExecutors(from: {
     else warn(`jobs of an earlier build went by the profile ${launch.executor}, which cannot be read: ${file ?? ''}`);
   }
   const named = (name: string): Executor | undefined => (name === local.name ? local : clusters.get(name));
-  const endUnwanted = async (): Promise<void> => {
-    const running = unwanted.flatMap((orphan) => named(orphan.launch.executor)?.adopt(orphan, undefined) ?? []);
-    for (const each of running) each.cancel();
-    await Promise.all(running.map(({ done }) => done));
+  const endUnwanted = async (): Promise<readonly Orphan[]> => {
+    const adoptedNow = unwanted.map((orphan) => ({
+      orphan,
+      running: named(orphan.launch.executor)?.adopt(orphan, undefined),
+    }));
+    for (const { running } of adoptedNow) running?.cancel();
+    const ends = adoptedNow.map(async ({ orphan, running }) => {
+      const completion = await running?.done;
+      return completion?.outcome.kind === 'success' ? [orphan] : [];
+    });
+    return (await Promise.all(ends)).flat();
   };
   const isAway = (jobId: string): boolean => [...clusters.values()].some((each) => each.has(jobId));
   const close = async (leaving = false): Promise<void> => {

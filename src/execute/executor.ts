@@ -8,6 +8,14 @@ export type Command =
   /** Words, run without a shell, after the words of `wrapper` (often none). */
   | { readonly kind: 'argv'; readonly wrapper: readonly string[]; readonly argv: readonly string[] };
 
+/** Short jobs that a scheduler is given as one: it runs them one after the other. */
+export type Pack = {
+  /** Jobs of one name may be packed together. */
+  readonly name: string;
+  /** How much of a pack the job fills; a full one has 1. */
+  readonly share: number;
+};
+
 export type Launch = {
   readonly jobId: string;
   readonly rule: string;
@@ -35,6 +43,8 @@ export type Launch = {
   readonly scratch: string;
   /** GPUs granted, as CUDA_VISIBLE_DEVICES names them; undefined where none were asked for. */
   readonly gpus: readonly string[] | undefined;
+  /** Undefined: a scheduler is given it alone. */
+  readonly pack?: Pack | undefined;
 };
 
 /** How a job ended. A reporter's switch over it has no default. */

@@ -35,6 +35,8 @@ export type Submitted = {
   readonly id: string | undefined;
   /** The number of its task in an array; undefined for a job of its own. */
   readonly index: number | undefined;
+  /** The tokens of the launches, it among them, that the scheduler has as one job; undefined: it has one of its own. */
+  readonly pack: readonly string[] | undefined;
 };
 
 /** A launch of a job, as it is noted before the job can start. */
@@ -132,7 +134,7 @@ export class LaunchLog {
     this.#append({ profile: { name, file } });
   }
 
-  /** Before the launches, already noted, are handed to a scheduler; the numbers are those of an array's tasks. */
+  /** Before the launches, already noted, are handed to a scheduler; the numbers are those of an array's tasks, one for all of a pack. */
   addSubmission(key: string, tasks: readonly (readonly [token: string, index: number | undefined])[]): void {
     this.#append({ submission: { key, tasks: tasks.map(([token, index]) => [token, index ?? null]) } });
   }
@@ -181,8 +183,8 @@ export function linesFor(earlier: Earlier, launches: readonly Launched[]): strin
     ...launches.flatMap(({ helper, submitted, ...launch }): unknown[] => {
       if (helper !== undefined) return [{ helper }, { launch, helper: helper.pid }];
       if (submitted === undefined) return [{ launch }];
-      const { key, id, index } = submitted;
-      const tasks = [[launch.token, index ?? null]];
+      const { key, id, index, pack } = submitted;
+      const tasks = (pack ?? [launch.token]).map((token) => [token, index ?? null]);
       return [{ launch }, { submission: { key, tasks } }, ...(id === undefined ? [] : [{ submitted: { key, id } }])];
     }),
   ];
@@ -218,7 +220,7 @@ export function readLaunches(file: string): Earlier {
   const scratches: { beginning: string; place: string }[] = [];
   const launches: Launched[] = [];
   const profiles = new Map<string, string>();
-  const submissions = new Map<string, { key: string; index: number | undefined }>();
+  const submissions = new Map<string, Omit<Submitted, 'id'>>();
   const ids = new Map<string, string>();
   if (header !== HEADER) return { helpers: all, scratches, launches, profiles };
   for (const line of lines) {
@@ -236,7 +238,12 @@ export function readLaunches(file: string): Earlier {
         launches.push({ ...record['launch'], helper, submitted: undefined });
     } else if (isSubmission(record['submission'])) {
       const { key, tasks } = record['submission'];
-      for (const [token, index] of tasks) submissions.set(token, { key, index: index ?? undefined });
+      const byIndex = new Map<number | null, string[]>();
+      for (const [token, index] of tasks) byIndex.set(index, [...(byIndex.get(index) ?? []), token]);
+      for (const [index, tokens] of byIndex) {
+        const pack = tokens.length > 1 ? tokens : undefined;
+        for (const token of tokens) submissions.set(token, { key, index: index ?? undefined, pack });
+      }
     } else if (areTexts(record['submitted'], 'key', 'id')) ids.set(record['submitted'].key, record['submitted'].id);
     else if (areTexts(record['profile'], 'name', 'file')) profiles.set(record['profile'].name, record['profile'].file);
   }

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { jobEnvironment } from '../execute/environment.ts';
-import type { Command, Launch } from '../execute/executor.ts';
+import type { Command, Launch, Pack } from '../execute/executor.ts';
 import { defaultShell } from '../execute/shell.ts';
 import { unless } from '../fs/errno.ts';
 import { evaluateText } from '../expr/template.ts';
@@ -32,7 +32,7 @@ export type PrepareParts = {
 /**
  * Makes the folders of all declared outputs, removes outputs of an earlier run, keeps its log, writes job.json and, where it
  * is wanted, config.yaml.
- * @param place a folder of the attempt's own in which the job makes its outputs, from the workflow's folder; undefined: where they are declared
+ * @param pack as Launch.pack; @param place a folder of the attempt's own in which the job makes its outputs, from the workflow's folder; undefined: where they are declared
  * @throws DiagnosticError and system errors
  */
 export function prepareLaunch(
@@ -42,6 +42,7 @@ export function prepareLaunch(
   attempt: number,
   allotment: Allotment,
   place: string | undefined,
+  pack: Pack | undefined,
 ): Launch {
   const { root, scopes, allotments } = parts;
   const command = job.inPlace(place, () => jobCommand(job, scopes, attempt, allotment.resources));
@@ -70,6 +71,7 @@ export function prepareLaunch(
     timeoutS: allotments.timeoutS(job, attempt, allotment.resources),
     scratch: scratch(parts, job, attempt, allotment),
     gpus: allotment.gpus,
+    pack,
   };
 }
 

@@ -6,7 +6,7 @@ import type { ActionKey } from '../base/brand.ts';
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { step } from '../base/step.ts';
-import type { Completion, Executor, Outcome, Running } from '../execute/executor.ts';
+import type { Completion, Executor, Outcome, Pack, Running } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import { outcomeOf } from '../execute/output-problem.ts';
 import type { Job } from '../graph/job.ts';
@@ -87,10 +87,11 @@ export class JobRunner {
     allotment: Allotment,
     manifestOf: ManifestOf,
     reasons: readonly string[],
+    pack: Pack | undefined,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const startedAt = Date.now();
     try {
-      return this.tryLaunch(job, attempt, allotment, manifestOf, reasons);
+      return this.tryLaunch(job, attempt, allotment, manifestOf, reasons, pack);
     } catch (problem) {
       const message = problemText(problem);
       if (message === undefined) throw problem;
@@ -121,13 +122,14 @@ export class JobRunner {
     allotment: Allotment,
     manifestOf: ManifestOf,
     reasons: readonly string[],
+    pack: Pack | undefined,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { parts } = this;
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
     const executor = parts.executorOf(job);
     const place = executor.apart ? this.places.make(job) : undefined;
-    const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place);
+    const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place, pack);
     const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false, executor, place };
     this.note(begun, Date.now() / 1000);
     return this.follow(begun, executor.start(launch));

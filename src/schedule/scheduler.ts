@@ -3,7 +3,7 @@ import { invariant } from '../base/invariant.ts';
 import type { Job } from '../graph/job.ts';
 import type { Hit } from '../cache/tier.ts';
 import { hasNews, type CacheCounts } from '../cache/tiers.ts';
-import type { Outcome } from '../execute/executor.ts';
+import type { Outcome, Pack } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { ManifestOf } from '../key/key-parts.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -17,6 +17,7 @@ import { Announcer } from './announcer.ts';
 import type { BuildEvent, Counts, JobRef, Left } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import type { Lane, LaneOf } from './lane.ts';
+import { packOf } from './pack.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment, Allotments } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
@@ -50,6 +51,8 @@ export type ScheduleParts = {
   readonly laneOf: LaneOf;
   /** Does a running job go on without this process? */
   readonly isAway?: (job: Job) => boolean;
+  /** How long jobs of a cluster may take that are packed together by their recorded times (seconds); undefined: none are. */
+  readonly packS?: number | undefined;
   /** Undefined: no shared caches. */
   readonly shared?: SharedResults | undefined;
   readonly root: string;
@@ -72,6 +75,9 @@ export type BuildResult = {
   readonly interrupted: boolean;
   readonly left: Left | undefined;
 };
+
+/** A job that runs, and the part of a slot that it takes: those of a pack share one. */
+type Ongoing = { readonly cancel: () => void; readonly share: number };
 
 type Followed = ReturnType<JobRunner['launch']>;
 
@@ -100,8 +106,8 @@ export class Scheduler {
   private readonly ready: Job[] = [];
   /** Jobs that would run, if no shared cache has their results. */
   private asking: { readonly job: Job; readonly judgement: Judgement }[] = [];
-  private readonly running = new Map<Job, { cancel: () => void }>();
-  /** How many of them each lane has. */
+  private readonly running = new Map<Job, Ongoing>();
+  /** How many slots of each lane they take. */
   private readonly counts = new Map<Lane, number>();
   private readonly acted = new Set<Job>();
   /** Why a job runs, as it was found when its upstream was done. */
@@ -344,7 +350,7 @@ export class Scheduler {
       let allotment: Allotment | undefined;
       const next = this.queue.take(
         ({ job, attempt }) =>
-          this.runningIn(this.parts.laneOf(job)) < this.parts.laneOf(job).slots &&
+          this.isFree(this.parts.laneOf(job)) &&
           (allotment = this.parts.allotments.tryTake(job, attempt)) !== undefined,
       );
       if (next === undefined || allotment === undefined) return;
@@ -353,20 +359,25 @@ export class Scheduler {
   }
 
   private hasRoom(): boolean {
-    return this.parts.lanes.some((lane) => this.runningIn(lane) < lane.slots);
+    return this.parts.lanes.some((lane) => this.isFree(lane));
   }
 
-  private runningIn(lane: Lane): number {
-    return this.running.size === 0 ? 0 : (this.counts.get(lane) ?? 0);
+  private isFree(lane: Lane): boolean {
+    // Shares such as 1/49 do not add up to a whole.
+    return this.running.size === 0 || (this.counts.get(lane) ?? 0) < lane.slots - 1e-6;
   }
 
-  private setRunning(job: Job, running: { cancel: () => void }): void {
-    if (!this.running.has(job)) this.countIn(job, 1);
-    this.running.set(job, running);
+  private setRunning(job: Job, ongoing: Ongoing): void {
+    this.endRunning(job);
+    this.countIn(job, ongoing.share);
+    this.running.set(job, ongoing);
   }
 
   private endRunning(job: Job): void {
-    if (this.running.delete(job)) this.countIn(job, -1);
+    const ongoing = this.running.get(job);
+    if (ongoing === undefined) return;
+    this.running.delete(job);
+    this.countIn(job, -ongoing.share);
   }
 
   private countIn(job: Job, change: number): void {
@@ -376,31 +387,40 @@ export class Scheduler {
 
   private start({ job, attempt }: Queued, allotment: Allotment): void {
     const absent = job.upstream.filter(hasTemp);
+    const onCluster = this.parts.laneOf(job).kind === 'cluster';
+    const pack = onCluster ? packOf(job, attempt, this.expected.seconds(job), this.parts.packS) : undefined;
     if (absent.length > 0) {
-      this.setRunning(job, { cancel: () => {} });
+      this.setRunning(job, { cancel: () => {}, share: pack?.share ?? 1 });
       this.inBackground(async () => {
         // It keeps its slot meanwhile.
         const ready = await this.bringBackTemp(job, absent);
         this.endRunning(job);
-        if (ready && !this.stopping) this.launch(job, attempt, allotment);
+        if (ready && !this.stopping) this.launch(job, attempt, allotment, pack);
         else allotment.give();
       });
-    } else this.launch(job, attempt, allotment);
+    } else this.launch(job, attempt, allotment, pack);
   }
 
-  private launch(job: Job, attempt: number, allotment: Allotment): void {
+  private launch(job: Job, attempt: number, allotment: Allotment, pack: Pack | undefined): void {
     const found = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
     const reasons = found.map((r) => this.parts.runner.describeReason(r));
-    const launched = this.parts.runner.launch(job, attempt, allotment, (other) => this.manifests.get(other), reasons);
+    const manifestOf: ManifestOf = (other) => this.manifests.get(other);
+    const launched = this.parts.runner.launch(job, attempt, allotment, manifestOf, reasons, pack);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job));
-    this.follow(job, launched, allotment, (end) => {
+    this.follow(job, launched, allotment, pack, (end) => {
       if (end.ok) this.built(job, end);
       else this.attemptFailed(job, attempt, end.outcome, end.durationS);
     });
   }
 
-  private follow(job: Job, attempt: Followed, allotment: Allotment, then: (end: AttemptEnd) => void): void {
-    this.setRunning(job, { cancel: attempt.cancel });
+  private follow(
+    job: Job,
+    attempt: Followed,
+    allotment: Allotment,
+    pack: Pack | undefined,
+    then: (end: AttemptEnd) => void,
+  ): void {
+    this.setRunning(job, { cancel: attempt.cancel, share: pack?.share ?? 1 });
     this.inBackground(async () => {
       const end = await attempt.done;
       this.endRunning(job);
@@ -425,7 +445,7 @@ export class Scheduler {
     };
     const adopted = this.parts.runner.adopt(job, orphan, allotment, standing, reasons);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job), { state: orphan.state, since: startedAt });
-    this.follow(job, adopted, allotment, (end) => {
+    this.follow(job, adopted, allotment, undefined, (end) => {
       if (end.ok) return this.built(job, end);
       const { kind } = end.outcome;
       // What nobody saw end is no attempt of this build.

@@ -130,11 +130,14 @@ function readRetryOn(node: Node | undefined): readonly RetryReason[] {
   return RETRY_REASONS.filter((reason) => node.items.some((item) => textOf(item) === reason));
 }
 
+/** Jobs of a pack where a group has no size. */
+const PACK_SIZE = 10;
+
 function readGroup(node: Node | undefined, context: RuleContext): Rule['group'] {
   const name = context.staticText(node?.kind === 'map' ? fieldOf(node, 'name') : node, 'group');
   if (name === undefined) return undefined;
   const size = fieldOf(node, 'size');
-  return { name, size: size?.kind === 'scalar' && typeof size.value === 'bigint' ? Number(size.value) : 1 };
+  return { name, size: size?.kind === 'scalar' && typeof size.value === 'bigint' ? Number(size.value) : PACK_SIZE };
 }
 
 function readRun(node: Node | undefined, context: RuleContext): RunSpec | undefined {

@@ -41,6 +41,17 @@ clusterTest('over its memory', 'slurm', async (rig) => {
   assert.match(await fails(rig), /out of memory/);
 });
 
+clusterTest(
+  'over its memory, by its control group',
+  'slurm',
+  async (rig, cluster) => {
+    oneJob(rig, 'mem_mb: 60', `exec python3 -c 'x = bytearray(300 * 2**20); import time; time.sleep(30)'`);
+    assert.match(await fails(rig), /out of memory .OOM./);
+    assert.match(cluster.ask('squeue', '-h', '-t', 'all', '-o', '%t'), /^OOM$/m);
+  },
+  { options: ['--cgroup'] },
+);
+
 clusterTest('over its memory, and tried again with more', 'slurm', async (rig) => {
   oneJob(
     rig,
@@ -76,6 +87,17 @@ clusterTest('cancelled by hand', 'slurm', async (rig, cluster) => {
   await sleep(1500);
   cluster.ask('scancel', running(cluster));
   assert.match(await building, /cancelled/);
+});
+
+clusterTest('cancelled by hand while no build watched: the next build runs it anew', 'slurm', async (rig, cluster) => {
+  oneJob(rig, 'cpus: 1', '[ $(grep -c begun ran.log) = 2 ] || sleep 600');
+  await rig.ok('build', '--profile', 'quick', '--detach');
+  await begun(rig);
+  await sleep(1500);
+  cluster.ask('scancel', running(cluster));
+  await rig.until('it to be over', () => running(cluster) === '');
+  await rig.ok('build', '--profile', 'quick');
+  assert.is(rig.ranSince().length, 2);
 });
 
 clusterTest('a failing command, with the end of its log', 'slurm', async (rig) => {

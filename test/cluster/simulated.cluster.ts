@@ -3,22 +3,14 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { quickProfile } from '../support/cluster/cluster.ts';
 import { simulateScheduler } from '../support/cluster/simulated.ts';
+import { cpuOf } from '../support/cpu.ts';
 import { rigTest } from '../support/rig.ts';
 
 const JOBS = 5000;
 /** They all run where many rounds are asked for; else they are cancelled, which is quicker. */
 const RUN = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 10) >= 50;
-/** USER_HZ. */
-const TICKS_PER_S = 100;
-
-/** CPU seconds of a process so far. */
-function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
-}
 
 rigTest(
   `${JOBS} jobs in at most 60 submit calls; waiting costs under 5 % of a core`,
@@ -62,5 +54,21 @@ rigTest(
   },
   { timeoutS: 900 },
 );
+
+rigTest('a job that ends well while lhb cancel is at it is not lost', async (rig) => {
+  rig.workflow(`
+    rules:
+      a: { outputs: { o: o.txt }, run: "echo begun >> ran.log; sleep 3; echo > \${{ outputs.o }}" }
+  `);
+  quickProfile(rig, 'quick', 'slurm');
+  const scheduler = simulateScheduler(rig);
+  scheduler.start();
+  await rig.ok('build', '--profile', 'quick', '--detach');
+  await rig.until('the job to begin', () => rig.exists('ran.log'));
+  // This scheduler takes it from its list, and ends nothing.
+  assert.match((await rig.ok('cancel')).stderr, /1 job ended well before that: lhb build takes what they made/);
+  assert.match((await rig.ok('build', '--profile', 'quick')).stderr, /built 1/);
+  assert.is(rig.ranSince().length, 1);
+});
 
 test.run();

@@ -4,9 +4,13 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clusterTest, countCalls, quickProfile } from '../support/cluster/cluster.ts';
+import { cpuOf } from '../support/cpu.ts';
 import { asList, asMap, asNumber, asText } from '../support/json.ts';
 import { PROJECT } from '../support/project.ts';
 import type { Rig } from '../support/rig.ts';
+
+/** A tenth where few rounds of kills are asked for (`npm run test:cluster -- N`), as they are usually. */
+const MANY = Number(process.argv.find((word) => /^\d+$/.test(word)) ?? 10) >= 50 ? 1000 : 100;
 
 /** A sweep in two stages: 40 targets, 4 runs of each. */
 const SWEEP = `
@@ -102,6 +106,35 @@ clusterTest(
       (job) => asMap(job)['id'],
     );
     assert.equal(locals, ids);
+  },
+);
+
+clusterTest(
+  `${MANY} jobs of true in at most 60 submit calls, with a driver that has little to do`,
+  'slurm',
+  async (rig) => {
+    rig.workflow(`
+    rules:
+      a: { for: { n: "\${{ range(0, ${MANY}) }}" }, outputs: { o: o.txt }, run: ": > \${{ outputs.o }}" }
+  `);
+    const calls = countCalls(rig, ['sbatch', 'squeue']);
+    const begun = Date.now();
+    const building = rig.start({}, 'build', '--profile', 'slurm', '-j', String(MANY));
+    let cpu = 0;
+    // Its last moments are not seen.
+    const look = setInterval(() => building.child.exitCode ?? (cpu = cpuOf(building.child.pid ?? 0)), 100);
+    const ended = await building.done.finally(() => clearInterval(look));
+    const seconds = (Date.now() - begun) / 1000;
+    const { sbatch = 0, squeue = 0 } = calls();
+    process.stdout.write(
+      `${MANY} jobs in ${seconds.toFixed(0)} s; sbatch ${sbatch}, squeue ${squeue}; ` +
+        `${((cpu / MANY) * 1000).toFixed(1)} ms of CPU a job, ${((cpu / seconds) * 100).toFixed(0)} % of a core\n`,
+    );
+    assert.is(ended.code, 0, ended.stderr.slice(-2000));
+    assert.match(ended.stderr, new RegExp(`built ${MANY} in`));
+    assert.ok(sbatch <= 60, `${sbatch} submit calls`);
+    assert.ok(squeue <= seconds / 10 + 2, `${squeue} status calls in ${seconds} s, one in 10 s at most`);
+    assert.ok(cpu / MANY < 0.05, `${cpu} s of CPU`);
   },
 );
 

@@ -330,6 +330,7 @@ async function runBuild(
       lanes: lanes.all,
       laneOf: lanes.of,
       isAway: (job) => executors.isAway(job.id),
+      packS: options.profile?.packS,
     },
     {
       keepGoing: options.keepGoing,

@@ -45,12 +45,18 @@ export const cancel = (common: CommonOptions, selectors: readonly Word[], screen
       const warn = (text: string): void => screen.note(text);
       const inherited = { adopted: new Map<never, never>(), launches, unwanted, kept, earlier };
       const executors = openExecutors({ root, work, helpers: 0, profile: undefined, inherited, warn });
-      await executors.endUnwanted();
+      const endedWell = await executors.endUnwanted();
       await endStrays(earlier, rest);
-      await executors.close();
-      launches.close(linesFor(earlier, rest));
-      if (screen.json) screen.document({ cancelled: toEnd.map(({ launch }) => launch.jobId) });
-      screen.note(toEnd.length === 0 ? 'nothing runs' : `${formatCount(toEnd.length, 'job')} cancelled`);
+      // Their markers stay: the next build takes the results.
+      await executors.close(true);
+      const done = endedWell.map(({ launch }) => launch);
+      launches.close(linesFor(earlier, [...rest, ...done]));
+      const cancelled = toEnd.filter((orphan) => !endedWell.includes(orphan));
+      if (screen.json) screen.document({ cancelled: cancelled.map(({ launch }) => launch.jobId) });
+      if (done.length > 0)
+        screen.note(`${formatCount(done.length, 'job')} ended well before that: lhb build takes what they made`);
+      if (cancelled.length > 0 || done.length === 0)
+        screen.note(cancelled.length === 0 ? 'nothing runs' : `${formatCount(cancelled.length, 'job')} cancelled`);
       return EXIT.ok;
     },
     (workspace) => meant(workspace, selectors),

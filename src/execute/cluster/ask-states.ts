@@ -1,4 +1,6 @@
 // What a scheduler says of jobs of an earlier driver, or of one that is on: for those who look.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Launched } from '../launches.ts';
 import { matchRows } from './match-rows.ts';
 import type { ClusterTemplates } from './profile.ts';
@@ -26,7 +28,16 @@ export async function askStates(
   const answer = await runSchedulerCommand(aboutJobs(status.command, ids), { cwd: root, down, limitMs: LIMIT_MS });
   if (answer.kind !== 'ok') return undefined;
   const found = matchRows(statusRows(answer.stdout, status), jobs);
-  return new Map([...found].map(([job, row]) => [job.token, { state: row.state ?? row.shown, reason: row.reason }]));
+  const waits = new Set(
+    launches.filter(({ submitted, log }) => submitted?.pack && !existsSync(join(root, log))).map(({ token }) => token),
+  );
+  return new Map(
+    [...found].map(([{ token }, { state, shown, reason }]) => {
+      if (state === 'running' && waits.has(token))
+        return [token, { state: 'pending', reason: 'others of its pack run' }];
+      return [token, { state: state ?? shown, reason }];
+    }),
+  );
 }
 
 /** The id of a launch at its scheduler, as people use it there. */

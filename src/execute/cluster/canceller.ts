@@ -1,5 +1,7 @@
 // Cancels jobs at a scheduler: all that are to be cancelled within a moment in one call.
+import { writeFileSync } from 'node:fs';
 import { sleep, type Desk } from './desk.ts';
+import { CANCELLED } from './node-script.ts';
 import { aboutJobs, taskId } from './submission.ts';
 import type { Task } from './task.ts';
 
@@ -40,7 +42,7 @@ export class Canceller {
     const tasks = [...all.values()].filter((t) => t.stopped && !t.stopAsked && t.submission?.id !== undefined);
     if (tasks.length === 0) return;
     for (const task of tasks) task.stopAsked = true;
-    const ids = this.#idsOf(tasks);
+    const ids = this.#idsOf(tasks.filter((task) => !this.#isPassedOver(task)));
     for (let from = 0; from < ids.length && cancel; from += MOST_IDS)
       await this.#run(aboutJobs(cancel, ids.slice(from, from + MOST_IDS)));
     this.#onCancelled();
@@ -48,6 +50,20 @@ export class Canceller {
       for (const task of tasks) if (!task.over) this.#desk.end(task, task.stopped ?? { kind: 'cancelled' }, undefined);
     };
     setTimeout(giveUp, cancel ? PATIENCE_MS : 0).unref();
+  }
+
+  /**
+   * One that waits in a pack of which others are wanted is not the scheduler's to cancel: a file is left by which its script
+   * does nothing. Then it is over.
+   */
+  #isPassedOver(task: Task): boolean {
+    const others = this.#desk.packedWith(task);
+    const stayOn = others.some((token) => this.#desk.tasks.get(token)?.stopped === undefined);
+    if (!stayOn || this.#desk.hasBegun(task)) return false;
+    writeFileSync(`${this.#desk.markerFile(task.token)}${CANCELLED}`, '');
+    if (this.#desk.hasBegun(task)) return false;
+    this.#desk.end(task, task.stopped ?? { kind: 'cancelled' }, undefined);
+    return true;
   }
 
   async #run(command: string): Promise<void> {

@@ -11,6 +11,7 @@ import type { ExitMarker } from '../exit-marker.ts';
 import type { Orphan } from '../orphans.ts';
 import { Canceller } from './canceller.ts';
 import { Desk, type ClusterOptions } from './desk.ts';
+import { CANCELLED } from './node-script.ts';
 import { taskId } from './submission.ts';
 import { Submitter } from './submitter.ts';
 import { newTask, renew, type Submission, type Task } from './task.ts';
@@ -43,7 +44,7 @@ export class ClusterExecutor implements Executor {
     this.#watcher = new Watcher(
       this.#desk,
       (task, outcome) => this.#stop(task, outcome),
-      (task) => this.#handOverAgain(task),
+      (task, isOfEndedPack) => this.#handOverAgain(task, isOfEndedPack),
     );
     this.#canceller = new Canceller(this.#desk, () => this.#watcher.wake(true));
     this.#submitter = new Submitter(
@@ -55,9 +56,10 @@ export class ClusterExecutor implements Executor {
       },
     );
     for (const folder of [options.ended, options.scheduler]) mkdirSync(folder, { recursive: true });
-    for (const token of readdirSync(options.ended))
-      if (!kept.has(token.split('.')[0] ?? '')) rmSync(join(options.ended, token), { force: true });
-    removeOld(options.scheduler);
+    for (const name of readdirSync(options.ended))
+      if (!kept.has(name.split('.')[0] ?? '') && !name.endsWith(CANCELLED))
+        rmSync(join(options.ended, name), { force: true });
+    for (const folder of [options.scheduler, options.ended]) removeOld(folder, kept);
   }
 
   /** Hands a job over, soon. It never throws: what keeps a job from being submitted is its outcome. */
@@ -75,7 +77,7 @@ export class ClusterExecutor implements Executor {
     if (executor !== this.name || submitted === undefined) return undefined;
     const log = resolve(this.#desk.options.root, launch.log);
     const { task, done } = newTask({ token, jobId, jobDir, rule, log, launch: undefined, timeoutS, startedAt });
-    const { key, index } = submitted;
+    const { key, index, pack } = submitted;
     const submission = this.#adopted.get(key) ?? {
       key,
       id: submitted.id ?? this.#watcher.printedId(key),
@@ -86,8 +88,8 @@ export class ClusterExecutor implements Executor {
     };
     this.#adopted.set(key, submission);
     submission.tasks.push(task);
-    task.submission = submission;
-    task.index = index;
+    Object.assign(task, { submission, index, pack });
+    task.unseen = this.#desk.marker(task) !== undefined;
     this.#desk.tasks.set(token, task);
     this.#watcher.wake();
     return { done, cancel: () => this.#stop(task, { kind: 'cancelled' }) };
@@ -128,13 +130,17 @@ export class ClusterExecutor implements Executor {
     else this.#canceller.soon();
   }
 
-  /** Its scheduler lost a job before it began, as one that crashed does with the last that it was given. */
-  #handOverAgain(task: Task): void {
+  /**
+   * Its scheduler lost a job before it began, as one that crashed does with the last that it was given; or what it was packed
+   * with ended its pack.
+   */
+  #handOverAgain(task: Task, isOfEndedPack: boolean): void {
     const { launch, rule, jobId } = task;
-    const times = (this.#again.get(jobId) ?? 0) + 1;
+    const times = (this.#again.get(jobId) ?? 0) + (isOfEndedPack ? 0 : 1);
     if (launch === undefined || times > MOST_AGAIN) return this.#end(task, { kind: 'vanished' }, undefined);
     this.#again.set(jobId, times);
-    this.#desk.options.warn(`${rule} ${jobId}: the scheduler lost it before it began; it is handed over again`);
+    const why = isOfEndedPack ? 'its pack ended before it began' : 'the scheduler lost it before it began';
+    this.#desk.options.warn(`${rule} ${jobId}: ${why}; it is handed over again`);
     this.#desk.tasks.delete(task.token);
     // Should it come to light after all, it writes a marker that nobody looks for, in a folder that nobody looks into.
     renew(task, this.#desk.options.launches.newToken());
@@ -149,8 +155,11 @@ export class ClusterExecutor implements Executor {
     const startedAt = marker?.startedAt ?? task.startedAt;
     const finishedAt = Math.max(startedAt, marker?.finishedAt ?? Date.now() / 1000);
     const { submission, index } = task;
+    // Whoever cancelled it while nobody watched (a scheduler that crashed and gave out ids twice does, too) has not done so to
+    // an attempt of this build's.
+    const isLost = task.unseen && outcome.kind === 'cancelled-outside';
     task.settle({
-      outcome,
+      outcome: isLost ? { kind: 'lost' } : outcome,
       usage: { startedAt, finishedAt, wallS: finishedAt - startedAt, cpuS: marker?.cpuS, maxRssMb: marker?.maxRssMb },
       host: marker?.host ?? hostname(),
       executorJob: submission?.id && taskId(submission.id, index, this.#desk.templates),
@@ -160,12 +169,12 @@ export class ClusterExecutor implements Executor {
   }
 }
 
-/** Scripts and logs of submissions that are long over. */
-function removeOld(folder: string): void {
+/** Scripts and logs of submissions that are long over, and words for jobs of packs. */
+function removeOld(folder: string, kept: ReadonlySet<string>): void {
   const now = Date.now();
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat && now - stat.mtimeMs > KEPT_MS) rmSync(path, { force: true });
+    if (stat && !kept.has(name) && now - stat.mtimeMs > KEPT_MS) rmSync(path, { force: true });
   }
 }

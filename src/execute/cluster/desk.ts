@@ -1,9 +1,11 @@
 // What the parts of a cluster's executor share.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMarker, type ExitMarker } from '../exit-marker.ts';
 import type { Outcome } from '../executor.ts';
 import type { LaunchLog } from '../launches.ts';
 import type { ClusterTemplates, Profile } from './profile.ts';
+import { CANCELLED } from './node-script.ts';
 import { lastWords, runSchedulerCommand, type Answer } from './scheduler-command.ts';
 import type { Submission, Task } from './task.ts';
 
@@ -70,8 +72,43 @@ export class Desk {
     return false;
   }
 
+  /** How many jobs the scheduler has. */
+  countJobs(): number {
+    const jobs = new Set<string>();
+    for (const { submission, index, pack, token } of this.tasks.values())
+      jobs.add(pack === undefined ? token : `${submission?.key} ${index}`);
+    return jobs.size;
+  }
+
+  /** Has the command of a job begun? */
+  hasBegun(task: Task): boolean {
+    return existsSync(task.log);
+  }
+
+  /** The others that the scheduler has as one job with a task, as far as they are not over: their tokens. */
+  packedWith({ token, pack = [] }: Task): readonly string[] {
+    // One that is not watched may be wanted by a later driver.
+    const isOver = (other: string): boolean =>
+      !this.tasks.has(other) && ['', CANCELLED].some((end) => existsSync(`${this.markerFile(other)}${end}`));
+    return pack.filter((other) => other !== token && !isOver(other));
+  }
+
+  /** Did the scheduler begin with the pack of a task? */
+  hasBegunPack(task: Task): boolean {
+    const log = this.schedulerLog(task);
+    if (log !== undefined && existsSync(log)) return true;
+    return (task.pack ?? []).some((token) => {
+      const other = this.tasks.get(token);
+      return other === undefined ? existsSync(this.markerFile(token)) : this.hasBegun(other);
+    });
+  }
+
+  markerFile(token: string): string {
+    return join(this.options.ended, token);
+  }
+
   marker(task: Task): ExitMarker | undefined {
-    return readMarker(join(this.options.ended, task.token), task.token);
+    return readMarker(this.markerFile(task.token), task.token);
   }
 
   /** How the paths of a submission's files begin. */

@@ -79,7 +79,8 @@ measure() {
 finish() {
   s=$1
   trap '' TERM INT HUP USR1 USR2 XCPU
-  [ -n "$sampler" ] && kill "$sampler" 2>/dev/null
+  # Waited for: it must not write after its file was removed.
+  [ -n "$sampler" ] && { kill "$sampler"; wait "$sampler"; } 2>/dev/null
   [ -s "$scratch.peak" ] && read -r seen < "$scratch.peak" && [ "$seen" -gt "$peak" ] && peak=$seen
   rm -f "$scratch.peak" "$scratch.fifo"
   rm -rf "$scratch" 2>/dev/null || { chmod -R u+rwx "$scratch"; rm -rf "$scratch"; } 2>/dev/null
@@ -126,23 +127,57 @@ exit "$code"
 `;
 }
 
+/** Beside a job's marker: one of a pack that was cancelled before its turn. */
+export const CANCELLED = '.cancelled';
+
 /**
  * A scheduler that crashed may start a job again that it had started, or that is over: one that has its marker, or whose
- * folder was brought out, is not run again.
+ * folder was brought out, is not run again. Nor is one of a pack that was cancelled.
  */
 function twinGuard({ launch, marker }: NodeScript): string {
   const folder = launch.place === undefined ? '' : ` || [ ! -d ${quoteWord(`${launch.cwd}/${launch.place}`)} ]`;
-  return `if [ -e ${quoteWord(marker)} ]${folder}; then echo 'lhb: this job is over already' >&2; exit 0; fi\n`;
+  return `if [ -e ${quoteWord(marker)} ] || [ -e ${quoteWord(`${marker}${CANCELLED}`)} ]${folder}; then echo 'lhb: this job is over already' >&2; exit 0; fi\n`;
 }
 
 /**
  * The script of an array: its task number N runs the Nth of the scripts that are listed in a file beside it.
- * @param index the variable that has the task's number; @param first the number of the first task
+ * @param number which, from 1, as the node's shell finds it
  */
-export function arrayScript(list: string, index: string, first: number, directives: readonly string[]): string {
+export function arrayScript(list: string, number: string, directives: readonly string[]): string {
   return `#!/bin/sh
-${directives.map((line) => `${line}\n`).join('')}script=$(sed -n "$((\${${index}:?} - ${first} + 1))p" ${quoteWord(list)})
+${directives.map((line) => `${line}\n`).join('')}script=$(sed -n "${number}p" ${quoteWord(list)})
 exec sh "$script"
+`;
+}
+
+/**
+ * The script of packs: it runs those of the listed scripts, one after the other, that have its number before them. What ends it
+ * ends the one that runs, and no other is begun.
+ */
+export function packScript(list: string, number: string, directives: readonly string[]): string {
+  return `#!/bin/sh
+${directives.map((line) => `${line}\n`).join('')}pack=${number}
+code=0
+running=
+stop() {
+  trap '' TERM INT HUP USR1 USR2
+  [ -n "$running" ] && { kill -s TERM "$running"; wait "$running"; } 2>/dev/null
+  exit "$1"
+}
+trap 'stop 143' TERM
+trap 'stop 130' INT
+trap 'stop 129' HUP
+trap 'stop 138' USR1
+trap 'stop 140' USR2
+exec 3< ${quoteWord(list)}
+while read -r number script <&3; do
+  [ "$number" = "$pack" ] || continue
+  sh "$script" 3<&- < /dev/null &
+  running=$!
+  wait "$running" || code=$?
+  running=
+done
+exit "$code"
 `;
 }
 

@@ -92,6 +92,8 @@ export type Profile = {
   readonly maxJobsPerSecond: number | undefined;
   /** Jobs that are submitted and not over, at the most. */
   readonly maxSubmitted: number | undefined;
+  /** How long jobs may take that are packed together by their recorded times (seconds); undefined: none are. */
+  readonly packS: number | undefined;
   /** Options of Snakemake's that mean nothing here. */
   readonly ignored: readonly string[];
 };

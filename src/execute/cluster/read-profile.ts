@@ -39,7 +39,7 @@ export function readProfile(name: string, file: string): Result<Profile> {
   return ok({ name, file, isSnakemake: own === undefined, source: read.value.file, cluster, ...reader.rest() });
 }
 
-type Numbers = { latencyWaitS?: number; maxJobsPerSecond?: number; maxSubmitted?: number };
+type Numbers = { latencyWaitS?: number; maxJobsPerSecond?: number; maxSubmitted?: number; packS?: number };
 
 class ProfileReader {
   readonly errors: Diagnostic[] = [];
@@ -52,9 +52,9 @@ class ProfileReader {
     this.snakemake = snakemake;
   }
 
-  rest(): Pick<Profile, 'options' | 'ignored' | 'latencyWaitS' | 'maxJobsPerSecond' | 'maxSubmitted'> {
-    const { latencyWaitS, maxJobsPerSecond, maxSubmitted } = this.numbers;
-    return { options: this.options, ignored: this.ignored, latencyWaitS, maxJobsPerSecond, maxSubmitted };
+  rest(): Pick<Profile, 'options' | 'ignored' | 'latencyWaitS' | 'maxJobsPerSecond' | 'maxSubmitted' | 'packS'> {
+    const { latencyWaitS, maxJobsPerSecond, maxSubmitted, packS } = this.numbers;
+    return { options: this.options, ignored: this.ignored, latencyWaitS, maxJobsPerSecond, maxSubmitted, packS };
   }
 
   readEntry({ key, keyAt, value }: Entry): void {
@@ -69,6 +69,9 @@ class ProfileReader {
         return;
       case 'max-submitted':
         this.numbers.maxSubmitted = this.number(field, value);
+        return;
+      case 'pack-seconds':
+        this.numbers.packS = this.number(field, value);
         return;
       case 'default-resources':
         this.add(field, assignments(value, ''), keyAt);

@@ -45,6 +45,9 @@ const NAMES = [
 /** Those by which one job differs from another of its rule. */
 const OF_ONE_JOB = new Set(['wildcards', 'jobid', 'log', 'attempt']);
 
+/** Resources that are times, in minutes. */
+const TIME = /^(?:time|runtime|walltime)$/;
+
 /** A name that every scheduler takes: letters, digits, `_`, `-`, `.`, beginning with a letter, not long. */
 export function schedulerName(key: string, rule: string): string {
   return `lhb_${key}_${rule.replace(/[^\w.-]/g, '_')}`.slice(0, 60);
@@ -56,7 +59,7 @@ function resourceText(name: string, value: string | number): Filling {
     return String(value)
       .split(/\s+/)
       .filter((word) => word !== '');
-  if (typeof value === 'number' && /^(?:time|runtime|walltime)$/.test(name)) return clock(value);
+  if (typeof value === 'number' && TIME.test(name)) return clock(value);
   return String(value);
 }
 
@@ -165,17 +168,47 @@ export function checkTemplates(launch: Described, templates: ClusterTemplates): 
   return made.ok ? ok(undefined) : err(made.error);
 }
 
-/**
- * Equal for jobs that one array can hold: those of one rule that would be submitted with the same words. Undefined: the job
- * goes alone, for the command names what is of one job.
- */
-export function arrayKey(launch: Described, templates: ClusterTemplates): string | undefined {
-  if (templates.array === undefined) return undefined;
+/** Jobs that can go out by one call have the same. */
+export type Kind = {
+  /** Undefined: the job goes alone, for the command names what is of one job. */
+  readonly key: string | undefined;
+  /** So many jobs of the scheduler's go out by one call at the most. */
+  readonly most: number;
+};
+
+/** What can go out with a job: others of its rule, or of its pack, that would be submitted with the same words. */
+export function kindOf(launch: Launch, templates: ClusterTemplates): Kind {
   const used = [templates.submit, ...templates.options.values(), ...templates.directives].flatMap(namesIn);
-  if (used.some(({ name }) => OF_ONE_JOB.has(name))) return undefined;
+  const isOfOneJob = used.some(({ name }) => OF_ONE_JOB.has(name));
+  const most = isOfOneJob ? 1 : (templates.array?.max ?? 1);
+  const { pack } = launch;
+  if (most === 1 && pack === undefined) return { key: undefined, most };
   const frame: Frame = { key: '', script: '', schedulerLog: '', root: '', tasks: undefined };
-  const made = submitCommand(launch, frame, templates);
-  return made.ok ? `${launch.rule}\0${made.value}` : undefined;
+  if (pack === undefined) {
+    const made = submitCommand(launch, frame, templates);
+    return { key: made.ok ? `${launch.rule}\0${made.value}` : undefined, most };
+  }
+  // What differs within a pack is as that of its first job.
+  const resources = withTimes(launch.resources, () => 1);
+  const described = { ...launch, rule: pack.name, label: '', jobId: '', log: '', resources };
+  const made = submitCommand(described, frame, templates);
+  return { key: made.ok ? `pack ${pack.name}\0${made.value}` : undefined, most };
+}
+
+/**
+ * Packs as templates see them: as the first job, but for the name, and the times of each pack's jobs, which are added; the
+ * longest counts.
+ */
+export function packed(packs: readonly (readonly Launch[])[], first: Launch): Described {
+  const sum = (members: readonly Launch[], time: string): number =>
+    members.reduce((total, { resources }) => total + Number(resources[time] ?? 0), 0);
+  const longest = (time: string): number => Math.max(...packs.map((members) => sum(members, time)));
+  return { ...first, rule: first.pack?.name ?? first.rule, resources: withTimes(first.resources, longest) };
+}
+
+function withTimes(resources: Described['resources'], timeOf: (name: string) => number): Described['resources'] {
+  const times = Object.keys(resources).filter((name) => TIME.test(name) && typeof resources[name] === 'number');
+  return { ...resources, ...Object.fromEntries(times.map((name) => [name, timeOf(name)])) };
 }
 
 /** The id of a task, as the scheduler wants it. */

@@ -1,11 +1,11 @@
 // Hands jobs over to a scheduler: in few calls, not too many a second, and none twice.
-import { join } from 'node:path';
 import { step } from '../../base/step.ts';
 import { sleep, type Desk } from './desk.ts';
 import { lastWords, runSubmit, type Answer } from './scheduler-command.ts';
 import type { StatusRow } from './status-rows.ts';
-import { arrayKey, idOf, submissionKey, submitCommand, type Frame } from './submission.ts';
+import { idOf, kindOf, submissionKey, submitCommand } from './submission.ts';
 import type { Submission, Task } from './task.ts';
+import { WaitingLine } from './waiting-line.ts';
 import { writeScripts } from './write-scripts.ts';
 
 /** Jobs that become ready one soon after another are handed over together. */
@@ -20,7 +20,7 @@ export class Submitter {
   readonly #ask: () => Promise<readonly StatusRow[] | undefined>;
   /** What is told of tasks that were handed over. */
   readonly #onSubmitted: (tasks: readonly Task[]) => void;
-  readonly #waiting = new Set<Task>();
+  readonly #waiting = new WaitingLine();
   #gather: NodeJS.Timeout | undefined;
   #gatherSinceMs = 0;
   #submitting: Promise<void> | undefined;
@@ -36,81 +36,68 @@ export class Submitter {
     this.#onSubmitted = onSubmitted;
   }
 
-  get waiting(): ReadonlySet<Task> {
-    return this.#waiting;
+  get waiting(): Iterable<Task> {
+    return this.#waiting.tasks;
   }
 
   add(task: Task): void {
-    this.#waiting.add(task);
-    this.#soon();
+    if (task.launch === undefined) return;
+    this.#waiting.add(task, kindOf(task.launch, this.#desk.templates), performance.now());
+    // As many as one call can take do not wait for more.
+    this.#soon(this.#waiting.size >= (this.#desk.templates.array?.max ?? Infinity) ? 0 : GATHER_MS);
   }
 
   /** Takes back what was not handed over; false where it was. */
   remove(task: Task): boolean {
-    return this.#waiting.delete(task);
+    return this.#waiting.remove(task);
   }
 
   close(): void {
     clearTimeout(this.#gather);
   }
 
-  /** When none has come for a moment, or there are as many as one call can take. */
-  #soon(): void {
+  /** When none has come for a moment. */
+  #soon(inMs: number): void {
     if (this.#submitting !== undefined || this.#desk.closed) return;
     const now = performance.now();
     if (this.#gather === undefined) this.#gatherSinceMs = now;
     else if (now - this.#gatherSinceMs > MOST_GATHER_MS) return;
     clearTimeout(this.#gather);
-    const isFull = this.#waiting.size >= (this.#desk.templates.array?.max ?? Infinity);
-    this.#gather = setTimeout(() => this.#begin(), isFull ? 0 : GATHER_MS);
+    this.#gather = setTimeout(() => this.#begin(), inMs);
   }
 
   #begin(): void {
     this.#gather = undefined;
     this.#submitting = this.#submitAll().finally(() => {
       this.#submitting = undefined;
-      if (this.#waiting.size > 0) this.#soon();
+      if (this.#waiting.size > 0) this.#soon(GATHER_MS);
     });
   }
 
   async #submitAll(): Promise<void> {
     const { maxJobsPerSecond = 10, maxSubmitted = Infinity } = this.#desk.options.profile;
     while (this.#waiting.size > 0 && !this.#desk.closed) {
-      const room = maxSubmitted - this.#desk.tasks.size;
+      const room = maxSubmitted - this.#desk.countJobs();
       if (room <= 0) {
         await sleep(GATHER_MS * 5);
         continue;
       }
       const due = this.#lastSubmitMs + 1000 / Math.max(0.01, maxJobsPerSecond) - performance.now();
       if (due > 0) await sleep(due);
-      const tasks = this.#nextGroup(room);
+      const packs = this.#waiting.next(room, performance.now());
+      // Packs are to be filled first.
+      if (packs.length === 0) return;
       this.#lastSubmitMs = performance.now();
-      await this.#submit(tasks);
+      await this.#submit(packs);
     }
   }
 
-  /** The first that waits, and all that can be in one array with it. */
-  #nextGroup(room: number): Task[] {
-    const { templates } = this.#desk;
-    const group: Task[] = [];
-    let key: string | undefined;
-    for (const task of this.#waiting) {
-      if (task.launch === undefined) continue;
-      if (group.length === 0) key = arrayKey(task.launch, templates);
-      else if (arrayKey(task.launch, templates) !== key) continue;
-      group.push(task);
-      if (key === undefined || group.length >= Math.min(room, templates.array?.max ?? 1)) break;
-    }
-    for (const task of group) this.#waiting.delete(task);
-    return group;
-  }
-
-  async #submit(tasks: Task[]): Promise<void> {
-    const [first] = tasks;
-    if (first?.launch === undefined) return;
+  /** @param packs the scheduler's jobs, each with its members */
+  async #submit(packs: readonly (readonly [Task, ...Task[]])[]): Promise<void> {
     const { templates, options } = this.#desk;
     const { array } = templates;
-    const isArray = tasks.length > 1 && array !== undefined;
+    const isArray = packs.length > 1 && array !== undefined;
+    const tasks = packs.flat();
     const key = submissionKey(tasks.map(({ token }) => token));
     const submission: Submission = {
       key,
@@ -120,22 +107,15 @@ export class Submitter {
       adopted: false,
       atMs: performance.now(),
     };
-    tasks.forEach((task, i) => {
-      task.submission = submission;
-      task.index = isArray ? (array?.first ?? 0) + i : undefined;
+    packs.forEach((members, i) => {
+      const pack = members.length > 1 ? members.map(({ token }) => token) : undefined;
+      for (const task of members)
+        Object.assign(task, { submission, pack, index: isArray ? (array?.first ?? 0) + i : undefined });
     });
-    const base = this.#desk.base(key);
-    const frame: Frame = {
-      key,
-      script: isArray ? `${base}.sh` : join(first.jobDir, 'job.sh'),
-      schedulerLog: isArray && array?.inPaths !== undefined ? `${base}.${array.inPaths}` : `${base}.out`,
-      root: options.root,
-      tasks: isArray ? { first: array?.first ?? 0, last: (array?.first ?? 0) + tasks.length - 1 } : undefined,
-    };
     let command: string;
     try {
-      writeScripts(tasks, frame, { templates, options, base });
-      const made = submitCommand(first.launch, frame, templates);
+      const written = writeScripts(packs, key, this.#desk);
+      const made = submitCommand(written.described, written.frame, templates);
       if (!made.ok) return this.#refuse(tasks, made.error.map((d) => d.message).join('; '));
       command = made.value;
     } catch (problem) {

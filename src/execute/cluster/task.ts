@@ -30,9 +30,13 @@ export type Task = {
   readonly timeoutS: number | undefined;
   /** Seconds since the epoch. */
   readonly startedAt: number;
+  /** It ended while no build watched. */
+  unseen: boolean;
   submission: Submission | undefined;
   /** Its number in an array. */
   index: number | undefined;
+  /** The tokens of the jobs, it among them, that the scheduler has as one job and runs in this order; undefined: it has one of its own. */
+  pack: readonly string[] | undefined;
   state: ClusterState | undefined;
   reason: string;
   /** When it was first seen running. */
@@ -46,7 +50,6 @@ export type Task = {
   /** Why it is to end before its time. */
   stopped: Outcome | undefined;
   stopAsked: boolean;
-  told: boolean;
   over: boolean;
   readonly settle: (completion: Completion) => void;
 };
@@ -56,6 +59,7 @@ export type NewTask = Pick<Task, 'token' | 'jobId' | 'jobDir' | 'rule' | 'log' |
 const BEGINNING = {
   submission: undefined,
   index: undefined,
+  pack: undefined,
   state: undefined,
   reason: '',
   runningSinceMs: undefined,
@@ -71,9 +75,9 @@ export function newTask(from: NewTask): { readonly task: Task; readonly done: Pr
   const task: Task = {
     ...from,
     ...BEGINNING,
+    unseen: false,
     stopped: undefined,
     stopAsked: false,
-    told: false,
     over: false,
     settle,
   };

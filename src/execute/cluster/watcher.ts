@@ -1,6 +1,6 @@
 // Watches what was submitted: exit markers first, for they are cheap and say most; then one call an interval that asks the
 // scheduler for all jobs. What it says of a job without a marker is believed after a while only: files may be late.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Outcome } from '../executor.ts';
 import { outcomeOfStatus } from '../outcome.ts';
 import { processIds, variableFrom } from '../proc.ts';
@@ -25,14 +25,20 @@ const SURE = 2;
 export class Watcher {
   readonly #desk: Desk;
   readonly #stop: (task: Task, outcome: Outcome) => void;
-  /** What takes a job that its scheduler lost before it began. */
-  readonly #again: (task: Task) => void;
+  /** What takes a job that its scheduler lost, or whose pack ended, before it began. */
+  readonly #again: (task: Task, isOfEndedPack: boolean) => void;
+  /** Of which rules it was said why a job waits: others of the rule may wait for the same. */
+  readonly #told = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = FIRST_LOOK_MS;
   #askedMs = -Infinity;
   #asking: Promise<unknown> | undefined;
 
-  constructor(desk: Desk, stop: (task: Task, outcome: Outcome) => void, again: (task: Task) => void) {
+  constructor(
+    desk: Desk,
+    stop: (task: Task, outcome: Outcome) => void,
+    again: (task: Task, isOfEndedPack: boolean) => void,
+  ) {
     this.#desk = desk;
     this.#stop = stop;
     this.#again = again;
@@ -152,9 +158,10 @@ export class Watcher {
 
   #seen(task: Task, row: StatusRow, now: number): void {
     task.missed = 0;
+    if (task.launch === undefined && task.state === undefined && isOver(row.state)) task.unseen = true;
     task.state = row.state ?? task.state;
     task.reason = row.reason;
-    if (row.state === 'running') task.runningSinceMs ??= now;
+    this.#noteRunning(task, now);
     if (isOver(row.state)) task.overSinceMs ??= now;
     const { stuck } = this.#desk.templates.status ?? {};
     const why = row.state === 'pending' ? (stuck?.get(row.reason) ?? stuck?.get(row.shown)) : undefined;
@@ -162,8 +169,9 @@ export class Watcher {
     if (why !== undefined && task.stuck >= SURE)
       this.#stop(task, { kind: 'never-starts', reason: row.reason || row.shown, message: why });
     const held = row.state === 'pending' ? this.#desk.templates.status?.held.get(row.reason) : undefined;
-    if (held === undefined || task.told) return;
-    task.told = true;
+    const what = `${task.rule} ${row.reason}`;
+    if (held === undefined || this.#told.has(what)) return;
+    this.#told.add(what);
     this.#desk.options.warn(`${task.rule} ${task.jobId} waits (${row.reason}): ${held}`);
   }
 
@@ -203,7 +211,7 @@ export class Watcher {
   async #judge(task: Task, now: number): Promise<void> {
     if (this.takeMarker(task) || task.over) return;
     const { latencyS } = this.#desk;
-    const began = existsSync(task.log);
+    const began = this.#desk.hasBegun(task);
     const isNamed = isOver(task.state) && task.state !== 'ended';
     const patienceS = isNamed ? Math.min(latencyS, NAMED_PATIENCE_S) : latencyS;
     const nothingToCome = task.stopped !== undefined && !began;
@@ -212,11 +220,30 @@ export class Watcher {
     if (this.#desk.marker(task) !== undefined) return;
     const outcome = task.stopped ?? this.#named(task) ?? (await this.#details(task));
     if (task.over) return;
+    if (!began && task.stopped === undefined && this.#isOfEndedPack(task, outcome)) return this.#afterPack(task);
     if (outcome !== undefined) return this.#desk.end(task, outcome, undefined);
     // An earlier driver's is no attempt of this build's: it is run anew. So is what never ran, by those who have it.
     if (task.launch === undefined) this.#desk.end(task, { kind: 'lost' }, undefined);
     else if (began) this.#desk.end(task, { kind: 'vanished' }, undefined);
-    else this.#again(task);
+    else this.#again(task, false);
+  }
+
+  /** Was its pack ended by what became of another of its jobs? */
+  #isOfEndedPack(task: Task, outcome: Outcome | undefined): boolean {
+    if (task.pack === undefined || !this.#desk.hasBegunPack(task)) return false;
+    // Who cancels a pack means all that wait in it, but for lhb.
+    if (outcome?.kind !== 'cancelled-outside' || task.launch === undefined) return true;
+    return task.submission?.tasks.some((other) => other.index === task.index && other.stopAsked) ?? false;
+  }
+
+  #afterPack(task: Task): void {
+    if (task.launch === undefined) this.#desk.end(task, { kind: 'lost' }, undefined);
+    else this.#again(task, true);
+  }
+
+  /** Of a pack one runs, and the others wait for it. */
+  #noteRunning(task: Task, now: number): void {
+    if (task.state === 'running' && (task.pack === undefined || this.#desk.hasBegun(task))) task.runningSinceMs ??= now;
   }
 
   async #details(task: Task): Promise<Outcome | undefined> {
@@ -242,7 +269,7 @@ export class Watcher {
       if (answer.kind !== 'ok') continue;
       const now = performance.now();
       task.state = statusWord(answer.stdout, status) ?? task.state;
-      if (task.state === 'running') task.runningSinceMs ??= now;
+      this.#noteRunning(task, now);
       if (isOver(task.state)) {
         task.overSinceMs ??= now;
         await this.#judge(task, now);

@@ -1,7 +1,7 @@
 // Real schedulers on this machine, by the scripts beside this file: started when a test needs one first, stopped when the
 // tests end. Root starts them. What is not installed skips the tests that need it, by name.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import { PROJECT } from '../project.ts';
@@ -76,11 +76,22 @@ function cluster(kind: Kind, options: readonly string[]): Cluster {
 }
 
 /** Says why the tests of a scheduler cannot run here; undefined where they can. */
-function lacking(kind: Kind): string | undefined {
+function lacking(kind: Kind, options: readonly string[]): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can start a scheduler';
+  const hasGroups = ['memory', 'freezer'].every((name) => canWrite(`/sys/fs/cgroup/${name}/cgroup.procs`));
+  if (options.includes('--cgroup') && !hasGroups) return 'there are no control groups of version 1';
   const path = `${process.env['PATH']}:${FOLDERS_OF_ROOT}`;
   const found = spawnSync('sh', ['-c', `command -v ${DAEMON[kind]}`], { env: { ...process.env, PATH: path } });
   return found.status === 0 ? undefined : `there is no ${kind === 'slurm' ? 'Slurm' : 'Grid Engine'}`;
+}
+
+function canWrite(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A rig whose program runs with a scheduler at hand. */
@@ -90,7 +101,7 @@ export function clusterTest(
   body: (rig: Rig, cluster: Cluster) => Promise<void>,
   { timeoutS = 300, options = [] }: { readonly timeoutS?: number; readonly options?: readonly string[] } = {},
 ): void {
-  const why = lacking(kind);
+  const why = lacking(kind, options);
   if (why === undefined) {
     rigTest(
       `${kind}: ${name}`,
