@@ -106,6 +106,18 @@ clusterTest(
       (job) => asMap(job)['id'],
     );
     assert.equal(locals, ids);
+    // And the other way round: what was built here needs nothing of the cluster.
+    const submitted = calls()['sbatch'];
+    const again = await rig.lhbWith({ cwd: other }, 'build', '--profile', join(rig.dir, 'profiles/quick.yaml'));
+    assert.match(again.stderr, /nothing to do: 200 jobs fresh/);
+    assert.is(calls()['sbatch'], submitted);
+    const keys = async (cwd: string): Promise<unknown[]> => {
+      const { stdout } = await rig.lhbWith({ cwd }, 'summary', '--detailed', '--json');
+      return asList(asMap(JSON.parse(stdout) as unknown)['jobs'] ?? [], 'jobs').map((job) => asMap(job)['action_key']);
+    };
+    const made = await keys(rig.dir);
+    assert.is(new Set(made).size, 200);
+    assert.equal(await keys(other), made);
   },
 );
 
