@@ -15,7 +15,9 @@ function snapshotOf(row: Row): Snapshot {
   const bytes = encodeSnapshot({
     evidence: { words: {}, env: {}, files: [], folders: [], kinds: [], sizes: [] },
     rules: [],
+    output: 'runs',
     states: new Uint8Array(),
+    told: new Uint8Array(),
     results: new Float64Array(),
     ruleOf: new Int32Array(),
     ranks: new Int32Array(),
