@@ -130,8 +130,8 @@ function takeChunks(
 // Text, so that a bundle holds it without a file of its own.
 const HELPER = `
 const fs = require('node:fs');
-const takeChunks = ${takeChunks};
-const findRawStat = ${findRawStat};
+const takeChunks = ${takeChunks.toString()};
+const findRawStat = ${findRawStat.toString()};
 require('node:worker_threads').parentPort.once('message', ({ bytes, ends, ...work }) => {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const pathAt = (i) => text.toString('utf8', i === 0 ? 0 : ends[i - 1], ends[i]);

@@ -7,7 +7,6 @@ import { list, Malformed, map, number, text, type Fields } from '../base/fields.
 import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
 import {
-  coreOf,
   type Attempt,
   type KeyPart,
   type Origin,
@@ -38,24 +37,35 @@ const KINDS: readonly string[] = [
   'upstream',
 ] satisfies PartKind[];
 
-export const encodeTrace = (trace: Trace): Fields => ({
-  format: FORMAT,
-  ...coreOf(trace),
-  manifest: encodeManifest(trace.manifest),
-  usage: encodeUsage(trace.usage),
-  executorJob: trace.executorJob ?? null,
-  ...(trace.source && { source: { ...trace.source, keyId: trace.source.keyId ?? null } }),
-  parts: trace.parts.map(({ kind, path, value }) => [kind, path, value]),
-  jobHash: trace.jobHash,
-  jobId: trace.jobId,
-  rule: trace.rule,
-  label: trace.label,
-  dir: trace.dir,
-  log: trace.log,
-  config: trace.config,
-  command: trace.command,
-  reasons: trace.reasons,
-});
+/** Field by field: to spread an object into another takes several times as long as all the rest. */
+export function encodeTrace(trace: Trace): Fields {
+  const { source } = trace;
+  const encoded = {
+    format: FORMAT,
+    actionKey: trace.actionKey,
+    manifest: encodeManifest(trace.manifest),
+    origin: trace.origin,
+    usage: encodeUsage(trace.usage),
+    recordedAt: trace.recordedAt,
+    attempts: trace.attempts,
+    resources: trace.resources,
+    host: trace.host,
+    executor: trace.executor,
+    executorJob: trace.executorJob ?? null,
+  };
+  return Object.assign(source ? { ...encoded, source: { ...source, keyId: source.keyId ?? null } } : encoded, {
+    parts: trace.parts.map(({ kind, path, value }) => [kind, path, value]),
+    jobHash: trace.jobHash,
+    jobId: trace.jobId,
+    rule: trace.rule,
+    label: trace.label,
+    dir: trace.dir,
+    log: trace.log,
+    config: trace.config,
+    command: trace.command,
+    reasons: trace.reasons,
+  });
+}
 
 /** What follows the core in the JSON of a trace. In a text of it a quote would have a backslash before it. */
 const AFTER_CORE = Buffer.from(',"parts":[');
@@ -86,7 +96,15 @@ const encodeEntry = (entry: Entry): unknown => {
 };
 
 const encodeUsage = (usage: Usage | undefined): unknown =>
-  usage ? { ...usage, cpuS: usage.cpuS ?? null, maxRssMb: usage.maxRssMb ?? null } : null;
+  usage
+    ? {
+        startedAt: usage.startedAt,
+        finishedAt: usage.finishedAt,
+        wallS: usage.wallS,
+        cpuS: usage.cpuS ?? null,
+        maxRssMb: usage.maxRssMb ?? null,
+      }
+    : null;
 
 export const encodeAttempt = (attempt: Attempt): Fields => ({
   format: FORMAT,
