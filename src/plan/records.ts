@@ -211,10 +211,13 @@ export class Records {
     return captureOutputs(root, job.dir, declared(job), blobs, files);
   }
 
-  /** Puts a result on record as what the work tree holds: the last step of a job. */
-  async commit(job: Job, trace: Trace): Promise<void> {
+  /**
+   * Puts a result on record as what the work tree holds: the last step of a job.
+   * @param withinMs how long it may wait for others to go on record with it; undefined: it does not
+   */
+  async commit(job: Job, trace: Trace, withinMs?: number): Promise<void> {
     const { index, tree, files } = this.parts;
-    await index.soon(() => {
+    const put = (): void => {
       files.flush();
       this.last = undefined;
       index.putTrace(trace);
@@ -224,7 +227,8 @@ export class Records {
         tree,
         job.outputs.map((output) => job.pathOf(output)),
       );
-    });
+    };
+    await (withinMs === undefined ? index.soon(put) : index.later(put, withinMs));
   }
 
   /** Puts a result on record that came from elsewhere; the work tree does not hold it yet. */

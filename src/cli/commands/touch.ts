@@ -17,6 +17,9 @@ import { stillRunning, underLock } from '../under-lock.ts';
 import type { Workspace } from '../workspace.ts';
 import { subjectOf } from '../../plan/subject.ts';
 
+/** How long a job that was accepted may wait to go on record: a commit each would take most of the time. */
+const RECORDED_WITHIN_MS = 100;
+
 export const touch = (common: CommonOptions, selectors: readonly Word[], screen: Screen): Promise<ExitCode> =>
   underLock(
     common,
@@ -29,6 +32,7 @@ export const touch = (common: CommonOptions, selectors: readonly Word[], screen:
       const made = new Map<Job, Manifest>();
       const needed = withUpstream(selected.value);
       const running = stillRunning(workspace);
+      const commits: Promise<void>[] = [];
       // In topological order, so that a job below sees what was just accepted above it.
       for (const job of workspace.graph.jobs.filter((j) => needed.has(j))) {
         const manifestOf = (other: Job): Manifest | undefined => made.get(other);
@@ -41,14 +45,18 @@ export const touch = (common: CommonOptions, selectors: readonly Word[], screen:
           problems.push(runs);
           continue;
         }
-        const result = await accept(workspace, job, judgement.key, standing);
-        if (typeof result === 'string') {
-          problems.push(error('touch/not-possible', `${job.rule.name} ${job.id}: ${result}`));
+        const trace = await accept(workspace, job, judgement.key, standing);
+        if (typeof trace === 'string') {
+          problems.push(error('touch/not-possible', `${job.rule.name} ${job.id}: ${trace}`));
           continue;
         }
-        made.set(job, result);
+        const commit = workspace.records.commit(job, trace, RECORDED_WITHIN_MS);
+        commit.catch(() => {}); // told below
+        commits.push(commit);
+        made.set(job, trace.manifest);
         touched.push(job.id);
       }
+      await Promise.all(commits);
       if (problems.length > 0) screen.diagnostics(problems);
       else if (screen.json) screen.document({ touched });
       const fresh = selected.value.size - touched.length - problems.length;
@@ -59,18 +67,18 @@ export const touch = (common: CommonOptions, selectors: readonly Word[], screen:
     (workspace) => workspace.select(selectors),
   );
 
-/** Puts what is on disk on record for the key that holds now; a text says why that cannot be. */
+/** What goes on record of what is on disk, for the key that holds now; a text says why that cannot be. */
 async function accept(
   workspace: Workspace,
   job: Job,
   key: Step['judgement']['key'],
   standing: TraceCore | undefined,
-): Promise<Manifest | string> {
+): Promise<Trace | string> {
   if (key === undefined) return 'a job that it reads from has no result yet';
   const captured = await workspace.records.capture(job);
   if (!captured.ok) return describeOutcome(outcomeOf(captured.error));
   const now = Date.now() / 1000;
-  const trace: Trace = {
+  return {
     ...subjectOf(job, key, workspace.scopes),
     manifest: captured.value.manifest,
     origin: 'touched',
@@ -83,6 +91,4 @@ async function accept(
     executorJob: standing?.executorJob,
     reasons: ['touched'],
   };
-  await workspace.records.commit(job, trace);
-  return trace.manifest;
 }
