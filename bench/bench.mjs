@@ -1,23 +1,25 @@
 // npm run bench -- [N …] [--only PART,…] [--write]
 //
 // How fast lhb is, beside ninja, make and Snakemake where they are installed: all tools in turns in one run. Figures are for
-// reading: nothing fails on a clock. The machine may be busy, so compare within a run. N: sizes of the graph, default 1000;
-// from 1 000 000 on lhb alone, with faked jobs. --write puts the tables into docs/benchmarks.md.
+// reading: nothing fails on a clock. The machine may be busy, so compare within a run. N: sizes of the graph, default 1000.
+// `growth` is about sizes from 10 000 on, of lhb alone, with faked jobs; from 1 000 000 on it is the only part, for the others
+// build. --write puts the tables into docs/benchmarks.md.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bigOutput } from './big-output.mjs';
 import { mainThread } from './main-thread.mjs';
+import { faked } from './growth.mjs';
 import { progress } from './measure.mjs';
-import { faked } from './million.mjs';
+
 import { restores } from './restores.mjs';
 import { startup } from './startup.mjs';
 import { sweep } from './sweep.mjs';
 import {
   bigOutputTable,
+  growthTable,
   mainThreadTable,
   restoresTable,
-  scaling,
   setting,
   startupTable,
   sweepTable,
@@ -25,7 +27,8 @@ import {
 } from './tables.mjs';
 import { installed, PROJECT } from './tools.mjs';
 
-const FAKED_FROM = 1_000_000;
+/** Sizes that are not built, and those that are large enough to tell how the cost grows. */
+const TOO_MANY = 1_000_000;
 const MANY = 10_000;
 
 const root = mkdtempSync(join(tmpdir(), 'lhb-bench-'));
@@ -34,25 +37,30 @@ const sections = [['setting', setting(tools, root)]];
 
 const PARTS = {
   sweep: async (folder, sizes) => {
-    const results = [];
-    for (const size of sizes) {
-      const own = join(folder, String(size));
-      mkdirSync(own);
-      if (size >= FAKED_FROM) results.push(await faked(own, size));
-      else {
-        const result = await sweep(own, size, tools);
-        results.push(result);
-        show(`${result.jobs} jobs`, sweepTable(result, tools));
-      }
-      rmSync(own, { recursive: true });
+    for (const size of sizes.filter((n) => n < TOO_MANY)) {
+      const result = await inFolder(join(folder, String(size)), (own) => sweep(own, size, tools));
+      show(`${result.jobs} jobs`, sweepTable(result, tools));
     }
-    if (results.some(({ jobs }) => jobs >= 5_000)) show('scaling', scaling(results));
+  },
+  growth: async (folder, sizes) => {
+    const results = [];
+    for (const size of sizes.filter((n) => n >= MANY)) {
+      results.push(await inFolder(join(folder, String(size)), (own) => faked(own, size)));
+    }
+    if (results.length > 0) show('growth', growthTable(results));
   },
   startup: async (folder) => show('start-up', startupTable(await startup(folder))),
   big: async (folder) => show('big output', bigOutputTable(await bigOutput(folder))),
   restores: async (folder) => show('restores', restoresTable(await restores(folder, MANY))),
   main: async (folder) => show('main thread', mainThreadTable(await mainThread(folder, MANY))),
 };
+
+async function inFolder(folder, work) {
+  mkdirSync(folder);
+  const result = await work(folder);
+  rmSync(folder, { recursive: true });
+  return result;
+}
 
 function show(name, text) {
   console.log(`${text}\n`);
@@ -78,10 +86,7 @@ try {
   const { sizes, parts, write } = readArguments(process.argv.slice(2));
   progress(sections[0][1]);
   for (const part of parts) {
-    const folder = join(root, part);
-    mkdirSync(folder);
-    await PARTS[part](folder, sizes);
-    rmSync(folder, { recursive: true });
+    await inFolder(join(root, part), (folder) => PARTS[part](folder, sizes));
   }
   if (write) writeSections(join(PROJECT, 'docs', 'benchmarks.md'), sections);
 } catch (error) {

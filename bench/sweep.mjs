@@ -10,6 +10,7 @@ const ROWS = [
   ['clean build', 'clean build'],
   ['no-op', 'no-op'],
   ['-n', 'no-op'],
+  ['-n, without a snapshot', 'no-op'],
   ['summary', 'no-op'],
   ['summary --detailed', 'no-op'],
   ['one leaf changed', 'one leaf changed'],
@@ -62,6 +63,7 @@ export async function sweep(root, wanted, tools) {
   for (const tool of tools) if (!builds(tool)) writeOutputs(folderOf(tool), graph);
   await measure('no-op', light, (tool) => tool.build);
   await measure('-n', light, (tool) => tool.plan);
+  await measure('-n, without a snapshot', light, (tool) => tool.planAnew);
   await measure('summary', light, (tool) => tool.summary);
   await measure('summary --detailed', light, (tool) => tool.detailed, { toFile: true });
   await measure('one leaf changed', light, (tool) => (builds(tool) ? tool.build : undefined), {

@@ -17,6 +17,7 @@ const ALL = [
     state: ['.lhb'],
     build: [...LHB, 'build', '-q', '-j', '2'],
     plan: [...LHB, 'build', '-n', '-q'],
+    planAnew: ['env', 'LHB_NO_SNAPSHOT=1', ...LHB, 'build', '-n', '-q'],
     summary: [...LHB, 'summary'],
     detailed: [...LHB, 'summary', '--detailed'],
   },

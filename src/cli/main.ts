@@ -92,7 +92,7 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     }
     case 'summary': {
       const { quickSummary } = await import('./quick-summary.ts');
-      const quick = quickSummary(invocation, screen);
+      const quick = await quickSummary(invocation, screen);
       if (typeof quick === 'number') return quick;
       const { summary } = await import('./commands/summary.ts');
       return summary(invocation.common, invocation.selectors, invocation.detailed, screen, quick);

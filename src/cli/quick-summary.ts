@@ -1,4 +1,5 @@
-// `lhb summary` where all is as the last build left it, told from its snapshot: neither the workflow nor the index is read.
+// `lhb summary` where all is as the last build left it, told from its snapshot: the workflow is not read, and the index for
+// details alone.
 import { RESULT_FIELDS, STATE, type Snapshot } from '../plan/snapshot.ts';
 import { SUMMARY_COLUMNS, summaryCells } from '../report/summary-cells.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -7,16 +8,22 @@ import { standingOf, type Standing } from './quick-build.ts';
 import type { Screen } from './screen.ts';
 
 /** The exit code of a summary that is told; else undefined, with nothing said, or how the work tree stands to its snapshot. */
-export function quickSummary(
+export async function quickSummary(
   { common, selectors, detailed }: Extract<Invocation, { command: 'summary' }>,
   screen: Screen,
-): ExitCode | Standing | undefined {
+): Promise<ExitCode | Standing | undefined> {
   const standing = standingOf(common);
-  if (standing === undefined || selectors.length > 0 || detailed || screen.json) return standing;
+  if (standing === undefined || selectors.length > 0 || screen.json) return standing;
   const { snapshot, changed } = standing;
   const both = STATE.wanted | STATE.fresh;
   if (changed.length > 0 || snapshot.states.some((state) => state !== both)) return standing;
-  screen.table(SUMMARY_COLUMNS, rows(snapshot));
+  if (detailed) {
+    if (snapshot.told.includes(0)) return standing;
+    const { quickDetailed } = await import('./quick-detailed.ts');
+    const found = await quickDetailed(standing);
+    if (found === undefined) return standing;
+    screen.details(found);
+  } else screen.table(SUMMARY_COLUMNS, rows(snapshot));
   const count = snapshot.states.length;
   if (process.stdout.isTTY) screen.note(count === 0 ? '' : `${count} FRESH`);
   return EXIT.ok;

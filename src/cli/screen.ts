@@ -1,5 +1,6 @@
 // Where a command's results and messages go: results to stdout, the rest to stderr. Whatever is in them is made safe for a
 // terminal here or by what sets it (tables, diagnostics), never by who has it to say.
+import { DETAILED_COLUMNS } from '../report/detailed-cells.ts';
 import { printDiagnostics, diagnosticJson } from '../report/diagnostic.ts';
 import { safeLines, safeText } from '../report/format.ts';
 import { safeJson } from '../report/safe-json.ts';
@@ -56,9 +57,10 @@ export class Screen {
     process.stdout.write(printTable(columns, rows, options));
   }
 
-  /** Rows too long for a table on a terminal: each cell on a line of its own, behind its column's title. */
-  records(columns: readonly Column[], rows: Iterable<readonly string[]>): void {
-    process.stdout.write(printRecords(columns, rows, this.colorOn(process.stdout)));
+  /** Rows of a detailed summary, too long for a table on a terminal: there each cell is on a line behind its column's title. */
+  details(rows: Iterable<readonly string[]>): void {
+    if (process.stdout.isTTY) process.stdout.write(printRecords(DETAILED_COLUMNS, rows, this.colorOn(process.stdout)));
+    else this.table(DETAILED_COLUMNS, rows);
   }
 
   /** A message beside the result, in one line. */

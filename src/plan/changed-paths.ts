@@ -1,9 +1,10 @@
 // Which of a snapshot's paths are not as they were: one stat a path, in a plain loop, which is two to eight times as fast as
 // any asynchronous way. Of many paths a worker takes a share.
-import { lstatSync, statSync } from 'node:fs';
+import fs from 'node:fs';
+import { findRawStat, type RawStat } from '../fs/raw-stat.ts';
 import { LOOK, STAT_FIELDS, type Snapshot } from './snapshot.ts';
 
-/** Paths in a share of work. */
+/** Paths in a chunk of work. */
 const CHUNK = 1024;
 /** Fewer bytes of snapshot than this (some 30 000 paths) are looked at sooner than a worker is there. */
 const WORTH_A_WORKER = 5_000_000;
@@ -13,6 +14,8 @@ const PATIENCE_MS = 10_000;
 /** Counters that both threads add to: the next chunk to take, and chunks that are done. */
 const NEXT = 0;
 const DONE = 1;
+
+const NUMBERS = { CHUNK, STAT_FIELDS, NEXT, DONE, LOOK } as const;
 
 type Share = {
   readonly control: Int32Array;
@@ -33,7 +36,7 @@ export function startHelper(size: number): Helper | undefined {
   worker.unref();
   return {
     take({ paths, looks, stats }, share) {
-      worker.postMessage({ bytes: paths.bytes, ends: paths.ends, looks, stats, ...share });
+      worker.postMessage({ bytes: paths.bytes, ends: paths.ends, looks, stats, ...share, ...NUMBERS });
     },
     end: () => void worker.terminate(),
   };
@@ -44,7 +47,7 @@ export function startHelper(size: number): Helper | undefined {
  * @param root the workflow's folder, absolute
  */
 export function changedPaths(snapshot: Snapshot, root: string, helper?: Helper): number[] {
-  const { paths } = snapshot;
+  const { paths, looks, stats } = snapshot;
   const count = paths.count;
   const chunks = Math.ceil(count / CHUNK);
   const share: Share = {
@@ -57,13 +60,13 @@ export function changedPaths(snapshot: Snapshot, root: string, helper?: Helper):
   process.chdir(root);
   try {
     helper?.take(snapshot, share);
-    for (let chunk = Atomics.add(control, NEXT, 1); chunk < chunks; chunk = Atomics.add(control, NEXT, 1)) {
-      look(snapshot, chunk * CHUNK, Math.min(count, (chunk + 1) * CHUNK), changed);
-      Atomics.add(control, DONE, 1);
-    }
+    const rawStat = findRawStat(process, fs);
+    const pathAt = (index: number): string => paths.at(index);
+    const work: Work = { count, looks, stats, ...share, ...NUMBERS };
+    takeChunks(fs, rawStat, pathAt, work);
     for (let done = Atomics.load(control, DONE); done < chunks; done = Atomics.load(control, DONE)) {
       if (Atomics.wait(control, DONE, done, PATIENCE_MS) === 'timed-out') {
-        look(snapshot, 0, count, changed);
+        takeChunks(fs, rawStat, pathAt, { ...work, control: new Int32Array(2) });
         break;
       }
     }
@@ -76,56 +79,62 @@ export function changedPaths(snapshot: Snapshot, root: string, helper?: Helper):
   return found;
 }
 
-function look({ paths, looks, stats }: Snapshot, from: number, to: number, changed: Uint8Array): void {
-  for (let i = from; i < to; i++) {
-    if (!isAsItWas(paths.at(i), looks[i] ?? LOOK.unknown, stats, i * STAT_FIELDS)) changed[i] = 1;
-  }
-}
+type Work = Share & typeof NUMBERS & { readonly count: number } & Pick<Snapshot, 'looks' | 'stats'>;
 
-const QUIET = { throwIfNoEntry: false } as const;
-
-function isAsItWas(path: string, how: number, stats: Float64Array, at: number): boolean {
-  try {
-    const now = how === LOOK.lstat ? lstatSync(path, QUIET) : statSync(path, QUIET);
-    if (now === undefined) return how === LOOK.absent && lstatSync(path, QUIET) === undefined;
-    return (
-      how < LOOK.absent &&
-      now.size === stats[at] &&
-      now.mtimeMs === stats[at + 1] &&
-      now.ctimeMs === stats[at + 2] &&
-      now.ino === stats[at + 3]
-    );
-  } catch {
-    return false; // a file where a folder was, no permission: the slow way says what it is
-  }
-}
-
-// As `look`, for the other thread. Text, so that a bundle holds it without a file of its own.
-const HELPER = `
-const { lstatSync, statSync } = require('node:fs');
-const { parentPort } = require('node:worker_threads');
-parentPort.once('message', ({ bytes, ends, looks, stats, control, changed }) => {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const quiet = { throwIfNoEntry: false };
-  const isAsItWas = (path, how, at) => {
+/** Takes chunks until there is none left. Names nothing outside itself: the other thread is given its text. */
+function takeChunks(
+  { statSync, lstatSync }: Pick<typeof fs, 'statSync' | 'lstatSync'>,
+  rawStat: RawStat | undefined,
+  pathAt: (index: number) => string,
+  work: Work,
+): void {
+  const { count, looks, stats, control, changed, CHUNK, STAT_FIELDS, NEXT, DONE, LOOK } = work;
+  const quiet = { throwIfNoEntry: false } as const;
+  const isAsItWas = (path: string, look: number, at: number): boolean => {
     try {
-      const now = how === ${LOOK.lstat} ? lstatSync(path, quiet) : statSync(path, quiet);
-      if (now === undefined) return how === ${LOOK.absent} && lstatSync(path, quiet) === undefined;
-      return how < ${LOOK.absent} && now.size === stats[at] && now.mtimeMs === stats[at + 1] &&
-        now.ctimeMs === stats[at + 2] && now.ino === stats[at + 3];
+      if (look === LOOK.stat && rawStat !== undefined) {
+        const now = rawStat(path, false, undefined, false);
+        return (
+          now !== undefined &&
+          now[8] === stats[at] &&
+          (now[12] ?? NaN) * 1000 + (now[13] ?? NaN) / 1e6 === stats[at + 1] &&
+          (now[14] ?? NaN) * 1000 + (now[15] ?? NaN) / 1e6 === stats[at + 2] &&
+          now[7] === stats[at + 3]
+        );
+      }
+      const now = look === LOOK.lstat ? lstatSync(path, quiet) : statSync(path, quiet);
+      if (now === undefined) return look === LOOK.absent && lstatSync(path, quiet) === undefined;
+      return (
+        look < LOOK.absent &&
+        now.size === stats[at] &&
+        now.mtimeMs === stats[at + 1] &&
+        now.ctimeMs === stats[at + 2] &&
+        now.ino === stats[at + 3]
+      );
     } catch {
-      return false;
+      return false; // a file where a folder was, no permission: the slow way says what it is
     }
   };
-  const count = ends.length;
-  for (let chunk = Atomics.add(control, ${NEXT}, 1); chunk * ${CHUNK} < count; chunk = Atomics.add(control, ${NEXT}, 1)) {
-    const from = chunk * ${CHUNK};
-    const to = Math.min(count, from + ${CHUNK});
-    for (let i = from, start = i === 0 ? 0 : ends[i - 1]; i < to; start = ends[i++]) {
-      if (!isAsItWas(text.toString('utf8', start, ends[i]), looks[i], i * ${STAT_FIELDS})) changed[i] = 1;
+  for (;;) {
+    const from = Atomics.add(control, NEXT, 1) * CHUNK;
+    if (from >= count) return;
+    const to = Math.min(count, from + CHUNK);
+    for (let i = from; i < to; i++) {
+      if (!isAsItWas(pathAt(i), looks[i] ?? LOOK.unknown, i * STAT_FIELDS)) changed[i] = 1;
     }
-    Atomics.add(control, ${DONE}, 1);
-    Atomics.notify(control, ${DONE});
+    Atomics.add(control, DONE, 1);
+    Atomics.notify(control, DONE);
   }
+}
+
+// Text, so that a bundle holds it without a file of its own.
+const HELPER = `
+const fs = require('node:fs');
+const takeChunks = ${takeChunks.toString()};
+const findRawStat = ${findRawStat.toString()};
+require('node:worker_threads').parentPort.once('message', ({ bytes, ends, ...work }) => {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const pathAt = (i) => text.toString('utf8', i === 0 ? 0 : ends[i - 1], ends[i]);
+  takeChunks(fs, findRawStat(process, fs), pathAt, { count: ends.length, ...work });
 });
 `;

@@ -7,6 +7,7 @@ import type { Trace } from '../store/trace.ts';
 import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
 import { RESULT_FIELDS, STATE, STAT_FIELDS, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
+import { isTold } from './told.ts';
 
 export type PatchParts = RowParts & {
   /** The jobs that were judged anew, by number. */
@@ -21,6 +22,7 @@ const NO_RESULT: readonly number[] = Array.from({ length: RESULT_FIELDS }, () =>
 export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
   const count = snapshot.states.length;
   const states = snapshot.states.slice();
+  const told = snapshot.told.slice();
   const results = snapshot.results.slice();
   const rows = new Map<number, Row>();
   const digests = new Map<string, string>();
@@ -40,9 +42,10 @@ export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
     const fresh = made?.every(({ source, digest }) => (digests.get(source.path) ?? digest) === digest) === true;
     states[number] = ((states[number] ?? 0) & STATE.wanted) | (fresh ? STATE.fresh : 0);
     rows.set(number, result && fresh ? outputsRow(parts, job, result.manifest) : new Row());
+    told[number] = result && fresh && isTold(job, result) ? 1 : 0;
     results.set(result && fresh ? resultNumbers(result) : NO_RESULT, number * RESULT_FIELDS);
   }
-  return { ...snapshot, states, results, ...spliced(snapshot, rows) };
+  return { ...snapshot, states, told, results, ...spliced(snapshot, rows) };
 }
 
 type Paths = Pick<Snapshot, 'pathsOfJob' | 'pathsOfSource' | 'paths' | 'looks' | 'stats'>;

@@ -7,6 +7,7 @@ import type { Evidence } from './evidence.ts';
 import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
 import { RESULT_FIELDS, STATE, type Lists, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
+import { isTold } from './told.ts';
 
 export type TakeParts = RowParts & {
   readonly graph: JobGraph;
@@ -27,6 +28,7 @@ export function takeSnapshot(
   const ranks = new Map([...byRule.values()].flatMap((list) => list.map((job, i): [Job, number] => [job, i])));
   const sources = new Sources(parts);
   const states = new Uint8Array(jobs.length);
+  const told = new Uint8Array(jobs.length);
   const results = new Float64Array(jobs.length * RESULT_FIELDS);
   const row = new Row();
   const pathsOfJob = new Int32Array(jobs.length + 1);
@@ -40,6 +42,7 @@ export function takeSnapshot(
     if (result !== undefined && fresh) {
       append(row, outputsRow(parts, job, result.manifest));
       results.set(resultNumbers(result), i * RESULT_FIELDS);
+      told[i] = isTold(job, result) ? 1 : 0;
     }
     pathsOfJob[i + 1] = row.length;
   }
@@ -54,7 +57,9 @@ export function takeSnapshot(
     found && {
       evidence: found,
       rules,
+      output: parts.graph.form.root,
       states,
+      told,
       results,
       ruleOf: Int32Array.from(jobs, (job) => ruleNumbers.get(job.rule.name) ?? -1),
       ranks: Int32Array.from(jobs, (job) => ranks.get(job) ?? -1),

@@ -10,7 +10,7 @@ import { writeAtomic } from '../fs/atomic-write.ts';
 import type { Evidence } from './evidence.ts';
 import { Texts, type TextBytes } from './texts.ts';
 
-const MAGIC = Buffer.from('lhb snapshot 2\n\0', 'latin1');
+const MAGIC = Buffer.from('lhb snapshot 3\n\0', 'latin1');
 const DIGEST_AT = 16;
 const HEADER_LENGTH_AT = 48;
 const HEADER_AT = 52;
@@ -48,7 +48,11 @@ export type Lists = { readonly starts: Int32Array; readonly items: Int32Array };
 export type Snapshot = {
   readonly evidence: Evidence;
   readonly rules: readonly string[];
+  /** The output root, from the workflow's folder. */
+  readonly output: string;
   readonly states: Uint8Array;
+  /** 1 for a job that is fresh and of which its result on record tells all (told.ts). */
+  readonly told: Uint8Array;
   /** Of jobs that are fresh; 0 of the others. */
   readonly results: Float64Array;
   readonly ruleOf: Int32Array;
@@ -78,7 +82,7 @@ type Section = {
   readonly from: number;
   readonly length: number;
 };
-type Header = { readonly evidence: Evidence; readonly rules: readonly string[]; readonly sections: readonly Section[] };
+type Header = Pick<Snapshot, 'evidence' | 'rules' | 'output'> & { readonly sections: readonly Section[] };
 type Numbers = Uint8Array | Int32Array | Float64Array;
 
 const typeOf = (array: Numbers): Section['type'] =>
@@ -109,6 +113,7 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     ['looks', snapshot.looks],
     ...text('paths', paths),
     ['states', snapshot.states],
+    ['told', snapshot.told],
     ['results', snapshot.results],
     ['ruleOf', snapshot.ruleOf],
     ['ranks', snapshot.ranks],
@@ -126,7 +131,8 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     end = from + array.byteLength;
     return { name, type: typeOf(array), from, length: array.length };
   });
-  const header: Header = { evidence: snapshot.evidence, rules: snapshot.rules, sections };
+  const { evidence, rules, output } = snapshot;
+  const header: Header = { evidence, rules, output, sections };
   const json = Buffer.from(JSON.stringify(header));
   const base = align(HEADER_AT + json.length);
   const file = Buffer.alloc(base + end);
@@ -168,7 +174,7 @@ export function decodeSnapshot(bytes: Buffer): Snapshot | undefined {
   if (bytes.length < HEADER_AT || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
   if (!bytes.subarray(DIGEST_AT, HEADER_LENGTH_AT).equals(digestOf(bytes))) return undefined;
   const length = bytes.readUInt32LE(HEADER_LENGTH_AT);
-  const { evidence, rules, sections } = JSON.parse(bytes.toString('utf8', HEADER_AT, HEADER_AT + length)) as Header;
+  const { sections, ...head } = JSON.parse(bytes.toString('utf8', HEADER_AT, HEADER_AT + length)) as Header;
   const base = bytes.byteOffset + align(HEADER_AT + length);
   if (!sections.every((s) => Object.hasOwn(TYPES, s.type) && base + s.from <= bytes.byteOffset + bytes.length))
     return undefined;
@@ -183,9 +189,9 @@ export function decodeSnapshot(bytes: Buffer): Snapshot | undefined {
   const text = (name: string): Texts => new Texts({ bytes: array(`${name}.bytes`), ends: array(`${name}.ends`) });
   const lists = (name: string): Lists => ({ starts: array(`${name}.starts`), items: array(`${name}.items`) });
   return {
-    evidence,
-    rules,
+    ...head,
     states: array('states'),
+    told: array('told'),
     results: array('results'),
     ruleOf: array('ruleOf'),
     ranks: array('ranks'),

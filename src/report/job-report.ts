@@ -5,11 +5,11 @@ import type { Job } from '../graph/job.ts';
 import { plainConfig } from '../graph/plain.ts';
 import type { Reason } from '../plan/reason.ts';
 import type { Step } from '../plan/plan.ts';
+import { toldByJob } from '../plan/told.ts';
 import { manifestSize, outputSize, type Manifest } from '../store/manifest.ts';
 import type { TraceCore } from '../store/trace.ts';
-import { formatTime } from './format.ts';
-import { SUMMARY_COLUMNS, summaryCells } from './summary-cells.ts';
-import type { Column } from './table.ts';
+import { detailedCells } from './detailed-cells.ts';
+import { summaryCells } from './summary-cells.ts';
 import { describeReason, describeReasons } from './wording.ts';
 
 export type ReasonJson = {
@@ -37,24 +37,6 @@ export const reasonJson = (reason: Reason): ReasonJson => ({
 /** The result that a row speaks of: the one for the key that holds, else what is on record. */
 const resultOf = ({ trace, current }: Step['judgement']): TraceCore | undefined => trace ?? current;
 
-export const DETAILED_COLUMNS: readonly Column[] = [
-  ...SUMMARY_COLUMNS,
-  { title: 'label' },
-  { title: 'outputs' },
-  { title: 'inputs' },
-  { title: 'action_key' },
-  { title: 'command' },
-  { title: 'config_diff' },
-  { title: 'resources' },
-  { title: 'used' },
-  { title: 'attempts', align: 'right' },
-  { title: 'host' },
-  { title: 'executor' },
-  { title: 'executor_job' },
-  { title: 'log' },
-  { title: 'origin' },
-];
-
 export function summaryRow({ job, status, action, judgement, reasons }: Step): string[] {
   const result = resultOf(judgement);
   const finished = result && {
@@ -68,35 +50,17 @@ export function summaryRow({ job, status, action, judgement, reasons }: Step): s
 /** @param command the job's command as it would run now */
 export function detailedRow(step: Step, command: string): string[] {
   const { job, judgement } = step;
-  const result = resultOf(judgement);
-  const configDiff = step.reasons.filter((r) => r.kind === 'config').map(reasonText);
-  const asked = result?.resources ?? judgement.attempt?.resources ?? {};
-  return [
-    ...summaryRow(step),
-    job.label || '-',
-    job.outputs.map((o) => job.pathOf(o) + (o.tree ? '/' : '')).join(' ') || '-',
-    inputPaths(job).join(' ') || '-',
-    judgement.key?.key ?? '-',
-    command || '-',
-    configDiff.join('; ') || '-',
-    Object.entries(asked)
-      .map(([name, value]) => `${name}=${value}`)
-      .join(' ') || '-',
-    result ? usageText(result) : '-',
-    String(judgement.attempt?.attempt ?? result?.attempts ?? 0),
-    result?.host ?? judgement.attempt?.host ?? '-',
-    result?.executor ?? '-',
-    result?.executorJob ?? '-',
-    job.log,
-    result ? originText(result) : '-',
-  ];
-}
-
-/** `built`, or `restored from lab, signed by 12ab…, built by alice on node7, came 2026-11-25 12:00`. */
-export function originText({ origin, source, host }: TraceCore): string {
-  if (source === undefined) return origin;
-  const signed = source.keyId === undefined ? 'not signed' : `signed by ${source.keyId}`;
-  return `${origin} from ${source.cache}, ${signed}, built by ${source.user} on ${host}, came ${formatTime(source.at)}`;
+  return detailedCells({
+    summary: summaryRow(step),
+    job: toldByJob(job, command),
+    key: judgement.key?.key,
+    result: resultOf(judgement),
+    attempt: judgement.attempt,
+    configDiff: step.reasons
+      .filter((r) => r.kind === 'config')
+      .map(reasonText)
+      .join('; '),
+  });
 }
 
 function sourceJson({ source, host }: TraceCore): Record<string, unknown> | null {
@@ -104,13 +68,6 @@ function sourceJson({ source, host }: TraceCore): Record<string, unknown> | null
   const { cache, keyId, user, at } = source;
   return { cache, key: keyId ?? null, user, host, at: new Date(at * 1000).toISOString() };
 }
-
-const usageText = ({ usage }: TraceCore): string => {
-  const parts = [`wall=${usage.wallS.toFixed(2)}s`];
-  if (usage.cpuS !== undefined) parts.push(`cpu=${usage.cpuS.toFixed(2)}s`);
-  if (usage.maxRssMb !== undefined) parts.push(`mem=${usage.maxRssMb.toFixed(0)}MB`);
-  return parts.join(' ');
-};
 
 /** Everything about a job for scripts; `summary --json` and `build -n --json` are lists of these. */
 export function jobJson(step: Step): Record<string, unknown> {

@@ -3,7 +3,6 @@
 // others at opening, and nobody lives who may be writing now, a child process reads all of it first (check-index.ts).
 //
 // Beside data.mdb and LMDB's lock.mdb: `closed`, one line `SIZE MTIME_MS`; `open-…`, one for each writer, with who it is.
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -105,6 +104,8 @@ function writers(dir: string): { readonly path: string; readonly lives: boolean 
 function readAll(dir: string): string | undefined {
   const program = fileURLToPath(new URL('check-index.js', import.meta.url));
   const { NODE_OPTIONS: _, ...env } = process.env;
+  // Loaded where it is used: who only asks whether the index was closed is spared it.
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const ended = spawnSync(process.execPath, [program, dir], { env, encoding: 'utf8', maxBuffer: 1 << 20 });
   if (ended.error !== undefined || ended.status === 0) return undefined;
   if (ended.signal !== null) return 'reading it ends in a crash';

@@ -12,6 +12,9 @@ import { codeOf, hasSpace, NoSpace, writeHint } from './write-failed.ts';
 /** How far the index may be behind the log: a commit makes the file system flush all that was made meanwhile (2 to 10 ms). */
 export const BEHIND_MS = 200;
 
+/** And how much, in the log's bytes: it is held in memory. */
+const MOST_WAITING_BYTES = 8 * 1024 * 1024;
+
 /** What a commit may take besides what is in the log: pages that are split, digests of files. */
 const COMMIT_BYTES = 256 * 1024;
 
@@ -108,6 +111,8 @@ export class IndexWrites {
       this.#lines.splice(-lines.length, lines.length);
       throw this.#told(cause);
     }
+    // Who never comes back to the event loop has no timer.
+    if (this.#waitingBytes > MOST_WAITING_BYTES) this.#catchUpOrFail();
   }
 
   /** As `record`, with the next transaction, within some time: for what a kill may take. */

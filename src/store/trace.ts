@@ -79,19 +79,21 @@ export type TraceCore = Pick<
   | 'executorJob'
 >;
 
-export const coreOf = (trace: TraceCore): TraceCore => ({
-  actionKey: trace.actionKey,
-  manifest: trace.manifest,
-  origin: trace.origin,
-  ...(trace.source && { source: trace.source }),
-  usage: trace.usage,
-  recordedAt: trace.recordedAt,
-  attempts: trace.attempts,
-  resources: trace.resources,
-  host: trace.host,
-  executor: trace.executor,
-  executorJob: trace.executorJob,
-});
+export function coreOf(trace: TraceCore): TraceCore {
+  const core = {
+    actionKey: trace.actionKey,
+    manifest: trace.manifest,
+    origin: trace.origin,
+    usage: trace.usage,
+    recordedAt: trace.recordedAt,
+    attempts: trace.attempts,
+    resources: trace.resources,
+    host: trace.host,
+    executor: trace.executor,
+    executorJob: trace.executorJob,
+  };
+  return trace.source === undefined ? core : { ...core, source: trace.source };
+}
 
 /** The last attempt of a job that did not end in a trace, or has not ended. */
 export type Attempt = {

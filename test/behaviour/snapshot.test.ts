@@ -156,6 +156,59 @@ rigTest('queries and dry runs say what they say without a snapshot, whatever has
   }
 });
 
+rigTest('a detailed summary is told by the results of fresh jobs, or without them, and always alike', async (rig) => {
+  writeAll(rig);
+  rig.workflow(`${WORKFLOW}
+    all:
+      inputs: { files: "\${{ use.map(u, u.outputs.o) }}", leaf: data/a.txt }
+      outputs: { "o": "o (order)" }
+      dir: here
+      log: logs/all.log
+      resources: { mem_mb: 10, cpus: 1 }
+      env: { X: "\${{ output }}" }
+      run: |
+        ${ran('all')}
+        test ! -e fail # \${{ resources.mem_mb }} \${{ job.log }} \t
+        cat \${{ inputs.files }} > "\${{ outputs.o }}"
+    name: { inputs: { a: "\${{ all }}" } }
+    last:
+      for: { x: ["\${{ all }}"] }
+      outputs: [a.txt]
+      temp: true
+      run: [cp, "\${{ x.outputs.o }}", "\${{ outputs[0] }}"]
+`);
+  await rig.runs([...ALL, 'all']);
+  const alike = async (why: string): Promise<string> => {
+    await settle(rig);
+    const told = await rig.ok('summary', '--detailed');
+    const asked = await rig.lhbWith({ env: { LHB_NO_SNAPSHOT: '1' } }, 'summary', '--detailed');
+    assert.equal([told.stdout, told.stderr], [asked.stdout, asked.stderr], why);
+    return told.stdout;
+  };
+  const told = await alike('results tell all');
+  assert.equal(snapshotOf(rig).told, new Uint8Array(ALL.length + 2).fill(1));
+  // Only the snapshot says so.
+  forge(rig, (snapshot) => ({ ...snapshot, results: snapshot.results.map(() => 7) }));
+  assert.is((await rig.ok('summary', '--detailed')).stdout.match(/\t7\.0 s\t7 B\t/g)?.length, ALL.length + 2);
+  rig.remove(SNAPSHOT);
+  // An attempt that failed stays on record when the result is brought back.
+  rig.write('fail', '');
+  assert.is((await rig.lhb('forcerun', 'all', '--retries', '1')).code, 1);
+  rig.remove('fail');
+  await rig.ok('build');
+  rig.ranSince();
+  assert.is.not(await alike('a failed attempt'), told);
+  assert.not(snapshotOf(rig).told.includes(0));
+  // What a changed workflow tells otherwise though the keys stay: the log, and inputs that do not count.
+  rig.edit('lhb.yaml', 'log: logs/all.log', 'log: logs/other.log');
+  assert.match(await alike('another log'), /\tlogs\/other\.log\t/);
+  assert.is(snapshotOf(rig).told.filter((one) => one === 0).length, 1);
+  rig.edit('lhb.yaml', 'log: logs/other.log', 'log: logs/all.log');
+  rig.edit('lhb.yaml', 'leaf: data/a.txt', 'leaf: data/a.txt, more: { path: data/b.txt, keyed: false }');
+  assert.match(await alike('an input without a part in the key'), /data\/b\.txt\t/);
+  assert.is(snapshotOf(rig).told.filter((one) => one === 0).length, 1);
+});
+
 rigTest('LHB_NO_SNAPSHOT neither reads nor writes one', async (rig) => {
   writeAll(rig);
   const off = { env: { LHB_NO_SNAPSHOT: '1' } };

@@ -2,7 +2,8 @@
 import { toJsonText } from '../../base/value.ts';
 import { inputPaths } from '../../graph/inputs.ts';
 import { plainConfig } from '../../graph/plain.ts';
-import { jobJson, originText, reasonsText } from '../../report/job-report.ts';
+import { originText } from '../../report/detailed-cells.ts';
+import { jobJson, reasonsText } from '../../report/job-report.ts';
 import { formatBytes, formatDuration, formatTime } from '../../report/format.ts';
 import type { Step } from '../../plan/plan.ts';
 import { manifestSize } from '../../store/manifest.ts';

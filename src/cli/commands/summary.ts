@@ -1,5 +1,5 @@
 // lhb summary: one line a job, where it stands and why.
-import { countStatuses, DETAILED_COLUMNS, detailedRow, jobJson, summaryRow } from '../../report/job-report.ts';
+import { countStatuses, detailedRow, jobJson, summaryRow } from '../../report/job-report.ts';
 import { SUMMARY_COLUMNS } from '../../report/summary-cells.ts';
 import type { Step } from '../../plan/plan.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -31,10 +31,8 @@ export const summary = (
       return EXIT.ok;
     }
     if (detailed) {
-      const row = (step: Step): string[] => detailedRow(step, shownCommand(workspace, step.job)?.trimEnd() ?? '');
-      const rows = rowsOf(steps, row);
-      if (process.stdout.isTTY) screen.records(DETAILED_COLUMNS, rows);
-      else screen.table(DETAILED_COLUMNS, rows);
+      const row = (step: Step): string[] => detailedRow(step, shownCommand(workspace, step.job) ?? '');
+      screen.details(rowsOf(steps, row));
     } else screen.table(SUMMARY_COLUMNS, rowsOf(steps, summaryRow));
     const counts = Object.entries(countStatuses(steps)).map(([status, count]) => `${count} ${status}`);
     if (process.stdout.isTTY) screen.note(counts.join(', '));
