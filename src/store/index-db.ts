@@ -491,6 +491,7 @@ export class IndexDb {
   /** Waits until all is on disk, and frees the index. It is used no more after. */
   async close(): Promise<void> {
     const isWhole = this.#catchUpAtLast();
+    this.#writes?.stop();
     if (this.#writes?.hasFailed) {
       // Not closed: the next who opens it reads all of it first.
       this.#tables = undefined;
@@ -517,11 +518,12 @@ export class IndexDb {
     }
   }
 
-  /** Closes an index that was opened with `atOnce`. */
+  /** Closes an index that was opened with `atOnce`, or to read. */
   closeNow(): void {
-    const tables = this.#writable();
+    const tables = this.#tables;
+    this.#writes?.stop();
     this.#tables = undefined;
-    closeNow(tables);
+    if (tables) closeNow(tables);
   }
 
   /** How many results are on record. */

@@ -15,6 +15,8 @@ export const BEHIND_MS = 200;
 /** What a commit may take besides what is in the log: pages that are split, digests of files. */
 const COMMIT_BYTES = 256 * 1024;
 
+const DISK_FAILURES = new Set(['EIO', 'ENOSPC', 'EDQUOT', 'EROFS']);
+
 export class IndexWrites {
   readonly #dir: string;
   readonly #tables: Tables;
@@ -121,6 +123,11 @@ export class IndexWrites {
     if (about === undefined || this.#about.has(about)) this.transaction(() => {});
   }
 
+  /** Before the index is closed: what waits still is in the log, or may be lost. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
   #wait(about: readonly string[], lines: readonly string[], writes: () => void, withinMs: number): void {
     this.#waiting.push(writes);
     for (const each of about) this.#about.add(each);
@@ -156,8 +163,7 @@ export class IndexWrites {
   }
 
   #told(cause: unknown): unknown {
-    const code = codeOf(cause);
-    if (code !== 'EIO' && code !== 'ENOSPC') return cause;
+    if (!DISK_FAILURES.has(codeOf(cause) ?? '')) return cause;
     const failed = new DiagnosticError([
       error('store/write-failed', `the index ${this.#dir} cannot be written: the disk is full, or it fails`, {
         hint: writeHint(join(this.#dir, 'data.mdb'), 'ENOSPC'),
