@@ -49,6 +49,8 @@ export type IndexOptions = {
 /** How long what was restored waits: a commit waits for the disk, and who makes files meanwhile with it. */
 const RESTORED_WITHIN_MS = 500;
 
+const NOTHING = Buffer.alloc(0);
+
 const OPENED_TO_READ = 'the index was opened to read, or is closed';
 
 export class IndexDb {
@@ -237,7 +239,9 @@ export class IndexDb {
     const lines = line === undefined ? [currentLine(jobId, key)] : [line];
     const write = (): void => {
       if (trace && line !== undefined) this.restoreTrace(trace, line);
-      else if (line !== undefined) void this.#writable().traces.put(key, line);
+      // Another work tree may have put its own there meanwhile.
+      else if (line !== undefined && known?.equals(this.lineOf(key) ?? NOTHING))
+        void this.#writable().traces.put(key, line);
       void this.#writable().current.put([tree, jobId], key);
       this.putMade(tree, made);
     };

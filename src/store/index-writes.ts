@@ -108,6 +108,7 @@ export class IndexWrites {
     } catch (cause) {
       this.#waiting.pop();
       this.#lines.splice(-lines.length, lines.length);
+      for (const line of lines) this.#waitingBytes -= line.length;
       throw this.#told(cause);
     }
   }

@@ -1,5 +1,5 @@
 // What is recorded is in the log at once and in the index soon after; whoever looks sees it from the first moment on.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -191,6 +191,28 @@ test('a query takes up what was recorded on another host, whose index is its own
     index.value.record(TREE, result('a'), [], () => {});
     await index.value.close();
     assert.equal(await seen(store, ['a']), [true]);
+  }));
+
+test('a result that is noted as restored gives way to one that another work tree recorded under its key meanwhile', () =>
+  inStore(async (store) => {
+    const index = open(store, true);
+    index.record(TREE, result('a'), [], () => {});
+    index.settle();
+    index.recordRestored(TREE, 'a' as JobId, keyOf('a'), [], undefined);
+    // While no timer of this process can fire.
+    const later = { ...result('a'), recordedAt: 200 };
+    const script = `
+      const { openIndex } = await import('${moduleOf('open-index')}');
+      const { storeLayout } = await import('${moduleOf('layout')}');
+      const layout = storeLayout(${JSON.stringify(store)});
+      const index = openIndex({ layout, tree: 'other', write: true, tell: () => {} }).value;
+      index.record('other', ${JSON.stringify(later)}, [], () => {});
+      await index.close();`;
+    assert.is(spawnSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' }).status, 0);
+    index.refresh();
+    assert.is(index.getTrace(keyOf('a'))?.recordedAt, 200);
+    assert.is(index.current(TREE, 'a' as JobId), keyOf('a'));
+    await index.close();
   }));
 
 test('a line that was cut off keeps no query waiting', () =>
