@@ -527,7 +527,8 @@ export class IndexDb {
     const tables = this.#tables;
     this.#writes?.stop();
     this.#tables = undefined;
-    if (tables) closeNow(tables);
+    // As in close().
+    if (tables && !this.#writes?.hasFailed) closeNow(tables);
   }
 
   /** How many results are on record. */
