@@ -68,6 +68,8 @@ export type BlobStoreOptions = {
 /** A file was written to while it was read, again and again. */
 export class UnstableFileError extends Error {}
 
+type Seen = Pick<Stats, 'ino' | 'size' | 'mtimeMs'>;
+
 const ATTEMPTS = 3;
 const MOST_JUST_WRITTEN = 10_000;
 
@@ -77,8 +79,8 @@ export class BlobStore {
   readonly #durable: boolean;
   readonly #workTmp: string;
   readonly #made = new Set<string>();
-  /** Inodes of blobs whose bytes this process verified, by path. */
-  readonly #justWritten = new Map<string, number>();
+  /** Blobs whose bytes this process verified, by path, as their files were then. Linking changes the ctime. */
+  readonly #justWritten = new Map<string, Seen>();
   #cannotReflink = false;
   /** Devices whose files cannot be cloned into the store. */
   readonly #noReflinkFrom = new Set<number>();
@@ -165,7 +167,7 @@ export class BlobStore {
 
   async #storeByHardLink(
     path: string,
-    { ino, size: expected }: Stats,
+    { ino, mtimeMs, size: expected }: Stats,
     exec: boolean,
   ): Promise<(Blob & { relinked: boolean }) | undefined> {
     const { digest, size } = await hashFileAsync(path, expected);
@@ -176,7 +178,7 @@ export class BlobStore {
         step('blob:before-link');
         if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
         step('blob:named');
-        this.#noteWritten(blob, ino);
+        this.#noteWritten(blob, { ino, size, mtimeMs: wholeSecond(mtimeMs) * 1000 });
         return { digest, size, exec, relinked: false };
       } catch (error) {
         if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
@@ -245,7 +247,7 @@ export class BlobStore {
         futimesSync(fd, second, second);
         fchmodSync(fd, exec ? 0o555 : 0o444);
         if (this.#durable) fsyncSync(fd);
-        this.#noteWritten(blob, fstatSync(fd).ino);
+        this.#noteWritten(blob, fstatSync(fd));
       } finally {
         closeSync(fd);
       }
@@ -339,7 +341,8 @@ export class BlobStore {
     const blob = blobPath(this.layout, digest, exec);
     try {
       if (this.#linkJustWritten(blob, temporary)) return { temporary };
-      if (!lstatSync(blob).isFile()) {
+      const before = lstatSync(blob);
+      if (!before.isFile()) {
         this.quarantine(digest, exec);
         return 'damaged';
       }
@@ -352,7 +355,7 @@ export class BlobStore {
       // Someone may have changed the mode through another link of the same file.
       if (shared === 'hardlink') {
         restoreMode(temporary, exec);
-        this.#noteWritten(blob, lstatSync(temporary).ino);
+        this.#noteWritten(blob, before);
       } else {
         const { mtimeMs } = statSync(blob);
         chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
@@ -377,16 +380,17 @@ export class BlobStore {
   }
 
   /** The bytes of a blob were seen by this process, and its file is this one. */
-  #noteWritten(blob: string, ino: number): void {
+  #noteWritten(blob: string, { ino, size, mtimeMs }: Seen): void {
     if (this.#justWritten.size === MOST_JUST_WRITTEN) this.#justWritten.clear();
-    this.#justWritten.set(blob, ino);
+    this.#justWritten.set(blob, { ino, size, mtimeMs });
   }
 
   /** Is a link to a blob still the file whose bytes this process saw, mode, times and all? */
   #isJustWritten(blob: string, link: string): boolean {
-    const ino = this.#justWritten.get(blob);
-    const stats = ino === undefined ? undefined : lstatSync(link, { throwIfNoEntry: false });
-    return stats?.isFile() === true && stats.ino === ino && isWholeSecond(stats.mtimeMs) && isReadOnly(stats);
+    const seen = this.#justWritten.get(blob);
+    const stats = seen && lstatSync(link, { throwIfNoEntry: false });
+    if (!stats?.isFile() || !isWholeSecond(stats.mtimeMs) || !isReadOnly(stats)) return false;
+    return stats.ino === seen?.ino && stats.size === seen.size && stats.mtimeMs === seen.mtimeMs;
   }
 
   /** As far as is known by now. Files that share their bytes so may be written to, so that is the better way. */

@@ -49,6 +49,8 @@ export type IndexOptions = {
 /** How long what was restored waits: a commit waits for the disk, and who makes files meanwhile with it. */
 const RESTORED_WITHIN_MS = 500;
 
+const NOTHING = Buffer.alloc(0);
+
 const OPENED_TO_READ = 'the index was opened to read, or is closed';
 
 export class IndexDb {
@@ -237,7 +239,9 @@ export class IndexDb {
     const lines = line === undefined ? [currentLine(jobId, key)] : [line];
     const write = (): void => {
       if (trace && line !== undefined) this.restoreTrace(trace, line);
-      else if (line !== undefined) void this.#writable().traces.put(key, line);
+      // Another work tree may have put its own there meanwhile.
+      else if (line !== undefined && known?.equals(this.lineOf(key) ?? NOTHING))
+        void this.#writable().traces.put(key, line);
       void this.#writable().current.put([tree, jobId], key);
       this.putMade(tree, made);
     };
@@ -491,6 +495,7 @@ export class IndexDb {
   /** Waits until all is on disk, and frees the index. It is used no more after. */
   async close(): Promise<void> {
     const isWhole = this.#catchUpAtLast();
+    this.#writes?.stop();
     if (this.#writes?.hasFailed) {
       // Not closed: the next who opens it reads all of it first.
       this.#tables = undefined;
@@ -517,11 +522,13 @@ export class IndexDb {
     }
   }
 
-  /** Closes an index that was opened with `atOnce`. */
+  /** Closes an index that was opened with `atOnce`, or to read. */
   closeNow(): void {
-    const tables = this.#writable();
+    const tables = this.#tables;
+    this.#writes?.stop();
     this.#tables = undefined;
-    closeNow(tables);
+    // As in close().
+    if (tables && !this.#writes?.hasFailed) closeNow(tables);
   }
 
   /** How many results are on record. */

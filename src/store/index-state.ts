@@ -13,8 +13,8 @@ import { lmdbFileState } from './lmdb-file.ts';
 
 export type IndexState =
   | { readonly state: 'absent' }
-  /** `cutOff`: who wrote to it last was killed, and its log may have more. */
-  | { readonly state: 'sound'; readonly cutOff: boolean }
+  /** `cutOff`: one who wrote to it was killed, and its log may have more; `isWritten`: one who lives has it open to write. */
+  | { readonly state: 'sound'; readonly cutOff: boolean; readonly isWritten: boolean }
   /** `why`: words that follow "the index … is damaged: ". */
   | { readonly state: 'damaged'; readonly why: string };
 
@@ -50,11 +50,11 @@ export function stateOfIndex(dir: string, whole = false): IndexState {
   const marks = writers(dir);
   const isWritten = marks.some(({ lives }) => lives);
   const isAsClosed = isNoted(dir, before);
-  const cutOff = !isWritten && (!isAsClosed || marks.length > 0);
-  if (!whole && (isAsClosed || isWritten)) return { state: 'sound', cutOff };
+  const cutOff = marks.some(({ lives }) => !lives) || (!isWritten && !isAsClosed);
+  if (!whole && (isAsClosed || isWritten)) return { state: 'sound', cutOff, isWritten };
   const why = readAll(dir);
   if (why !== undefined) return { state: 'damaged', why };
-  return { state: 'sound', cutOff };
+  return { state: 'sound', cutOff, isWritten };
 }
 
 /** Notes that an index is sound, and forgets who was killed while he wrote to it. Queries may not be allowed to. */

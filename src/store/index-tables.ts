@@ -116,7 +116,7 @@ export function bytesOf(table: Table, key: Key): Buffer | undefined {
   return bytes?.subarray(0, bytes.length);
 }
 
-/** Closes what was opened with `atOnce`. */
+/** Closes what was opened with `atOnce`, or to read. */
 export function closeNow({ root }: Tables): void {
   void root.close();
   // Not in its types.

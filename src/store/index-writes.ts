@@ -18,6 +18,8 @@ const MOST_WAITING_BYTES = 8 * 1024 * 1024;
 /** What a commit may take besides what is in the log: pages that are split, digests of files. */
 const COMMIT_BYTES = 256 * 1024;
 
+const DISK_FAILURES = new Set(['EIO', 'ENOSPC', 'EDQUOT', 'EROFS']);
+
 export class IndexWrites {
   readonly #dir: string;
   readonly #tables: Tables;
@@ -109,6 +111,7 @@ export class IndexWrites {
     } catch (cause) {
       this.#waiting.pop();
       this.#lines.splice(-lines.length, lines.length);
+      for (const line of lines) this.#waitingBytes -= line.length;
       throw this.#told(cause);
     }
     // Who never comes back to the event loop has no timer.
@@ -124,6 +127,11 @@ export class IndexWrites {
   catchUp(about?: string): void {
     if (this.#waiting.length === 0 || this.#inTransaction || this.#failed !== undefined) return;
     if (about === undefined || this.#about.has(about)) this.transaction(() => {});
+  }
+
+  /** Before the index is closed: what waits still is in the log, or may be lost. */
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 
   #wait(about: readonly string[], lines: readonly string[], writes: () => void, withinMs: number): void {
@@ -161,8 +169,7 @@ export class IndexWrites {
   }
 
   #told(cause: unknown): unknown {
-    const code = codeOf(cause);
-    if (code !== 'EIO' && code !== 'ENOSPC') return cause;
+    if (!DISK_FAILURES.has(codeOf(cause) ?? '')) return cause;
     const failed = new DiagnosticError([
       error('store/write-failed', `the index ${this.#dir} cannot be written: the disk is full, or it fails`, {
         hint: writeHint(join(this.#dir, 'data.mdb'), 'ENOSPC'),

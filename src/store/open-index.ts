@@ -5,14 +5,14 @@ import { basename, dirname, join } from 'node:path';
 import { DiagnosticError, error, warning, type Diagnostic } from '../base/diagnostic.ts';
 import { err, type Result } from '../base/result.ts';
 import { temporaryName } from '../fs/atomic-write.ts';
-import { errno, unless } from '../fs/errno.ts';
+import { errno } from '../fs/errno.ts';
 import { FORMAT_VERSION, writeVersion } from './format.ts';
 import { IndexDb } from './index-db.ts';
 import { BEHIND_MS } from './index-writes.ts';
 import { markOpen, noteSound, stateOfIndex } from './index-state.ts';
 import type { StoreLayout } from './layout.ts';
 import { migrateIndex } from './migrate-index.ts';
-import { completeLog, linesByKey, rebuildIndex, replayLog } from './rebuild-index.ts';
+import { completeLog, isBehind, linesByKey, rebuildIndex, replayLog, takeRest } from './rebuild-index.ts';
 import { clearLogPlace, loggedTrees, TraceLog } from './trace-log.ts';
 import { writeFailed } from './write-failed.ts';
 
@@ -65,39 +65,51 @@ function open({ layout, tree, write, version, whole, tell }: OpenIndexOptions): 
       }),
     );
   const recover = linesByKey(layout);
-  const cutOff = found.state === 'sound' && found.cutOff;
+  const { cutOff, isWritten } = found.state === 'sound' ? found : { cutOff: false, isWritten: false };
+  const log = new TraceLog(layout, tree);
   if (!write) {
-    if (cutOff) takeRest(layout);
-    const opened = IndexDb.open(layout.index, { readOnly: true, recover, onNewer });
-    if (opened.ok) awaitWriter(opened.value, new TraceLog(layout, tree));
-    return opened;
+    if (cutOff) takeRestIfAllowed(layout);
+    const read = (): Result<IndexDb> => IndexDb.open(layout.index, { readOnly: true, recover, onNewer });
+    const opened = read();
+    if (!opened.ok || !isBehind(opened.value, log)) return opened;
+    if (isWritten) {
+      awaitWriter(opened.value, log);
+      return opened;
+    }
+    opened.value.closeNow();
+    takeRestIfAllowed(layout);
+    return read();
   }
   mkdirSync(layout.index, { recursive: true });
   const closed = markOpen(layout.index);
-  const log = new TraceLog(layout, tree);
   const opened = IndexDb.open(layout.index, { readOnly: false, log, recover, onNewer, onClosed: closed });
   if (!opened.ok) closed();
-  else evenOut(opened.value, layout, log, tell);
+  else {
+    evenOut(opened.value, layout, log, tell);
+    takeRest(opened.value, layout);
+  }
   if (cutOff) noteSound(layout.index);
   return opened;
 }
 
-/** Takes what the logs of a killed build have and the index has not, where that may be written. */
-function takeRest(layout: StoreLayout): void {
+/** Takes into the index what it lacks of the logs, where it may be written and the disk has space; else it stays as it is. */
+function takeRestIfAllowed(layout: StoreLayout): void {
   const opened = IndexDb.open(layout.index, { readOnly: false, atOnce: true });
   if (!opened.ok) return;
-  for (const tree of loggedTrees(layout)) {
-    const log = new TraceLog(layout, tree);
-    if ((log.size() ?? 0) > (opened.value.logged(tree) ?? 0)) replayLog(opened.value, log);
+  try {
+    takeRest(opened.value, layout);
+  } catch (cause) {
+    if (cause instanceof DiagnosticError) return;
+    throw cause;
+  } finally {
+    opened.value.closeNow();
   }
-  opened.value.closeNow();
   noteSound(layout.index);
 }
 
 /** A build that runs has the index follow its log within moments: what it has told is seen here. */
 function awaitWriter(index: IndexDb, log: TraceLog): void {
-  const size = unless(['ENOTDIR', 'EACCES'], () => log.size()) ?? 0;
-  for (let waited = 0; waited < MOST_BEHIND_MS && (index.logged(log.tree) ?? 0) < size; waited += PAUSE_MS) {
+  for (let waited = 0; waited < MOST_BEHIND_MS && isBehind(index, log); waited += PAUSE_MS) {
     Atomics.wait(PAUSE, 0, 0, PAUSE_MS);
     index.refresh();
   }

@@ -5,7 +5,7 @@ import type { ActionKey } from '../base/brand.ts';
 import { ok, type Result } from '../base/result.ts';
 import { step } from '../base/step.ts';
 import { clearTemporary, temporaryBeside } from '../fs/atomic-write.ts';
-import { errno } from '../fs/errno.ts';
+import { errno, unless } from '../fs/errno.ts';
 import { IndexDb } from './index-db.ts';
 import { noteClosed } from './index-state.ts';
 import type { StoreLayout } from './layout.ts';
@@ -45,6 +45,31 @@ export function rebuildIndex(layout: StoreLayout): Result<number> {
   } finally {
     rmSync(aside, { recursive: true, force: true });
   }
+}
+
+/** Does a log, as far as it can be read, have whole lines that the index has not? */
+export function isBehind(index: IndexDb, log: TraceLog): boolean {
+  const known = index.logged(log.tree) ?? 0;
+  return (
+    unless(['ENOTDIR', 'EACCES'], () => {
+      if ((log.size() ?? 0) <= known) return false;
+      for (const _ of readLog(log, known)) return true;
+      return false;
+    }) ?? false
+  );
+}
+
+/**
+ * Takes the records of all logs into the index that it lacks. Of a build that runs too: what it writes after changes nothing.
+ * @returns how many traces were taken. Throws a DiagnosticError where the disk is full
+ */
+export function takeRest(index: IndexDb, layout: StoreLayout): number {
+  let taken = 0;
+  for (const tree of loggedTrees(layout)) {
+    const log = new TraceLog(layout, tree);
+    if (isBehind(index, log)) taken += replayLog(index, log);
+  }
+  return taken;
 }
 
 /**

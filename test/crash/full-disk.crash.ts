@@ -4,6 +4,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { COMPILED_TESTS } from '../support/project.ts';
 import { rigTest, type Ended, type Rig } from '../support/rig.ts';
 import { mayMount, SmallDisk } from './small-disk.ts';
 
@@ -169,5 +170,28 @@ rootTest('a disk that is read only', async (rig) => {
   await one.recovers(true);
   assert.ok(existsSync(rig.path('.lhb/index')));
 });
+
+rootTest(
+  'a query on a disk that is full, where a build was killed before its index had what it recorded',
+  async (rig) => {
+    const disk = new SmallDisk(rig, 'size=8m');
+    rig.dir = join(disk.dir, 'work');
+    rig.workflow(`
+    rules:
+      a: { for: { n: [1, 2] }, dir: "out/\${{ n }}", outputs: { o: o.txt }, run: "echo > \${{ outputs.o }}" }`);
+    await rig.ok('build');
+    rig.write('lhb.yaml', rig.read('lhb.yaml').replace('[1, 2]', '[1, 2, 3]'));
+    const env = {
+      NODE_OPTIONS: `--import=${join(COMPILED_TESTS, 'crash', 'kill-at-step.js')}`,
+      LHB_CRASH_AT: 'commit:after=1',
+      LHB_CRASH_STEPS: join(rig.base, 'steps'),
+    };
+    await rig.lhbWith({ env }, 'build');
+    disk.fill(20);
+    assert.is((await rig.summary()).counts['FRESH'], 2, 'what the index has');
+    disk.empty();
+    assert.is((await rig.summary()).counts['FRESH'], 3, 'and what the log has');
+  },
+);
 
 test.run();

@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { test } from 'uvu';
@@ -89,6 +90,20 @@ test('an edit in place is noticed, of any size, and the next put makes the blob 
     assert.ok(blobs.has(digest, false, size));
     assert.is(readFileSync(blobs.path(digest, false), 'utf8'), 'original');
     assert.is(readFileSync(path('a'), 'utf8'), 'ORIGINAL');
+  }));
+
+test('an edit in place that leaves a whole second and the mode, as cp -p and coarse clocks do, is noticed by who made the blob', () =>
+  withStore('hardlink', async ({ blobs, write, path }) => {
+    const { digest, exec } = await blobs.put(write('out', 'right'));
+    chmodSync(path('out'), 0o644);
+    writeFileSync(path('out'), 'wrong');
+    chmodSync(path('out'), 0o444);
+    utimesSync(path('out'), 1_000_000_000, 1_000_000_000);
+    assert.is(await blobs.materialise(digest, exec, path('copy')), 'damaged');
+    const again = await blobs.put(write('again', 'right'));
+    assert.is(again.digest, digest);
+    assert.is(await blobs.materialise(digest, exec, path('copy')), 'ok');
+    assert.is(readFileSync(path('copy'), 'utf8'), 'right');
   }));
 
 test('a damaged blob is never given out: it is moved away and is missing from then on', () =>

@@ -10,7 +10,7 @@ import { beginCollecting } from '../../store/collecting.ts';
 import { planCollection, removeCollected, type Collection } from '../../store/collect.ts';
 import { compactLogs } from '../../store/compact-log.ts';
 import { workLayout } from '../../store/layout.ts';
-import { completeLog } from '../../store/rebuild-index.ts';
+import { completeLog, takeRest } from '../../store/rebuild-index.ts';
 import { addRoots, Roots } from '../../store/roots.ts';
 import { removeStray, strayFiles, type StrayFile } from '../../store/stray-files.ts';
 import { TraceLog } from '../../store/trace-log.ts';
@@ -74,7 +74,9 @@ async function collect(workspace: Workspace, options: GcOptions, screen: Screen)
     return fail(screen, [error('store/locked', message, { hint: 'run gc again when it is done' })]);
   }
   try {
-    const found = find(workspace, options);
+    let found = find(workspace, options);
+    // No build runs from here on; one that was killed meanwhile may have left more in its log.
+    if (found.ok && takeRest(index, layout) > 0) found = find(workspace, options);
     if (!found.ok) return fail(screen, found.error);
     const { collection, strays } = found.value;
     await removeCollected(index, blobs, collection);
