@@ -33,14 +33,15 @@ export function toldByTrace(
   form: PathForm,
   outputsOf: (id: string) => readonly string[] | undefined,
 ): Told {
-  const inputs = trace.parts.flatMap(({ kind, path }) => {
-    if (kind === 'upstream') return outputsOf(path) ?? [form.actual(path)];
-    return kind === 'input' && !path.endsWith(' (order)') ? [path] : [];
-  });
+  const inputs = new Set<string>();
+  for (const { kind, path } of trace.parts) {
+    if (kind === 'upstream') for (const made of outputsOf(path) ?? [form.actual(path)]) inputs.add(made);
+    else if (kind === 'input' && !path.endsWith(' (order)')) inputs.add(path);
+  }
   return {
     label: trace.label,
     outputs: trace.manifest.map(({ path, tree }) => ({ path: trace.dir === '' ? path : `${trace.dir}/${path}`, tree })),
-    inputs: [...new Set(inputs)],
+    inputs: [...inputs],
     command: form.actual(trace.command),
     log: trace.log,
   };
