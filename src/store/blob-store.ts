@@ -52,6 +52,8 @@ export type Stored = Blob & {
   readonly signature: StatSignature;
   /** The signature will tell of any later write; false in the racy case. */
   readonly settled: boolean;
+  /** Its device, where it shares its inode with other outputs. */
+  readonly sharedOn?: number;
 };
 
 export type BlobState = 'ok' | 'missing' | 'damaged';
@@ -116,7 +118,9 @@ export class BlobStore {
       if (blob.relinked || (after.mtimeMs === mtimeMs && after.size === before.size)) {
         const signature = signatureOf(after);
         const safe = (settled && isWholeSecond(after.mtimeMs)) || !isRacy(signature, readAt);
-        return { digest: blob.digest, size: blob.size, exec: blob.exec, signature, settled: safe };
+        const stored = { digest: blob.digest, size: blob.size, exec: blob.exec, signature, settled: safe };
+        // Its own name and the blob's are two.
+        return after.nlink > 2 ? { ...stored, sharedOn: after.dev } : stored;
       }
       // The link was made, and then the file was written to: the blob of its earlier bytes is no more.
       if ((await this.check(blob.digest, blob.exec)) === 'damaged') this.quarantine(blob.digest, blob.exec);

@@ -67,7 +67,7 @@ export async function captureOutputs(
       async function captureFile(found: Extract<Found, { type: 'file' }>): Promise<Entry> {
         const stored = await blobs.put(found.absolute, found.followed, found.stats);
         const path = join(dir, output.path, found.path);
-        digests?.record(path, stored.signature, stored.digest, stored.settled);
+        digests?.record(path, stored.signature, stored.digest, stored.settled, stored.sharedOn);
         const keyDigest = ignoring(output, found.path)
           ? digestWithout(output.ignore, found.absolute, stored.digest, stored.size)
           : stored.digest;

@@ -73,13 +73,17 @@ export class FileDigests {
     return known && sameSignature(known.signature, signatureOf(stats)) ? known.digest : undefined;
   }
 
-  /** Takes down a digest that someone else worked out. With `settled` false the file is read again next time. */
-  record(path: string, signature: StatSignature, digest: Digest, settled: boolean): void {
+  /**
+   * Takes down a digest that someone else worked out. With `settled` false the file is read again next time.
+   * @param sharedOn the device, where other outputs share the file's inode: this link to it is the last that was made
+   */
+  record(path: string, signature: StatSignature, digest: Digest, settled: boolean, sharedOn?: number): void {
     if (!settled) {
       this.#fresh.delete(path);
       return;
     }
     const record = { signature, digest };
+    if (sharedOn !== undefined) this.#byInode.set(signature.ino, { ...record, dev: sharedOn });
     this.#fresh.set(path, record);
     if (!this.#writable) return;
     this.#pending.set(path, record);

@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readSnapshot, STATE, writeSnapshot, type Snapshot } from '../../src/plan/snapshot.ts';
+import { LOOK, readSnapshot, STATE, writeSnapshot, type Snapshot } from '../../src/plan/snapshot.ts';
 import { ran, type Rig, rigTest, type StartOptions } from '../support/rig.ts';
 
 const SNAPSHOT = '.lhb/snapshot';
@@ -208,6 +208,20 @@ rigTest('a detailed summary is told by the results of fresh jobs, or without the
   assert.match(await alike('an input without a part in the key'), /data\/b\.txt\t/);
   assert.is(snapshotOf(rig).told.filter((one) => one === 0).length, 1);
 });
+
+rigTest(
+  'outputs with the same bytes are known by the first build on, though each link changed the times of the others',
+  async (rig) => {
+    rig.workflow(`
+    rules: { r: { for: { n: [1, 2, 3] }, outputs: { o: o.txt }, run: 'echo same > \${{ outputs.o }}' } }
+  `);
+    await rig.ok('build', '-j', '1');
+    const snapshot = readSnapshot(rig.path(SNAPSHOT));
+    const outputs = [...(snapshot?.looks ?? [])].filter((_look, i) => snapshot?.paths.at(i).endsWith('o.txt'));
+    assert.equal(outputs, [LOOK.stat, LOOK.stat, LOOK.stat]);
+    assert.is(statSync(rig.path(snapshot?.paths.at(0) ?? '')).nlink, 4);
+  },
+);
 
 rigTest('LHB_NO_SNAPSHOT neither reads nor writes one', async (rig) => {
   writeAll(rig);
