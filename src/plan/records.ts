@@ -217,7 +217,7 @@ export class Records {
   /** Puts a result on record that came from elsewhere; the work tree does not hold it yet. */
   putTrace(trace: Trace): void {
     this.last = undefined;
-    this.parts.index.putTrace(trace);
+    this.parts.index.recordTrace(trace);
   }
 
   /** Is it on record that the work tree holds this result? */

@@ -221,6 +221,12 @@ export class IndexDb {
     });
   }
 
+  /** As `record`, of a result that came from elsewhere: the work tree does not hold it yet. */
+  recordTrace(trace: Trace): void {
+    const line = traceLine(trace);
+    this.#writer().record([trace.jobId, trace.actionKey], [line], () => this.restoreTrace(trace, line));
+  }
+
   /** As `record`, of a result whose line the log has; without the line, one that is on record already. */
   takeResult(tree: string, trace: Trace, line: string | undefined, made: readonly string[]): void {
     if (line !== undefined) this.restoreTrace(trace, line);

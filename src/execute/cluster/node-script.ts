@@ -10,6 +10,13 @@ import { quoteWord } from '../shell.ts';
 const OF_NODE =
   /^(TMPDIR|TMP|TEMP|HOSTNAME|PWD|OLDPWD|SHLVL|_|CUDA_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES|(SLURM|SLURMD|SBATCH|SRUN|SGE|PBS|LSB|LSF|LS|PE|JOB|QUEUE|NSLOTS|ARC|REQUEST|RESTARTED)(_\w*)?)$/;
 
+/** What schedulers end a job with, or warn it by, calls the script's `stop` with the exit code of that signal. */
+const TRAPS = `trap 'stop 143' TERM
+trap 'stop 130' INT
+trap 'stop 129' HUP
+trap 'stop 138' USR1
+trap 'stop 140' USR2`;
+
 export type NodeScript = {
   readonly launch: Launch;
   readonly words: readonly string[];
@@ -95,11 +102,7 @@ stop() {
   finish "$1"
   exit "$1"
 }
-trap 'stop 143' TERM
-trap 'stop 130' INT
-trap 'stop 129' HUP
-trap 'stop 138' USR1
-trap 'stop 140' USR2
+${TRAPS}
 ${
   from.printsToScheduler
     ? `fifo="$scratch.fifo"
@@ -164,11 +167,7 @@ stop() {
   [ -n "$running" ] && { kill -s TERM "$running"; wait "$running"; } 2>/dev/null
   exit "$1"
 }
-trap 'stop 143' TERM
-trap 'stop 130' INT
-trap 'stop 129' HUP
-trap 'stop 138' USR1
-trap 'stop 140' USR2
+${TRAPS}
 exec 3< ${quoteWord(list)}
 while read -r number script <&3; do
   [ "$number" = "$pack" ] || continue
