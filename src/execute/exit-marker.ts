@@ -6,8 +6,8 @@
 //   ok
 // TOKEN names the launch (launches.ts), so that a marker of an earlier attempt never passes for one of a later; CODE as
 // `$?` has it (128 + n for signal n); START in seconds since the epoch, or `-` where the shell cannot tell. The end is the
-// file's mtime. A script of its own (job.sh) writes it under another name and renames it; the local helper writes it in
-// place, as `mv` would double the cost of a short job; the closing word makes up for it.
+// file's mtime. A script of its own (job.sh) writes it under another name and renames it; the local helper appends it to those
+// of earlier launches, as `mv` would double the cost of a short job; the closing word makes up for it, and the last one counts.
 import { readFileSync, statSync } from 'node:fs';
 
 export const EXIT_MARKER = 'exit';
@@ -28,9 +28,11 @@ export type ExitMarker = {
 export const HOST_LINE = 'host';
 export const PEAK_LINE = 'rss_kb';
 
+const BEGINNING = 'lhb-exit 2 ';
+
 /** The shell command that writes the marker to fd 1; the shell's variable `s` holds the exit code. */
 export const markerLines = (token: string, start: string): string =>
-  `echo "lhb-exit 2 ${token} $s ${start}"; times; echo ok`;
+  `echo "${BEGINNING}${token} $s ${start}"; times; echo ok`;
 
 const FORM = /^lhb-exit 2 ([\w-]+) (\d{1,3}) (\d+(?:\.\d+)?|-)\n([^]*\n)?ok\n$/;
 
@@ -41,7 +43,8 @@ export const readExitMarker = (jobDir: string, token: string): ExitMarker | unde
 /** The same of a file of any name. A scheduler's jobs have one for each launch, in a folder for all of them (`ended`). */
 export function readMarker(file: string, token: string): ExitMarker | undefined {
   try {
-    const [, of, code, start, times] = FORM.exec(readFileSync(file, 'latin1')) ?? [];
+    const text = readFileSync(file, 'latin1');
+    const [, of, code, start, times] = FORM.exec(text.slice(Math.max(0, text.lastIndexOf(BEGINNING)))) ?? [];
     if (of !== token) return undefined;
     return {
       code: Number(code),

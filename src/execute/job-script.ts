@@ -94,7 +94,7 @@ export function slotText(from: {
   return `{ (${steps.join('\n')}
 ) </dev/null >>${quoteWord(from.log)} 2>&1 3>&-
 s=$?
-{ ${markerLines(from.token, String(from.startedAt))}; } >${marker}
+{ ${markerLines(from.token, String(from.startedAt))}; } >>${marker}
 times >&3
 echo "e $s" >&3
 }

@@ -1,5 +1,16 @@
 // Everything that a job finds when it starts: its folders, files, command and environment.
-import { constants, existsSync, lstatSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
 import { step } from '../base/step.ts';
@@ -15,9 +26,10 @@ import type { Job } from '../graph/job.ts';
 import { jobFileText, plainConfig } from '../graph/plain.ts';
 import type { Scopes } from '../graph/scope.ts';
 import type { Records } from '../plan/records.ts';
-import { STORE_DIR } from '../store/layout.ts';
+import { JOB_FILE, jobDir, STORE_DIR } from '../store/layout.ts';
 import { configText } from '../workflow/config-yaml.ts';
 import { plainResources, type Allotment, type Allotments } from './allotment.ts';
+import type { JobFolders } from './job-folders.ts';
 
 export type PrepareParts = {
   readonly root: string;
@@ -25,6 +37,7 @@ export type PrepareParts = {
   readonly scopes: Scopes;
   readonly host: WorkspaceHost;
   readonly allotments: Allotments;
+  readonly folders: JobFolders;
   /** A copy of lhb's own environment: to read `process.env` itself costs a job 0.1 ms. */
   readonly inherited: Readonly<Record<string, string | undefined>>;
 };
@@ -46,13 +59,13 @@ export function prepareLaunch(
 ): Launch {
   const { root, scopes, allotments } = parts;
   const command = job.inPlace(place, () => jobCommand(job, scopes, attempt, allotment.resources));
-  const jobDir = join(root, '.lhb/jobs', job.id);
+  const folder = join(root, jobDir(job.id));
   const log = join(root, job.log);
-  // A link in its place would have lhb write somewhere else.
-  if (lstatSync(jobDir, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(jobDir);
-  makeFolders(parts, job, place, jobDir, dirname(log));
+  makeFolders(parts, job, place);
+  parts.folders.begin(folder);
+  makeFolder(dirname(log), join(root, STORE_DIR));
   keepEarlierLog(log);
-  writeJobFiles(parts, job, attempt, allotment, command, jobDir, place);
+  writeJobFiles(parts, job, attempt, allotment, command, folder, place);
   step('launch:prepared');
   return {
     jobId: job.id,
@@ -67,7 +80,7 @@ export function prepareLaunch(
     env: environment(parts, job, place ?? job.dir, attempt, allotment, command),
     log,
     logName: job.log,
-    jobDir,
+    jobDir: folder,
     timeoutS: allotments.timeoutS(job, attempt, allotment.resources),
     scratch: scratch(parts, job, attempt, allotment),
     gpus: allotment.gpus,
@@ -75,7 +88,7 @@ export function prepareLaunch(
   };
 }
 
-function makeFolders({ root, records }: PrepareParts, job: Job, place: string | undefined, ...others: string[]): void {
+function makeFolders({ root, records }: PrepareParts, job: Job, place: string | undefined): void {
   records.removeOutputs(job);
   step('outputs:removed');
   for (const output of job.outputs) {
@@ -83,35 +96,45 @@ function makeFolders({ root, records }: PrepareParts, job: Job, place: string | 
     makeFolder(output.tree ? path : dirname(path));
   }
   if (job.outputs.length === 0 && job.rule.dir) makeFolder(join(root, place ?? job.dir));
-  for (const folder of others) makeFolder(folder, join(root, STORE_DIR));
 }
 
 function writeJobFiles(
-  { host }: PrepareParts,
+  { root, host }: PrepareParts,
   job: Job,
   attempt: number,
   allotment: Allotment,
   command: JobCommand,
-  jobDir: string,
+  folder: string,
   place: string | undefined,
 ): void {
   const jobFile = job.inPlace(place, () => jobFileText(job, attempt, allotment.resources));
-  writeOwn(join(jobDir, 'job.json'), jobFile);
+  writeOwn(join(folder, JOB_FILE), jobFile);
   const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
   const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
   const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
   const config = job.rule.config || namesConfig ? configText(plainConfig(job)) : undefined;
-  if (config !== undefined) writeOwn(join(jobDir, 'config.yaml'), config);
+  if (config !== undefined) writeOwn(join(root, job.configFile), config);
   host.writeLists(named + (config ?? ''));
 }
 
-/** Writes a file, never through a link: one in its place goes. */
+/** Writes a file; one that is there is overwritten, but never through a link, and never one that has another name too. */
 function writeOwn(path: string, text: string): void {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
-  // As a number; Node takes both.
-  const flag = (O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW) as unknown as string;
-  if (unless(['ELOOP'], () => (writeFileSync(path, text, { flag }), true))) return;
-  unlinkSync(path);
+  // Not emptied first: a file that is cut to nothing and written again costs ext4 ten times as much.
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+  const fd = unless(['ELOOP', 'EACCES', 'EISDIR'], () => openSync(path, flags));
+  if (fd !== undefined) {
+    try {
+      const { nlink, size } = fstatSync(fd);
+      if (nlink === 1) {
+        writeFileSync(fd, text);
+        if (size > 0) ftruncateSync(fd, Buffer.byteLength(text));
+        return;
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+  rmSync(path, { recursive: true, force: true });
   writeFileSync(path, text);
 }
 

@@ -19,6 +19,7 @@ import { plainResources, type Allotment } from './allotment.ts';
 import { bringOut, OwnPlaces } from './own-place.ts';
 import { prepareLaunch, type PrepareParts } from './prepare-launch.ts';
 import { subjectOf } from '../plan/subject.ts';
+import { jobDir } from '../store/layout.ts';
 
 /** The sentences for outcomes and reasons; they are the report's, and come from outside. */
 export type Words = {
@@ -273,6 +274,7 @@ export class JobRunner {
     records.commit(job, trace);
     step('commit:after');
     if (place !== undefined) this.places.dropOthers(job);
+    else this.parts.folders.end(join(this.parts.root, jobDir(job.id)));
     return ok(trace.manifest);
   }
 

@@ -94,7 +94,8 @@ export function workLayout(root: string): WorkLayout {
 // These are from the workflow's folder, as commands and records name them.
 export const jobDir = (jobId: string): string => `${STORE_DIR}/jobs/${jobId}`;
 export const configFile = (jobId: string): string => `${jobDir(jobId)}/config.yaml`;
-export const jobFile = (jobId: string): string => `${jobDir(jobId)}/job.json`;
+export const JOB_FILE = 'job.json';
+export const jobFile = (jobId: string): string => `${jobDir(jobId)}/${JOB_FILE}`;
 export const logFile = (rule: string, jobId: string): string => `${STORE_DIR}/logs/${rule}/${jobId}.log`;
 export const listFile = (digest: Digest): string => `${STORE_DIR}/lists/${digest.slice(0, 24)}.txt`;
 

@@ -21,7 +21,8 @@ export type Tally = {
 };
 
 /** A whole exit marker with code 0 (src/execute/exit-marker.ts). */
-const MARKER = /^lhb-exit \d+ \S+ 0 [^]*\nok\n$/;
+/** The last of the file says that the job ended well. */
+const MARKER = /^lhb-exit \d+ \S+ 0 [^](?:(?!lhb-exit)[^])*\nok\n$/m;
 
 export class Oracle {
   readonly tally: Tally = { adopted: 0, taken: 0, reruns: 0, losses: 0, doubles: 0, apart: 0 };

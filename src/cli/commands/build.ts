@@ -13,6 +13,7 @@ import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
 import { Allotments } from '../../schedule/allotment.ts';
+import { JobFolders } from '../../schedule/job-folders.ts';
 import { JobRunner } from '../../schedule/runner.ts';
 import { seekShared } from '../../schedule/seek-shared.ts';
 import { SharedResults, sharedTrace } from '../../schedule/shared-results.ts';
@@ -305,6 +306,7 @@ async function runBuild(
   };
   const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
   const runner = new JobRunner({
+    folders: new JobFolders(workLayout(root).dir),
     inherited: { ...process.env },
     root,
     records,
