@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { asMap } from '../support/json.ts';
+import { asMap, parseEvents } from '../support/json.ts';
 import { rigTest, type Rig } from '../support/rig.ts';
 
 const KEPT = 500;
@@ -66,6 +66,27 @@ rigTest('a forced job has its folder again, and a failed one keeps it', async (r
   writeFileSync(rig.path('fail'), '');
   await rig.lhb('forcerun', first);
   assert.ok(rig.exists(`.lhb/jobs/${first}/job.sh`));
+});
+
+rigTest('a kill while folders change hands loses no result and takes none for another', async (rig) => {
+  rig.write('lhb.yaml', workflow('cp "$LHB_JOB" ${{ outputs.o }}'));
+  const builtIn = (stdout: string): string[] => {
+    const whole = stdout.slice(0, stdout.lastIndexOf('\n') + 1);
+    const built = parseEvents(whole).filter((e) => e['event'] === 'job-finished' && e['result'] === 'built');
+    return built.map((e) => String(e['id']));
+  };
+  const build = rig.start({}, 'build', '-j3', '--json');
+  await rig.until('530 jobs', () => builtIn(build.stdout()).length >= 530);
+  build.child.kill('SIGKILL');
+  const told = builtIn((await build.done).stdout);
+  const again = builtIn((await rig.ok('build', '-j3', '--json')).stdout);
+  assert.equal(
+    again.filter((id) => told.includes(id)),
+    [],
+  );
+  const ids = Array.from({ length: JOBS }, (_, n) => idIn(rig.read(`out/${n}/o.json`)));
+  assert.is(new Set(ids).size, JOBS);
+  checkFolders(rig);
 });
 
 test.run();
