@@ -55,11 +55,10 @@ const PARTS = {
   main: async (folder) => show('main thread', mainThreadTable(await mainThread(folder, MANY))),
 };
 
-async function inFolder(folder, work) {
+/** The folder stays till the end: see putAside. */
+function inFolder(folder, work) {
   mkdirSync(folder);
-  const result = await work(folder);
-  rmSync(folder, { recursive: true });
-  return result;
+  return work(folder);
 }
 
 function show(name, text) {

@@ -1,8 +1,8 @@
 // One size of the graph, all tools in turns: what a day with a sweep is made of.
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { changeLeaf, jobsOf, SAMPLERS, targetsFor, writeConfigs, writeOutputs } from './graph.mjs';
-import { median, progress, run } from './measure.mjs';
+import { median, progress, putAside, run } from './measure.mjs';
 
 /** The rows in order, and which row of ninja each is held against. */
 const ROWS = [
@@ -49,7 +49,7 @@ export async function sweep(root, wanted, tools) {
     }
   }
   const forget = (tool) => {
-    for (const name of ['runs', ...tool.state]) rmSync(join(folderOf(tool), name), { recursive: true, force: true });
+    for (const name of ['runs', ...tool.state]) putAside(join(folderOf(tool), name));
   };
 
   for (const tool of tools) {
@@ -76,7 +76,7 @@ export async function sweep(root, wanted, tools) {
     },
   });
   await measure('restore of everything', heavy, only('lhb', 'build'), {
-    before: (tool) => rmSync(join(folderOf(tool), 'runs'), { recursive: true }),
+    before: (tool) => putAside(join(folderOf(tool), 'runs')),
   });
 
   const of = (what, tool, field) => {
