@@ -4,7 +4,7 @@ import { takeEvidence, type Evidence } from '../plan/evidence.ts';
 import { takeSnapshot } from '../plan/snapshot-take.ts';
 import { writeSnapshot, type Snapshot } from '../plan/snapshot.ts';
 import { SourceDigests } from '../key/source-digests.ts';
-import type { BuildResult } from '../schedule/scheduler.ts';
+import type { BuildResult } from '../schedule/schedule-parts.ts';
 import { workLayout } from '../store/layout.ts';
 import type { Job } from '../graph/job.ts';
 import type { Records } from '../plan/records.ts';

@@ -9,7 +9,7 @@ import type { Job } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
 import { describeOutcome } from '../report/wording.ts';
 import type { Allotments } from '../schedule/allotment.ts';
-import type { ScheduleParts } from '../schedule/scheduler.ts';
+import type { ScheduleParts } from '../schedule/schedule-parts.ts';
 import { takeOver, unsettled } from '../schedule/take-over.ts';
 import { placeOf } from '../store/holder.ts';
 import { workLayout, type WorkLayout } from '../store/layout.ts';

@@ -11,7 +11,7 @@ import { freshOnRecord, type Judgement } from '../plan/rebuilder.ts';
 import { jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
 import { patchSnapshot } from '../plan/snapshot-patch.ts';
 import { STATE, type Snapshot } from '../plan/snapshot.ts';
-import type { BuildResult, ScheduleOptions } from '../schedule/scheduler.ts';
+import type { BuildResult, ScheduleOptions } from '../schedule/schedule-parts.ts';
 import { workLayout } from '../store/layout.ts';
 import { findWorkflow } from './find-workflow.ts';
 import type { CommonOptions } from './invocation.ts';

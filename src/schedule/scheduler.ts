@@ -2,82 +2,27 @@
 import { invariant } from '../base/invariant.ts';
 import type { Job } from '../graph/job.ts';
 import type { Hit } from '../cache/tier.ts';
-import { hasNews, type CacheCounts } from '../cache/tiers.ts';
 import type { Outcome, Pack } from '../execute/executor.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { ManifestOf } from '../key/key-parts.ts';
-import type { Plan } from '../plan/plan.ts';
-import { standingManifest, type Judgement, type Rebuilder } from '../plan/rebuilder.ts';
+import { standingManifest, type Judgement } from '../plan/rebuilder.ts';
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
 import type { Manifest } from '../store/manifest.ts';
 import type { TraceCore } from '../store/trace.ts';
 import { isFull } from '../store/write-failed.ts';
 import { Announcer } from './announcer.ts';
-import type { BuildEvent, Counts, JobRef, Left } from './event.ts';
+import type { Left } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
-import type { Lane, LaneOf } from './lane.ts';
 import { packOf } from './pack.ts';
+import { Progress, sameForKeys } from './progress.ts';
 import { RunQueue, type Queued } from './queue.ts';
-import type { Allotment, Allotments } from './allotment.ts';
+import type { Allotment } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
-import { isShared, type Asked, type SharedResults } from './shared-results.ts';
+import { RunningJobs } from './running-jobs.ts';
+import type { BuildResult, End, ScheduleOptions, ScheduleParts } from './schedule-parts.ts';
+import { finishSharing, isShared, type Asked, type SharedResults } from './shared-results.ts';
 import { hasTemp, TempOutputs } from './temp-outputs.ts';
-
-export type ScheduleOptions = {
-  readonly keepGoing: boolean;
-  readonly forced: ReadonlySet<Job>;
-  /** Jobs that were asked for by name: their temp outputs stay. */
-  readonly selected: ReadonlySet<Job>;
-  readonly keepTemp: boolean;
-  /** Retries where the rule says none. */
-  readonly retries: number;
-  /** Jobs that the plan is not about, and that are known to be fresh. */
-  readonly others?: { readonly count: number; readonly refs: () => Iterable<JobRef> };
-  /** Says when to stop: running jobs are cancelled. */
-  readonly interrupt: AbortSignal;
-  /** Says when to wait no more for jobs that go on without this process. */
-  readonly leave?: AbortSignal;
-  /** Leave as soon as nothing else is to be done. */
-  readonly detach?: boolean;
-};
-
-export type ScheduleParts = {
-  readonly plan: Plan;
-  readonly rebuilder: Rebuilder;
-  readonly runner: JobRunner;
-  readonly allotments: Allotments;
-  readonly lanes: readonly Lane[];
-  readonly laneOf: LaneOf;
-  /** Does a running job go on without this process? */
-  readonly isAway?: (job: Job) => boolean;
-  /** How long jobs of a cluster may take that are packed together by their recorded times (seconds); undefined: none are. */
-  readonly packS?: number | undefined;
-  /** Undefined: no shared caches. */
-  readonly shared?: SharedResults | undefined;
-  readonly root: string;
-  readonly emit: (event: BuildEvent) => void;
-  /** What an earlier build started, and this one takes over. */
-  readonly orphans: ReadonlyMap<Job, Orphan>;
-  /** What jobs hold that run and are not this build's; given back at `ended`. */
-  readonly held: readonly { readonly allotment: Allotment; readonly ended: Promise<void> }[];
-};
-
-type End = 'fresh' | 'restored' | 'built' | 'failed' | 'skipped' | 'cancelled';
-
-export type BuildResult = {
-  readonly counts: Counts;
-  /** Jobs whose forced rerun made other bytes than before. */
-  readonly changed: readonly Job[];
-  /** What the work tree holds of each job that is done well; undefined for one that was built: it is on record. */
-  readonly results: ReadonlyMap<Job, TraceCore | undefined>;
-  /** Was it interrupted before all was done? */
-  readonly interrupted: boolean;
-  readonly left: Left | undefined;
-};
-
-/** A job that runs, and the part of a slot that it takes: those of a pack share one. */
-type Ongoing = { readonly cancel: () => void; readonly share: number };
 
 type Followed = ReturnType<JobRunner['launch']>;
 
@@ -87,9 +32,6 @@ const TURN_MS = 40;
 const PATIENCE_MS = 1000;
 /** How often a build that is to leave looks whether it may (ms). */
 const LOOK_MS = 100;
-/** When the end of a build that waits for uploads first says so, and how often (ms). */
-const FIRST_PROGRESS_MS = 2000;
-const PROGRESS_MS = 10_000;
 
 export class Scheduler {
   private readonly parts: ScheduleParts;
@@ -97,18 +39,10 @@ export class Scheduler {
   private readonly expected: Expected;
   private readonly announce: Announcer;
   private readonly queue = new RunQueue();
-  private readonly ends = new Map<Job, End>();
-  private readonly manifests = new Map<Job, Manifest>();
-  private readonly results = new Map<Job, TraceCore | undefined>();
-  /** Jobs whose outputs are now other than on record when the build began. */
-  private readonly moved = new Set<Job>();
-  private readonly waitingFor = new Map<Job, number>();
-  private readonly ready: Job[] = [];
+  private readonly progress: Progress;
   /** Jobs that would run, if no shared cache has their results. */
   private asking: { readonly job: Job; readonly judgement: Judgement }[] = [];
-  private readonly running = new Map<Job, Ongoing>();
-  /** How many slots of each lane they take. */
-  private readonly counts = new Map<Lane, number>();
+  private readonly running: RunningJobs;
   private readonly acted = new Set<Job>();
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
@@ -127,6 +61,8 @@ export class Scheduler {
     this.parts = parts;
     this.options = options;
     this.expected = expectedDurations(parts.plan);
+    this.progress = new Progress(parts.plan);
+    this.running = new RunningJobs(parts.lanes, parts.laneOf);
     this.temps = new TempOutputs(parts.root, parts.plan, (job) => options.keepTemp || options.selected.has(job));
     this.announce = new Announcer(parts.emit, parts.runner);
   }
@@ -139,15 +75,10 @@ export class Scheduler {
     const slots = this.parts.lanes.reduce((sum, lane) => sum + lane.slots, 0);
     announce.buildStarted(plan.steps.size + (others?.count ?? 0), slots);
     for (const ref of others?.refs() ?? []) announce.fresh(ref);
-    for (const { job } of plan.steps.values()) {
-      this.waitingFor.set(job, job.upstream.length);
-      if (job.upstream.length === 0) this.ready.push(job);
-    }
     this.reportEdits();
     for (const held of this.parts.held) this.awaitOther(held);
     // First of all: they run already, and count.
     for (const [job, orphan] of this.parts.orphans) this.adopt(job, orphan);
-    this.ready.reverse();
     const onInterrupt = (): void => this.interrupt();
     this.options.interrupt.addEventListener('abort', onInterrupt);
     const onLeave = (): void => this.wake();
@@ -157,10 +88,12 @@ export class Scheduler {
     this.parts.runner.settle();
     this.options.interrupt.removeEventListener('abort', onInterrupt);
     this.options.leave?.removeEventListener('abort', onLeave);
-    const counts = this.count();
+    const counts = this.progress.count(others?.count ?? 0);
     const interrupted = this.options.interrupt.aborted;
-    announce.buildFinished(counts, await this.finishSharing(), this.left);
-    return { counts, changed: this.rerunMadeOther, results: this.results, interrupted, left: this.left };
+    const { shared } = this.parts;
+    const given = shared && (await finishSharing(shared, this.options.interrupt, announce));
+    announce.buildFinished(counts, given, this.left);
+    return { counts, changed: this.rerunMadeOther, results: this.progress.results, interrupted, left: this.left };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -179,7 +112,7 @@ export class Scheduler {
     for (;;) {
       const began = Date.now();
       let turnEnds = began + TURN_MS;
-      for (let job = this.ready.pop(); job !== undefined; job = this.ready.pop()) {
+      for (let job = this.progress.takeReady(); job !== undefined; job = this.progress.takeReady()) {
         this.check(job);
         if (Date.now() < turnEnds) continue;
         // What goes first is known once all have been looked at; but slots should not stand empty for long.
@@ -190,13 +123,13 @@ export class Scheduler {
       this.askCaches();
       this.startWhatFits();
       if (this.broken !== undefined) throw this.broken.problem;
-      if (this.ready.length > 0) continue;
+      if (this.progress.hasReady) continue;
       if (this.running.size === 0 && this.background === 0 && (this.queue.size === 0 || this.heldByOthers === 0)) {
         invariant(this.stopping || this.queue.size === 0, 'jobs wait for resources that nobody holds');
         break;
       }
       if (this.mayLeave()) {
-        const ended = this.ends.size + this.running.size;
+        const ended = this.progress.ended + this.running.size;
         this.left = { running: this.running.size, to_begin: this.parts.plan.steps.size - ended };
         return;
       }
@@ -217,16 +150,16 @@ export class Scheduler {
     const { leave, detach } = this.options;
     if (!(leave?.aborted ?? false) && !(detach && !this.options.interrupt.aborted)) return false;
     const { isAway } = this.parts;
-    return this.background === this.running.size && [...this.running.keys()].every((job) => isAway?.(job) ?? false);
+    return this.background === this.running.size && this.running.every((job) => isAway?.(job) ?? false);
   }
 
   /** All upstream jobs are done: is this job fresh, to be restored, or to be run? */
   private check(job: Job): void {
     const step = this.parts.plan.steps.get(job);
-    if (step === undefined || this.ends.has(job) || this.running.has(job)) return;
+    if (step === undefined || this.progress.hasEnded(job) || this.running.has(job)) return;
     const forced = this.options.forced.has(job);
-    const settled = !job.upstream.some((other) => this.moved.has(other)) && (step.action !== 'check' || forced);
-    const made = (other: Job): Manifest | undefined => this.manifests.get(other);
+    const settled = !this.progress.hasMovedAbove(job) && (step.action !== 'check' || forced);
+    const made: ManifestOf = (other) => this.progress.manifestOf(other);
     const judgement = settled ? step.judgement : this.parts.rebuilder.judge(job, made, this.options.selected.has(job));
     this.reasons.set(job, forced ? [reason('forced'), ...judgement.reasons] : judgement.reasons);
     if (forced) return this.enqueue(job, 1);
@@ -270,33 +203,16 @@ export class Scheduler {
         return;
       }
       this.acted.add(job);
-      this.results.set(job, trace);
-      this.settle(job, 'restored', trace.manifest);
+      this.settle(job, 'restored', trace.manifest, trace);
       this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
-  }
-
-  /** Waits for uploads, and tells what the caches gave. */
-  private async finishSharing(): Promise<CacheCounts | undefined> {
-    const { shared } = this.parts;
-    if (shared === undefined) return undefined;
-    let told = Date.now() - PROGRESS_MS + FIRST_PROGRESS_MS;
-    const { counts, problems } = await shared.finish(this.options.interrupt, (jobs, bytes) => {
-      if (Date.now() < told + PROGRESS_MS) return;
-      told = Date.now();
-      const sent = `${(bytes / 1e6).toFixed(1)} MB sent`;
-      this.announce.note(`uploading: ${jobs} left, ${sent}; Ctrl-C leaves the rest to the next build`);
-    });
-    for (const problem of problems) this.announce.warn(problem);
-    return hasNews(counts) ? counts : undefined;
   }
 
   private fresh(job: Job, judgement: Judgement): void {
     const { trace } = judgement;
     if (trace === undefined) return;
     this.parts.runner.setCurrent(job, trace);
-    this.results.set(job, trace);
-    this.settle(job, 'fresh', trace.manifest);
+    this.settle(job, 'fresh', trace.manifest, trace);
     this.announce.finished(job, 'fresh', 0);
   }
 
@@ -312,9 +228,8 @@ export class Scheduler {
         return;
       }
       this.acted.add(job);
-      this.results.set(job, trace);
       this.parts.shared?.countLocal();
-      this.settle(job, 'restored', trace.manifest);
+      this.settle(job, 'restored', trace.manifest, trace);
       this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
     });
   }
@@ -339,50 +254,22 @@ export class Scheduler {
   /** Fails a job that cannot be started. */
   private refuse(job: Job, attempt: number, message: string): void {
     this.inBackground(async () => {
-      const manifestOf: ManifestOf = (other) => this.manifests.get(other);
+      const manifestOf: ManifestOf = (other) => this.progress.manifestOf(other);
       const end = await this.parts.runner.refuse(job, attempt, message, manifestOf);
       this.fail(job, attempt, end.outcome, end.durationS);
     });
   }
 
   private startWhatFits(): void {
-    while (!this.stopping && this.hasRoom()) {
+    while (!this.stopping && this.running.hasRoom()) {
       let allotment: Allotment | undefined;
       const next = this.queue.take(
         ({ job, attempt }) =>
-          this.isFree(this.parts.laneOf(job)) &&
-          (allotment = this.parts.allotments.tryTake(job, attempt)) !== undefined,
+          this.running.hasRoomFor(job) && (allotment = this.parts.allotments.tryTake(job, attempt)) !== undefined,
       );
       if (next === undefined || allotment === undefined) return;
       this.start(next, allotment);
     }
-  }
-
-  private hasRoom(): boolean {
-    return this.parts.lanes.some((lane) => this.isFree(lane));
-  }
-
-  private isFree(lane: Lane): boolean {
-    // Shares such as 1/49 do not add up to a whole.
-    return this.running.size === 0 || (this.counts.get(lane) ?? 0) < lane.slots - 1e-6;
-  }
-
-  private setRunning(job: Job, ongoing: Ongoing): void {
-    this.endRunning(job);
-    this.countIn(job, ongoing.share);
-    this.running.set(job, ongoing);
-  }
-
-  private endRunning(job: Job): void {
-    const ongoing = this.running.get(job);
-    if (ongoing === undefined) return;
-    this.running.delete(job);
-    this.countIn(job, -ongoing.share);
-  }
-
-  private countIn(job: Job, change: number): void {
-    const lane = this.parts.laneOf(job);
-    this.counts.set(lane, (this.counts.get(lane) ?? 0) + change);
   }
 
   private start({ job, attempt }: Queued, allotment: Allotment): void {
@@ -390,11 +277,11 @@ export class Scheduler {
     const onCluster = this.parts.laneOf(job).kind === 'cluster';
     const pack = onCluster ? packOf(job, attempt, this.expected.seconds(job), this.parts.packS) : undefined;
     if (absent.length > 0) {
-      this.setRunning(job, { cancel: () => {}, share: pack?.share ?? 1 });
+      this.running.begin(job, { cancel: () => {}, share: pack?.share ?? 1 });
       this.inBackground(async () => {
         // It keeps its slot meanwhile.
         const ready = await this.bringBackTemp(job, absent);
-        this.endRunning(job);
+        this.running.end(job);
         if (ready && !this.stopping) this.launch(job, attempt, allotment, pack);
         else allotment.give();
       });
@@ -404,7 +291,7 @@ export class Scheduler {
   private launch(job: Job, attempt: number, allotment: Allotment, pack: Pack | undefined): void {
     const found = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
     const reasons = found.map((r) => this.parts.runner.describeReason(r));
-    const manifestOf: ManifestOf = (other) => this.manifests.get(other);
+    const manifestOf: ManifestOf = (other) => this.progress.manifestOf(other);
     const launched = this.parts.runner.launch(job, attempt, allotment, manifestOf, reasons, pack);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job));
     this.follow(job, launched, allotment, pack, (end) => {
@@ -420,10 +307,10 @@ export class Scheduler {
     pack: Pack | undefined,
     then: (end: AttemptEnd) => void,
   ): void {
-    this.setRunning(job, { cancel: attempt.cancel, share: pack?.share ?? 1 });
+    this.running.begin(job, { cancel: attempt.cancel, share: pack?.share ?? 1 });
     this.inBackground(async () => {
       const end = await attempt.done;
-      this.endRunning(job);
+      this.running.end(job);
       allotment.give();
       this.acted.add(job);
       then(end);
@@ -441,7 +328,7 @@ export class Scheduler {
     const reasons = (found.length > 0 ? found : [reason('new')]).map((r) => this.parts.runner.describeReason(r));
     const standing: ManifestOf = (other) => {
       const judgement = this.parts.plan.steps.get(other)?.judgement;
-      return this.manifests.get(other) ?? (judgement && standingManifest(judgement));
+      return this.progress.manifestOf(other) ?? (judgement && standingManifest(judgement));
     };
     const adopted = this.parts.runner.adopt(job, orphan, allotment, standing, reasons);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job), { state: orphan.state, since: startedAt });
@@ -453,7 +340,7 @@ export class Scheduler {
       if (!unseen) return this.attemptFailed(job, attempt, end.outcome, end.durationS);
       this.announce.failed(job, attempt, end.outcome, end.durationS, true);
       this.reasons.set(job, step?.reasons ?? []);
-      if (this.waitingFor.get(job) === 0) this.ready.push(job);
+      this.progress.lookAgain(job);
     });
   }
 
@@ -471,8 +358,7 @@ export class Scheduler {
     const last = judgement?.current ?? judgement?.trace;
     const before = last?.manifest;
     const unchanged = before !== undefined && sameForKeys(before, manifest);
-    this.results.set(job, undefined);
-    this.settle(job, 'built', manifest);
+    this.settle(job, 'built', manifest, undefined);
     this.parts.shared?.made(job, actionKey);
     this.announce.finished(job, 'built', durationS, {
       maxRssMb,
@@ -489,7 +375,7 @@ export class Scheduler {
 
   private attemptFailed(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
     if (outcome.kind === 'cancelled') {
-      this.end(job, 'cancelled');
+      this.progress.end(job, 'cancelled');
       this.announce.cancelled(job);
       return;
     }
@@ -506,7 +392,7 @@ export class Scheduler {
   }
 
   private fail(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
-    this.end(job, 'failed');
+    this.progress.end(job, 'failed');
     this.announce.failed(job, attempt, outcome, durationS, false);
     this.sayFullDisk();
     if (!this.options.keepGoing) this.stopping = true;
@@ -521,19 +407,8 @@ export class Scheduler {
     this.announce.warn(`no space is left on the disk of ${root}: free some, and build again`);
   }
 
-  /** A job is done well: the ones below it may be ready. */
-  private settle(job: Job, end: End, manifest: Manifest): void {
-    this.manifests.set(job, manifest);
-    const step = this.parts.plan.steps.get(job);
-    const before = step && standingManifest(step.judgement);
-    if (before === undefined || !sameForKeys(before, manifest)) this.moved.add(job);
-    this.end(job, end);
-    for (const next of job.downstream) {
-      const left = this.waitingFor.get(next);
-      if (left === undefined) continue;
-      this.waitingFor.set(next, left - 1);
-      if (left === 1) this.ready.push(next);
-    }
+  private settle(job: Job, end: End, manifest: Manifest, core: TraceCore | undefined): void {
+    this.progress.settle(job, end, manifest, core);
     this.temps.done(job, this.acted);
   }
 
@@ -541,15 +416,13 @@ export class Scheduler {
   private async bringBackTemp(job: Job, makers: readonly Job[]): Promise<boolean> {
     let ready = true;
     for (const maker of makers) {
-      const manifest = this.manifests.get(maker);
+      const manifest = this.progress.manifestOf(maker);
       if (manifest === undefined || (await this.parts.runner.bringBack(maker, manifest))) continue;
       ready = false;
       this.announce.warn(`${maker.rule.name} ${maker.id}: its temp outputs are gone from the store and are made again`);
-      this.waitingFor.set(job, (this.waitingFor.get(job) ?? 0) + 1);
-      if (this.ends.delete(maker)) {
-        this.temps.again(maker);
-        this.enqueue(maker, 1);
-      }
+      if (!this.progress.undo(maker, job)) continue;
+      this.temps.again(maker);
+      this.enqueue(maker, 1);
     }
     return ready;
   }
@@ -557,7 +430,7 @@ export class Scheduler {
   private skipBelow(job: Job): void {
     const stack = [...job.downstream];
     for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      if (this.ends.has(next) || !this.parts.plan.steps.has(next)) continue;
+      if (this.progress.hasEnded(next) || !this.parts.plan.steps.has(next)) continue;
       this.skip(next, `${job.rule.name} ${job.id} failed`);
       stack.push(...next.downstream);
     }
@@ -565,11 +438,11 @@ export class Scheduler {
 
   private skipRest(): void {
     const because = this.options.interrupt.aborted ? 'interrupted' : 'the build stopped after a failure';
-    for (const { job } of this.parts.plan.steps.values()) if (!this.ends.has(job)) this.skip(job, because);
+    for (const { job } of this.parts.plan.steps.values()) if (!this.progress.hasEnded(job)) this.skip(job, because);
   }
 
   private skip(job: Job, because: string): void {
-    this.end(job, 'skipped');
+    this.progress.end(job, 'skipped');
     this.announce.skipped(job, because);
   }
 
@@ -580,27 +453,8 @@ export class Scheduler {
       const what = count === 1 ? 'the running job is' : `${count} running jobs are`;
       this.announce.warn(`interrupted: ${what} ended; the next build runs what is missing`);
     }
-    for (const { cancel } of this.running.values()) cancel();
+    this.running.cancelAll();
     this.parts.shared?.abort();
     this.wake();
   }
-
-  private end(job: Job, end: End): void {
-    if (end === 'failed' || end === 'skipped' || end === 'cancelled') this.results.delete(job);
-    this.ends.set(job, end);
-  }
-
-  private count(): Counts {
-    const fresh = this.options.others?.count ?? 0;
-    const counts = { built: 0, restored: 0, fresh, failed: 0, skipped: 0, cancelled: 0 };
-    for (const end of this.ends.values()) counts[end]++;
-    return counts;
-  }
-}
-
-/** Do two manifests count the same for jobs below? */
-export function sameForKeys(a: Manifest, b: Manifest): boolean {
-  return (
-    a.length === b.length && a.every((output, i) => output.path === b[i]?.path && output.keyDigest === b[i]?.keyDigest)
-  );
 }

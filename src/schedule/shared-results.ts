@@ -1,13 +1,14 @@
 // Results of jobs in shared caches: looked for before a job runs, brought into the store, sent when one was made.
 import type { ActionKey } from '../base/brand.ts';
 import type { Hit, Wanted } from '../cache/tier.ts';
-import type { CacheCounts, SharedCaches } from '../cache/tiers.ts';
+import { hasNews, type CacheCounts, type SharedCaches } from '../cache/tiers.ts';
 import type { Job } from '../graph/job.ts';
 import type { Scopes } from '../graph/scope.ts';
 import type { KeyParts } from '../key/key-parts.ts';
 import { declared, type Records } from '../plan/records.ts';
 import type { Trace } from '../store/trace.ts';
 import { subjectOf } from '../plan/subject.ts';
+import type { Announcer } from './announcer.ts';
 
 export type Asked = { readonly job: Job; readonly key: KeyParts };
 
@@ -21,6 +22,10 @@ export type SharedResultsParts = {
 export const isShared = (job: Job): boolean => job.rule.cache && job.outputs.length > 0;
 
 const wanted = ({ job, key }: Asked): Wanted => ({ actionKey: key.key, declared: declared(job) });
+
+/** When the end of a build that waits for uploads first says so, and how often (ms). */
+const FIRST_PROGRESS_MS = 2000;
+const PROGRESS_MS = 10_000;
 
 export class SharedResults {
   readonly #parts: SharedResultsParts;
@@ -74,6 +79,23 @@ export class SharedResults {
     await this.#parts.caches.finish(stop, onProgress);
     return { counts: this.#parts.caches.counts(), problems: this.#parts.caches.problems() };
   }
+}
+
+/** Waits for uploads at the end of a build, and tells of them. @returns what the caches gave, if that is worth a word */
+export async function finishSharing(
+  shared: SharedResults,
+  stop: AbortSignal,
+  announce: Announcer,
+): Promise<CacheCounts | undefined> {
+  let told = Date.now() - PROGRESS_MS + FIRST_PROGRESS_MS;
+  const { counts, problems } = await shared.finish(stop, (jobs, bytes) => {
+    if (Date.now() < told + PROGRESS_MS) return;
+    told = Date.now();
+    const sent = `${(bytes / 1e6).toFixed(1)} MB sent`;
+    announce.note(`uploading: ${jobs} left, ${sent}; Ctrl-C leaves the rest to the next build`);
+  });
+  for (const problem of problems) announce.warn(problem);
+  return hasNews(counts) ? counts : undefined;
 }
 
 /** A result of a cache as a trace of this work tree: what it is about is known here, what came out was said there. */

@@ -73,7 +73,7 @@ rigTest('a kill while folders change hands loses no result and takes none for an
   const builtIn = (stdout: string): string[] => {
     const whole = stdout.slice(0, stdout.lastIndexOf('\n') + 1);
     const built = parseEvents(whole).filter((e) => e['event'] === 'job-finished' && e['result'] === 'built');
-    return built.map((e) => String(e['id']));
+    return built.map((e) => e['id'] as string);
   };
   const build = rig.start({}, 'build', '-j3', '--json');
   await rig.until('530 jobs', () => builtIn(build.stdout()).length >= 530);
