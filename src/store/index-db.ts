@@ -15,9 +15,9 @@ import { AFTER_TEXT, decodeFile, encodeFile, lastOf, newestFirst, pathKey } from
 import { bytesOf, closeNow, openTables, type Tables } from './index-tables.ts';
 import { lmdbFileState } from './lmdb-file.ts';
 import { attemptLine, coreIn, currentLine, fieldsOf, removedLine, restoredLine, traceLine } from './log-record.ts';
-import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
+import { decodeAttempt, decodeTold, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
 import type { TraceLog } from './trace-log.ts';
-import { coreOf, type Attempt, type Trace, type TraceCore } from './trace.ts';
+import { coreOf, type Attempt, type Trace, type TraceCore, type TraceTold } from './trace.ts';
 import { IndexWrites } from './index-writes.ts';
 import { isFullDisk, writeFailed } from './write-failed.ts';
 
@@ -114,6 +114,14 @@ export class IndexDb {
     if (core?.actionKey === key) return core;
     const trace = line && this.getTrace(key);
     return trace && coreOf(trace);
+  }
+
+  /** As getTrace, of what a detailed summary shows. */
+  getTold(key: ActionKey): TraceTold | undefined {
+    const tables = this.#read(key);
+    const line = tables && bytesOf(tables.traces, key);
+    const told = line && decodeTold(fieldsOf(line));
+    return told?.actionKey === key ? told : this.getTrace(key);
   }
 
   /** The fields of a trace's record; where it is damaged, those of its line in the log. */

@@ -7,6 +7,7 @@ import { list, Malformed, map, number, text, type Fields } from '../base/fields.
 import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
 import {
+  isInput,
   type Attempt,
   type KeyPart,
   type Origin,
@@ -14,6 +15,7 @@ import {
   type Source,
   type Trace,
   type TraceCore,
+  type TraceTold,
   type Usage,
 } from './trace.ts';
 
@@ -144,6 +146,21 @@ export const decodeTrace = (record: unknown): Trace | undefined =>
 
 /** As decodeTrace, of the core alone. */
 export const decodeCore = (record: unknown): TraceCore | undefined => decoded(record, core);
+
+/** As decodeTrace, of what a detailed summary shows. */
+export const decodeTold = (record: unknown): TraceTold | undefined =>
+  decoded(record, (fields) =>
+    Object.assign(core(fields), {
+      jobId: text(fields['jobId']) as JobId,
+      label: text(fields['label']),
+      dir: text(fields['dir']),
+      parts: list(fields['parts']).filter(isInputPart).map(part),
+      log: text(fields['log']),
+      command: text(fields['command']),
+    }),
+  );
+
+const isInputPart = (item: unknown): boolean => isInput(list(item)[0]);
 
 function core(fields: Fields): TraceCore {
   const found = {

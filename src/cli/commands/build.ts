@@ -8,7 +8,7 @@ import { shownProfile } from '../../execute/cluster/read-profile.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
-import type { Snapshot } from '../../plan/snapshot.ts';
+import type { Taken } from '../../plan/snapshot-take.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
@@ -203,17 +203,17 @@ async function toTheEnd(
   request: BuildRequest,
   screen: Screen,
   locked: Locked,
-  take: (result: BuildResult) => Snapshot | undefined,
+  take: (result: BuildResult) => Taken | undefined,
 ): Promise<ExitCode> {
   const { workspace } = opened;
-  let snapshot: Snapshot | undefined;
+  let taken: Taken | undefined;
   let code: ExitCode;
   try {
-    code = await runBuild(opened, request, screen, locked, (result) => void (snapshot = take(result)));
+    code = await runBuild(opened, request, screen, locked, (result) => void (taken = take(result)));
   } finally {
     await workspace.close();
   }
-  if (snapshot) keepSnapshot(snapshot, request.common, workspace);
+  if (taken) keepSnapshot(taken, request.common, workspace);
   return code;
 }
 
