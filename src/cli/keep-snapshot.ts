@@ -1,8 +1,10 @@
 // The snapshot at the end of a build: taken while the index is open, written when it is closed and nobody else builds.
 import { rmSync } from 'node:fs';
+import { writeAtomic } from '../fs/atomic-write.ts';
 import { takeEvidence, type Evidence } from '../plan/evidence.ts';
-import { takeSnapshot } from '../plan/snapshot-take.ts';
-import { writeSnapshot, type Snapshot } from '../plan/snapshot.ts';
+import { takeSnapshot, type Taken, type TakeParts } from '../plan/snapshot-take.ts';
+import { writeSnapshot } from '../plan/snapshot.ts';
+import { packDetail } from '../report/detailed-cells.ts';
 import { SourceDigests } from '../key/source-digests.ts';
 import type { BuildResult } from '../schedule/schedule-parts.ts';
 import { workLayout } from '../store/layout.ts';
@@ -15,7 +17,7 @@ import { wantedByDefault, type BuildWish } from './selection.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What a build leaves behind, as a snapshot without the words that are known only when the index is closed. */
-export function takeFor(wish: BuildWish, workspace: Workspace, { results }: BuildResult): Snapshot | undefined {
+export function takeFor(wish: BuildWish, workspace: Workspace, { results }: BuildResult): Taken | undefined {
   const { graph, workflow, records, files, env } = workspace;
   // What a build says beside its result, only reading the workflow anew tells.
   if (!isWhole(wish) || snapshotsOff(process.env) || workflow.warnings.length + graph.warnings.length > 0)
@@ -32,6 +34,7 @@ export function takeFor(wish: BuildWish, workspace: Workspace, { results }: Buil
       files,
       sources: new SourceDigests(root, files),
       wanted: wantedByDefault(workspace),
+      detailOf: detailFrom(records),
       resultOf: (job) => (results.has(job) ? wholeResult(records, job, results.get(job)) : undefined),
     },
     evidence,
@@ -42,11 +45,23 @@ export function takeFor(wish: BuildWish, workspace: Workspace, { results }: Buil
 export const wholeResult = (records: Records, job: Job, core: TraceCore | undefined): Trace | undefined =>
   core ? records.trace(core.actionKey) : records.current(job.id);
 
+/** Rows of details for keeping; an attempt that is on record beside its job's result may go before the result does. */
+export const detailFrom =
+  (records: Records): TakeParts['detailOf'] =>
+  (job, told, result) =>
+    records.attempt(job.id, result.actionKey) ? undefined : packDetail(told, result);
+
 /** To be called with the lock held, after the workspace is closed. */
-export function keepSnapshot(snapshot: Snapshot, common: CommonOptions, { workflow, layout }: Workspace): void {
+export function keepSnapshot(
+  { snapshot, details }: Taken,
+  common: CommonOptions,
+  { workflow, layout }: Workspace,
+): void {
   const work = workLayout(workflow.root);
   const words = snapshotWords(common, workflow.file.name, work, layout);
   try {
+    // First: a snapshot names the details that it speaks of.
+    if (details) writeAtomic(work.details, details.bytes);
     writeSnapshot(work.snapshot, { ...snapshot, evidence: { ...snapshot.evidence, words } });
   } catch (problem) {
     // A full disk costs the next build time, and nothing else.

@@ -9,13 +9,15 @@ import { sameWords, seenAsThen } from '../plan/evidence.ts';
 import { choosePart, concernedPart, numbersOf, type Part } from '../plan/part.ts';
 import { freshOnRecord, type Judgement } from '../plan/rebuilder.ts';
 import { jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
+import { withRows } from '../plan/details.ts';
 import { patchSnapshot } from '../plan/snapshot-patch.ts';
+import type { Taken } from '../plan/snapshot-take.ts';
 import { STATE, type Snapshot } from '../plan/snapshot.ts';
 import type { BuildResult, ScheduleOptions } from '../schedule/schedule-parts.ts';
 import { workLayout } from '../store/layout.ts';
 import { findWorkflow } from './find-workflow.ts';
 import type { CommonOptions } from './invocation.ts';
-import { wholeResult } from './keep-snapshot.ts';
+import { detailFrom, wholeResult } from './keep-snapshot.ts';
 import { currentWords, type Standing } from './quick-build.ts';
 import type { Selection } from './selection.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from './workspace.ts';
@@ -27,7 +29,7 @@ export type PartWorkspace = {
   readonly known: (job: Job) => Judgement | undefined;
   readonly others: NonNullable<ScheduleOptions['others']>;
   /** The snapshot after the build, still with the words of before. */
-  readonly patched: (result: BuildResult) => Snapshot;
+  readonly patched: (result: BuildResult) => Taken;
 };
 
 /**
@@ -92,15 +94,20 @@ function partOf(
     selection: { jobs, forced: new Set(), selected: new Set() },
     known: (job) => judgements.get(job),
     others: { count: wantedJobs(snapshot) - jobs.length, refs },
-    patched: ({ results }) =>
-      patchSnapshot(snapshot, {
-        root,
-        files,
-        sources: new SourceDigests(root, files),
-        jobs: new Map([...numbers].filter(([, number]) => concerned.jobs.has(number))),
-        changed: concerned.sources,
-        resultOf: (job) => (results.has(job) ? wholeResult(records, job, results.get(job)) : undefined),
-      }),
+    patched: ({ results }) => ({
+      snapshot: withRows(workLayout(root).details, (rowOf) =>
+        patchSnapshot(snapshot, {
+          root,
+          files,
+          sources: new SourceDigests(root, files),
+          jobs: new Map([...numbers].filter(([, number]) => concerned.jobs.has(number))),
+          changed: concerned.sources,
+          resultOf: (job) => (results.has(job) ? wholeResult(records, job, results.get(job)) : undefined),
+          detailOf: detailFrom(records),
+          rowOf,
+        }),
+      ),
+    }),
   };
 }
 

@@ -1,6 +1,6 @@
 // `lhb summary` where all is as the last build left it, told from its snapshot: the workflow is not read, and the index for
 // details alone.
-import { RESULT_FIELDS, STATE, type Snapshot } from '../plan/snapshot.ts';
+import { RESULT_FIELDS, STATE, TOLD, type Snapshot } from '../plan/snapshot.ts';
 import { SUMMARY_COLUMNS, summaryCells } from '../report/summary-cells.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
@@ -18,7 +18,7 @@ export async function quickSummary(
   const both = STATE.wanted | STATE.fresh;
   if (changed.length > 0 || snapshot.states.some((state) => state !== both)) return standing;
   if (detailed) {
-    if (snapshot.told.includes(0)) return standing;
+    if (snapshot.told.includes(TOLD.byWorkflow)) return standing;
     const { quickDetailed } = await import('./quick-detailed.ts');
     const found = await quickDetailed(standing);
     if (found === undefined) return standing;

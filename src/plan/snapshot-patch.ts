@@ -5,9 +5,10 @@ import type { Job } from '../graph/job.ts';
 import { keyedSources } from '../key/keyed-sources.ts';
 import type { Trace } from '../store/trace.ts';
 import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
-import { RESULT_FIELDS, STATE, STAT_FIELDS, type Snapshot } from './snapshot.ts';
+import { RESULT_FIELDS, STATE, STAT_FIELDS, TOLD, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
-import { isTold } from './told.ts';
+import type { TakeParts } from './snapshot-take.ts';
+import { toldOf } from './told.ts';
 
 export type PatchParts = RowParts & {
   /** The jobs that were judged anew, by number. */
@@ -15,10 +16,14 @@ export type PatchParts = RowParts & {
   /** The numbers of sources that were seen to have changed: all jobs that read them are among `jobs`. */
   readonly changed: ReadonlySet<number>;
   readonly resultOf: (job: Job) => Trace | undefined;
+  readonly detailOf: TakeParts['detailOf'];
+  /** The row of a job in the details that the snapshot speaks of. */
+  readonly rowOf: (job: number) => string | undefined;
 };
 
 const NO_RESULT: readonly number[] = Array.from({ length: RESULT_FIELDS }, () => 0);
 
+/** Details stay as they are: of jobs that were judged anew they count where they would be the same. */
 export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
   const count = snapshot.states.length;
   const states = snapshot.states.slice();
@@ -42,7 +47,10 @@ export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
     const fresh = made?.every(({ source, digest }) => (digests.get(source.path) ?? digest) === digest) === true;
     states[number] = ((states[number] ?? 0) & STATE.wanted) | (fresh ? STATE.fresh : 0);
     rows.set(number, result && fresh ? outputsRow(parts, job, result.manifest) : new Row());
-    told[number] = result && fresh && isTold(job, result) ? 1 : 0;
+    const known = result && fresh ? toldOf(job, result) : undefined;
+    const detail = known && result && parts.detailOf(job, known, result);
+    const isSame = told[number] === TOLD.byDetails && detail !== undefined && detail === parts.rowOf(number);
+    told[number] = isSame ? TOLD.byDetails : known ? TOLD.byResult : TOLD.byWorkflow;
     results.set(result && fresh ? resultNumbers(result) : NO_RESULT, number * RESULT_FIELDS);
   }
   return { ...snapshot, states, told, results, ...spliced(snapshot, rows) };

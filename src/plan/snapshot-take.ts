@@ -3,11 +3,12 @@ import type { JobGraph } from '../graph/graph.ts';
 import type { Job } from '../graph/job.ts';
 import { keyedSources, sourcesOf, type KeyedSource } from '../key/keyed-sources.ts';
 import type { Trace } from '../store/trace.ts';
+import { makeDetails, type Details } from './details.ts';
 import type { Evidence } from './evidence.ts';
 import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
-import { RESULT_FIELDS, STATE, type Lists, type Snapshot } from './snapshot.ts';
+import { RESULT_FIELDS, STATE, TOLD, type Lists, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
-import { isTold } from './told.ts';
+import { toldOf, type Told } from './told.ts';
 
 export type TakeParts = RowParts & {
   readonly graph: JobGraph;
@@ -15,13 +16,17 @@ export type TakeParts = RowParts & {
   readonly resultOf: (job: Job) => Trace | undefined;
   /** Jobs that a build without selectors is about. */
   readonly wanted: ReadonlySet<Job>;
+  /** A job's row of details; undefined where it is to be worked out when it is asked for. */
+  readonly detailOf: (job: Job, told: Told, result: Trace) => string | undefined;
 };
+
+export type Taken = { readonly snapshot: Snapshot; readonly details?: Details };
 
 /** @param evidence is asked for when it is known which paths are sources */
 export function takeSnapshot(
   parts: TakeParts,
   evidence: (isSource: (path: string) => boolean) => Evidence | undefined,
-): Snapshot | undefined {
+): Taken | undefined {
   const { jobs, byRule } = parts.graph;
   const rules = [...byRule.keys()];
   const ruleNumbers = new Map(rules.map((name, i) => [name, i]));
@@ -30,6 +35,7 @@ export function takeSnapshot(
   const states = new Uint8Array(jobs.length);
   const told = new Uint8Array(jobs.length);
   const results = new Float64Array(jobs.length * RESULT_FIELDS);
+  const rows: string[] = [];
   const row = new Row();
   const pathsOfJob = new Int32Array(jobs.length + 1);
   const sourceNumbers: (readonly number[])[] = [];
@@ -42,8 +48,11 @@ export function takeSnapshot(
     if (result !== undefined && fresh) {
       append(row, outputsRow(parts, job, result.manifest));
       results.set(resultNumbers(result), i * RESULT_FIELDS);
-      told[i] = isTold(job, result) ? 1 : 0;
-    }
+      const known = toldOf(job, result);
+      const detail = known && parts.detailOf(job, known, result);
+      rows.push(detail ?? '');
+      told[i] = detail !== undefined ? TOLD.byDetails : known ? TOLD.byResult : TOLD.byWorkflow;
+    } else rows.push('');
     pathsOfJob[i + 1] = row.length;
   }
   const pathsOfSource = new Int32Array(sources.rows.length + 1);
@@ -53,28 +62,30 @@ export function takeSnapshot(
     pathsOfSource[i + 1] = row.length;
   }
   const found = evidence((path) => sources.has(path));
-  return (
-    found && {
-      evidence: found,
-      rules,
-      output: parts.graph.form.root,
-      states,
-      told,
-      results,
-      ruleOf: Int32Array.from(jobs, (job) => ruleNumbers.get(job.rule.name) ?? -1),
-      ranks: Int32Array.from(jobs, (job) => ranks.get(job) ?? -1),
-      places: listsOf(jobs.map((job) => job.place ?? [])),
-      upstream: listsOf(jobs.map((job) => job.upstream.map((other) => other.index))),
-      sources: listsOf(sourceNumbers),
-      pathsOfJob,
-      pathsOfSource,
-      ids: Texts.from(jobs.map((job) => job.id)),
-      labels: Texts.from(jobs.map((job) => job.label)),
-      paths: Texts.from(row.paths),
-      looks: new Uint8Array(row.looks),
-      stats: new Float64Array(row.stats),
-    }
-  );
+  if (found === undefined) return undefined;
+  const details = makeDetails(rows);
+  const snapshot = {
+    evidence: found,
+    rules,
+    output: parts.graph.form.root,
+    states,
+    told,
+    details: details.id,
+    results,
+    ruleOf: Int32Array.from(jobs, (job) => ruleNumbers.get(job.rule.name) ?? -1),
+    ranks: Int32Array.from(jobs, (job) => ranks.get(job) ?? -1),
+    places: listsOf(jobs.map((job) => job.place ?? [])),
+    upstream: listsOf(jobs.map((job) => job.upstream.map((other) => other.index))),
+    sources: listsOf(sourceNumbers),
+    pathsOfJob,
+    pathsOfSource,
+    ids: Texts.from(jobs.map((job) => job.id)),
+    labels: Texts.from(jobs.map((job) => job.label)),
+    paths: Texts.from(row.paths),
+    looks: new Uint8Array(row.looks),
+    stats: new Float64Array(row.stats),
+  };
+  return { snapshot, details };
 }
 
 function append(all: Row, { paths, looks, stats }: Row): void {

@@ -10,7 +10,7 @@ import { writeAtomic } from '../fs/atomic-write.ts';
 import type { Evidence } from './evidence.ts';
 import { Texts, type TextBytes } from './texts.ts';
 
-const MAGIC = Buffer.from('lhb snapshot 3\n\0', 'latin1');
+const MAGIC = Buffer.from('lhb snapshot 4\n\0', 'latin1');
 const DIGEST_AT = 16;
 const HEADER_LENGTH_AT = 48;
 const HEADER_AT = 52;
@@ -35,6 +35,16 @@ export const STATE = {
   fresh: 2,
 } as const;
 
+/** What a detailed summary shows of a job beside its numbers is told by what. */
+export const TOLD = {
+  /** The workflow alone. */
+  byWorkflow: 0,
+  /** Its result on record (told.ts). */
+  byResult: 1,
+  /** The row of details (details.ts), and so by its result as well. */
+  byDetails: 2,
+} as const;
+
 /** Numbers of float64 a path: size, mtimeMs, ctimeMs, ino. */
 export const STAT_FIELDS = 4;
 
@@ -51,8 +61,10 @@ export type Snapshot = {
   /** The output root, from the workflow's folder. */
   readonly output: string;
   readonly states: Uint8Array;
-  /** 1 for a job that is fresh and of which its result on record tells all (told.ts). */
+  /** Of each job, of TOLD; of one that is not fresh `byWorkflow`. */
   readonly told: Uint8Array;
+  /** Which details (details.ts) the snapshot speaks of; '' for none. */
+  readonly details: string;
   /** Of jobs that are fresh; 0 of the others. */
   readonly results: Float64Array;
   readonly ruleOf: Int32Array;
@@ -82,7 +94,7 @@ type Section = {
   readonly from: number;
   readonly length: number;
 };
-type Header = Pick<Snapshot, 'evidence' | 'rules' | 'output'> & { readonly sections: readonly Section[] };
+type Header = Pick<Snapshot, 'evidence' | 'rules' | 'output' | 'details'> & { readonly sections: readonly Section[] };
 type Numbers = Uint8Array | Int32Array | Float64Array;
 
 const typeOf = (array: Numbers): Section['type'] =>
@@ -131,8 +143,8 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     end = from + array.byteLength;
     return { name, type: typeOf(array), from, length: array.length };
   });
-  const { evidence, rules, output } = snapshot;
-  const header: Header = { evidence, rules, output, sections };
+  const { evidence, rules, output, details } = snapshot;
+  const header: Header = { evidence, rules, output, details, sections };
   const json = Buffer.from(JSON.stringify(header));
   const base = align(HEADER_AT + json.length);
   const file = Buffer.alloc(base + end);

@@ -3,7 +3,7 @@
 import { inputPaths } from '../graph/inputs.ts';
 import type { Job } from '../graph/job.ts';
 import type { PathForm } from '../graph/path-form.ts';
-import type { Trace } from '../store/trace.ts';
+import type { Trace, TraceTold } from '../store/trace.ts';
 
 export type Told = {
   readonly label: string;
@@ -29,7 +29,7 @@ export const toldByJob = (job: Job, command: string): Told => ({
  * @param outputsOf paths of the outputs of a job, by its id; undefined for a text that is no id of a job
  */
 export function toldByTrace(
-  trace: Trace,
+  trace: TraceTold,
   form: PathForm,
   outputsOf: (id: string) => readonly string[] | undefined,
 ): Told {
@@ -47,18 +47,21 @@ export function toldByTrace(
   };
 }
 
-/** Does the trace tell of the job what the job does? Inputs that do not count in the key, for one, are in no trace. */
-export function isTold(job: Job, trace: Trace): boolean {
+/**
+ * What the trace tells of the job; undefined where that is not what the job does: inputs that do not count in the key, for
+ * one, are in no trace.
+ */
+export function toldOf(job: Job, trace: Trace): Told | undefined {
   const told = toldByTrace(trace, job.form, (id) =>
     job.upstream.find((other) => other.id === id)?.outputs.map((output) => output.onDisk),
   );
   const own = toldByJob(job, told.command);
-  return (
+  const isAll =
     told.label === own.label &&
     told.log === own.log &&
     sameItems(told.inputs, own.inputs, (a, b) => a === b) &&
-    sameItems(told.outputs, own.outputs, (a, b) => a.path === b.path && a.tree === b.tree)
-  );
+    sameItems(told.outputs, own.outputs, (a, b) => a.path === b.path && a.tree === b.tree);
+  return isAll ? told : undefined;
 }
 
 const sameItems = <T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean =>

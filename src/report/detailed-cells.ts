@@ -56,6 +56,20 @@ export function detailedCells({ summary, job, key, result, attempt, configDiff }
   ];
 }
 
+/**
+ * The cells of a fresh job's row that follow those of one that is not detailed, as one text; undefined where it is not for
+ * keeping: a time in it is that of a time zone, or a cell cannot be told from the next.
+ */
+export function packDetail(job: Told, result: TraceCore & { readonly actionKey: string }): string | undefined {
+  if (result.source !== undefined) return undefined;
+  const cells = detailedCells({ summary: [], job, key: result.actionKey, result, attempt: undefined, configDiff: '' });
+  return cells.some((cell) => cell.includes(BETWEEN)) ? undefined : cells.join(BETWEEN);
+}
+
+const BETWEEN = '\0';
+
+export const unpackDetail = (text: string): string[] => text.split(BETWEEN);
+
 /** `built`, or `restored from lab, signed by 12ab…, built by alice on node7, came 2026-11-25 12:00`. */
 export function originText({ origin, source, host }: TraceCore): string {
   if (source === undefined) return origin;

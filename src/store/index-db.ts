@@ -1,45 +1,34 @@
-// The index: traces, attempts, what each work tree holds, digests of files. Its tables: index-tables.ts; how it is found,
-// checked and made again: open-index.ts.
+// The index: traces, attempts, what each work tree holds, digests of files. What is asked of it: index-reads.ts; its tables:
+// index-tables.ts; how it is found, checked and made again: open-index.ts.
 //
 // Writes go through transactionSync with a block body: with an expression body lmdb takes put's promise for the transaction's
-// end, and close() hangs. Do not open one index twice at a time in one process.
+// end, and close() hangs. Do not open one index twice at a time in one thread; where it is open to read, other threads may
+// read it too.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ActionKey, JobHash, JobId } from '../base/brand.ts';
+import type { ActionKey, JobId } from '../base/brand.ts';
 import { DiagnosticError, error } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { step } from '../base/step.ts';
 import type { FileTable } from './file-digests.ts';
-import { AFTER_TEXT, decodeFile, encodeFile, lastOf, newestFirst, pathKey } from './index-keys.ts';
+import { AFTER_TEXT, decodeFile, encodeFile, lastOf, pathKey } from './index-keys.ts';
 import { bytesOf, closeNow, openTables, type Tables } from './index-tables.ts';
 import { lmdbFileState } from './lmdb-file.ts';
-import { attemptLine, coreIn, currentLine, fieldsOf, removedLine, restoredLine, traceLine } from './log-record.ts';
-import { decodeAttempt, decodeTrace, encodeAttempt, isNewer } from './trace-codec.ts';
+import { attemptLine, currentLine, fieldsOf, removedLine, restoredLine, traceLine } from './log-record.ts';
+import { decodeTrace, encodeAttempt } from './trace-codec.ts';
 import type { TraceLog } from './trace-log.ts';
-import { coreOf, type Attempt, type Trace, type TraceCore } from './trace.ts';
+import type { Attempt, Trace } from './trace.ts';
+import { IndexReads, type ReadOptions } from './index-reads.ts';
 import { IndexWrites } from './index-writes.ts';
 import { isFullDisk, writeFailed } from './write-failed.ts';
 
-/** What is cheap to know of a trace. */
-export type TraceHead = {
-  readonly actionKey: ActionKey;
-  readonly jobId: JobId;
-  readonly jobHash: JobHash;
-  readonly label: string;
-  readonly recordedAt: number;
-  /** As Trace.config. */
-  readonly config: string;
-};
+export type { TraceHead } from './index-reads.ts';
 
-export type IndexOptions = {
+export type IndexOptions = ReadOptions & {
   readonly readOnly: boolean;
   /** Where each batch is appended before it is committed; without one, as for an index that is made, nowhere. */
   readonly log?: TraceLog | undefined;
-  /** A trace's line from elsewhere, where the index has it damaged. */
-  readonly recover?: ((key: ActionKey) => Buffer | undefined) | undefined;
-  /** Called once, when a record of a newer lhb is met. */
-  readonly onNewer?: (() => void) | undefined;
   /** Called when the index was closed. */
   readonly onClosed?: (() => void) | undefined;
   /** For an index that is made or changed as a whole: see openTables. */
@@ -53,17 +42,15 @@ const NOTHING = Buffer.alloc(0);
 
 const OPENED_TO_READ = 'the index was opened to read, or is closed';
 
-export class IndexDb {
+export class IndexDb extends IndexReads {
   /** Undefined: nothing is there, or it is closed. LMDB crashes the process where a closed index is used. */
   #tables: Tables | undefined;
   readonly #options: IndexOptions;
   /** Undefined where it was opened to read. */
   readonly #writes: IndexWrites | undefined;
-  #newer = false;
-  /** Lines that were found damaged here and whole in a log. */
-  readonly #recovered = new Map<ActionKey, Buffer>();
 
   private constructor(dir: string, tables: Tables | undefined, options: IndexOptions) {
+    super(options);
     this.#tables = tables;
     this.#options = options;
     this.#writes = tables && !options.readOnly ? new IndexWrites(dir, tables, options.log) : undefined;
@@ -89,122 +76,6 @@ export class IndexDb {
           hint: 'check the permissions of the folder and its files: who reads the index writes to its lock.mdb',
         }),
       ]);
-    }
-  }
-
-  getTrace(key: ActionKey): Trace | undefined {
-    const tables = this.#read(key);
-    const fields = tables && this.#fieldsOf(tables, key);
-    if (fields === undefined) return undefined;
-    if (isNewer(fields)) {
-      if (!this.#newer) this.#options.onNewer?.();
-      this.#newer = true;
-      return undefined;
-    }
-    const trace = decodeTrace(fields);
-    // Under a key whose bytes are damaged stands another's record.
-    return trace?.actionKey === key ? trace : undefined;
-  }
-
-  /** As getTrace, of what a plan keeps: it takes a third of the time. */
-  getCore(key: ActionKey): TraceCore | undefined {
-    const tables = this.#read(key);
-    const line = tables && bytesOf(tables.traces, key);
-    const core = line && coreIn(line);
-    if (core?.actionKey === key) return core;
-    const trace = line && this.getTrace(key);
-    return trace && coreOf(trace);
-  }
-
-  /** The fields of a trace's record; where it is damaged, those of its line in the log. */
-  #fieldsOf(tables: Tables, key: ActionKey): Readonly<Record<string, unknown>> | undefined {
-    const line = bytesOf(tables.traces, key);
-    if (line === undefined) return undefined;
-    const fields = fieldsOf(line);
-    if (fields !== undefined) return fields;
-    const whole = this.#recovered.get(key) ?? this.#options.recover?.(key);
-    if (whole === undefined) return undefined;
-    this.#recovered.set(key, whole);
-    return fieldsOf(whole);
-  }
-
-  /** A trace's sealed line as it stands. */
-  lineOf(key: ActionKey): Buffer | undefined {
-    const tables = this.#read(key);
-    const line = tables && bytesOf(tables.traces, key);
-    return line && Buffer.from(line);
-  }
-
-  /** All results on record under an id, newest first. */
-  tracesOf(jobId: JobId): Trace[] {
-    return [...this.#keysOfJob(jobId)].flatMap((key) => this.#traceOf(jobId, key) ?? []);
-  }
-
-  /** The newest of `tracesOf`, without reading the others. */
-  newestOf(jobId: JobId): Trace | undefined {
-    for (const key of this.#keysOfJob(jobId)) {
-      const trace = this.#traceOf(jobId, key);
-      if (trace) return trace;
-    }
-    return undefined;
-  }
-
-  #traceOf(jobId: JobId, key: ActionKey): Trace | undefined {
-    const trace = this.getTrace(key);
-    return trace?.jobId === jobId ? trace : undefined;
-  }
-
-  *#keysOfJob(jobId: JobId): Generator<ActionKey> {
-    for (const key of this.#read(jobId)?.byJob.getKeys(newestFirst(jobId)) ?? []) yield lastOf(key) as ActionKey;
-  }
-
-  /** All results on record of a rule, newest first, in what is cheap to read. */
-  *headsOfRule(rule: string): Generator<TraceHead> {
-    for (const { key, value } of this.#read()?.byRule.getRange(newestFirst(rule)) ?? []) {
-      if (!Array.isArray(key) || !Array.isArray(value)) continue;
-      const [jobId, jobHash, label, config] = value as unknown[];
-      if (
-        typeof jobId !== 'string' ||
-        typeof jobHash !== 'string' ||
-        typeof label !== 'string' ||
-        typeof config !== 'string'
-      )
-        continue;
-      yield {
-        actionKey: lastOf(key) as ActionKey,
-        jobId: jobId as JobId,
-        jobHash: jobHash as JobHash,
-        label,
-        recordedAt: Number(key[1]),
-        config,
-      };
-    }
-  }
-
-  /** Every id with a result on record, sorted. */
-  allJobIds(): JobId[] {
-    const ids: JobId[] = [];
-    for (const key of this.#read()?.byJob.getKeys() ?? []) {
-      const id = Array.isArray(key) && typeof key[0] === 'string' ? (key[0] as JobId) : undefined;
-      if (id !== undefined && id !== ids.at(-1)) ids.push(id);
-    }
-    return ids;
-  }
-
-  /**
-   * Every record of a trace: decoded, or undefined where it is not of the form, or `newer`, of a newer lhb. In the order of
-   * action keys.
-   */
-  *allTraces(): Generator<{
-    readonly actionKey: ActionKey;
-    readonly trace: Trace | undefined;
-    readonly newer: boolean;
-  }> {
-    for (const key of this.#read()?.traces.getKeys() ?? []) {
-      const actionKey = String(key) as ActionKey;
-      const trace = this.getTrace(actionKey);
-      const newer = !trace && this.#tables !== undefined && isNewer(this.#fieldsOf(this.#tables, actionKey));
-      yield { actionKey, trace, newer };
     }
   }
 
@@ -309,7 +180,7 @@ export class IndexDb {
 
   #forget(key: ActionKey): void {
     const tables = this.#writable();
-    this.#recovered.delete(key);
+    this.recovered.delete(key);
     const line = bytesOf(tables.traces, key);
     if (line === undefined) return;
     const fields = fieldsOf(line);
@@ -327,12 +198,6 @@ export class IndexDb {
     void tables.traces.remove(key);
   }
 
-  /** The action key of what the work tree holds of a job, as far as lhb put it there. */
-  current(tree: string, jobId: JobId): ActionKey | undefined {
-    const key = this.#read(jobId)?.current.get([tree, jobId]);
-    return typeof key === 'string' ? (key as ActionKey) : undefined;
-  }
-
   setCurrent(tree: string, jobId: JobId, key: ActionKey): void {
     this.transaction(() => {
       if (this.current(tree, jobId) === key) return;
@@ -346,13 +211,6 @@ export class IndexDb {
       this.#writer().addLine(currentLine(jobId, undefined));
       void this.#writable().current.remove([tree, jobId]);
     });
-  }
-
-  /** What a work tree holds of each job. */
-  *allCurrent(tree: string): Generator<{ readonly jobId: JobId; readonly actionKey: ActionKey }> {
-    for (const { key, value } of this.#read()?.current.getRange({ start: [tree], end: [tree, AFTER_TEXT] }) ?? []) {
-      if (typeof value === 'string') yield { jobId: lastOf(key) as JobId, actionKey: value as ActionKey };
-    }
   }
 
   /** How much of a work tree's log is in the tables. */
@@ -392,35 +250,6 @@ export class IndexDb {
     });
   }
 
-  /** The last attempt of a job that is on record, under `key` or, without it, under any. */
-  attempt(tree: string, jobId: JobId, key?: ActionKey): Attempt | undefined {
-    if (key !== undefined) return decodeAttempt(this.#read(jobId)?.attempts.get([tree, jobId, key]));
-    let last: Attempt | undefined;
-    for (const attempt of this.#attempts([tree, jobId])) {
-      if (!last || attempt.startedAt > last.startedAt) last = attempt;
-    }
-    return last;
-  }
-
-  /** Every attempt of a work tree that is on record. */
-  allAttempts(tree: string): Attempt[] {
-    return [...this.#attempts([tree])];
-  }
-
-  /** The jobs of a work tree that have an attempt on record; a job may come more than once. */
-  *attemptedJobs(tree: string): Generator<JobId> {
-    for (const key of this.#read()?.attempts.getKeys({ start: [tree], end: [tree, AFTER_TEXT] }) ?? [])
-      if (Array.isArray(key)) yield key[1] as JobId;
-  }
-
-  *#attempts(prefix: string[]): Generator<Attempt> {
-    for (const { value } of this.#read(prefix[1])?.attempts.getRange({ start: prefix, end: [...prefix, AFTER_TEXT] }) ??
-      []) {
-      const attempt = decodeAttempt(value);
-      if (attempt) yield attempt;
-    }
-  }
-
   /** Puts an attempt on record; an earlier one of the job under the same action key is replaced. */
   putAttempt(tree: string, attempt: Attempt): void {
     this.transaction(() => {
@@ -452,11 +281,6 @@ export class IndexDb {
       const { made } = this.#writable();
       for (const path of paths) void made.put(pathKey(tree, path), true);
     });
-  }
-
-  /** Was this very path ever an output of a job of this work tree? */
-  wasMade(tree: string, path: string): boolean {
-    return this.#read()?.made.get(pathKey(tree, path)) === true;
   }
 
   /** Digests by path with stat signatures, of one work tree. */
@@ -537,11 +361,6 @@ export class IndexDb {
     if (tables && !this.#writes?.hasFailed) closeNow(tables);
   }
 
-  /** How many results are on record. */
-  countTraces(): number {
-    return this.#read()?.traces.getKeysCount() ?? 0;
-  }
-
   /** As `transaction`, of what the log has already. */
   withoutLog(writes: () => void): void {
     this.transaction(() => {
@@ -552,9 +371,9 @@ export class IndexDb {
 
   /** Puts lines that were damaged right. */
   #writeRecovered(): void {
-    if (this.#recovered.size === 0) return;
+    if (this.recovered.size === 0) return;
     this.transaction(() => {
-      for (const [key, line] of this.#recovered) void this.#writable().traces.put(key, line.toString());
+      for (const [key, line] of this.recovered) void this.#writable().traces.put(key, line.toString());
     });
   }
 
@@ -569,8 +388,7 @@ export class IndexDb {
     return this.#writes;
   }
 
-  /** The tables, up to date in what is said of an id or a key; without one, of all. */
-  #read(about?: string): Tables | undefined {
+  protected read(about?: string): Tables | undefined {
     this.#writes?.catchUp(about);
     return this.#tables;
   }

@@ -69,6 +69,8 @@ export type WorkLayout = {
   /** Results that still have to go to shared caches: OUTBOX/CACHE/ACTIONKEY. */
   readonly outbox: string;
   readonly snapshot: string;
+  /** Beside the snapshot: what a detailed summary shows. */
+  readonly details: string;
 };
 
 /** @param root the workflow's folder, absolute */
@@ -88,6 +90,7 @@ export function workLayout(root: string): WorkLayout {
     tmp: join(dir, 'tmp'),
     outbox: join(dir, 'outbox'),
     snapshot: join(dir, 'snapshot'),
+    details: join(dir, 'details'),
   };
 }
 

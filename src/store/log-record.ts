@@ -2,15 +2,7 @@
 // last trace of it; a failed attempt; that a trace was removed.
 import type { ActionKey, JobId } from '../base/brand.ts';
 import { seal, unseal, unsealBytes } from './sealed-line.ts';
-import {
-  coreFields,
-  decodeAttempt,
-  decodeCore,
-  decodeTrace,
-  encodeAttempt,
-  encodeTrace,
-  isNewer,
-} from './trace-codec.ts';
+import { decodeAttempt, decodeTrace, encodeAttempt, encodeTrace, isNewer, readCore } from './trace-codec.ts';
 import type { Attempt, Trace, TraceCore } from './trace.ts';
 
 export type LogRecord =
@@ -93,5 +85,5 @@ export function fieldsOf(line: Buffer): Readonly<Record<string, unknown>> | unde
 /** The core of the trace in a whole line, without reading the rest; undefined where only the rest tells. */
 export function coreIn(line: Buffer): TraceCore | undefined {
   const json = unsealBytes(line);
-  return json && decodeCore(coreFields(json));
+  return json && readCore(json);
 }

@@ -7,6 +7,7 @@ import { list, Malformed, map, number, text, type Fields } from '../base/fields.
 import type { ActionKey, Digest, JobHash, JobId } from '../base/brand.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
 import {
+  isInput,
   type Attempt,
   type KeyPart,
   type Origin,
@@ -14,6 +15,7 @@ import {
   type Source,
   type Trace,
   type TraceCore,
+  type TraceTold,
   type Usage,
 } from './trace.ts';
 
@@ -70,15 +72,96 @@ export function encodeTrace(trace: Trace): Fields {
 /** What follows the core in the JSON of a trace. In a text of it a quote would have a backslash before it. */
 const AFTER_CORE = Buffer.from(',"parts":[');
 
-/** The core's fields in the JSON of a trace; undefined where they do not stand first in it, as in one of before. */
-export function coreFields(json: Buffer): unknown {
+/** What follows the manifest, a list: so no quotes without a backslash before them stand in it but those of its texts. */
+const AFTER_MANIFEST = ',"origin":';
+
+/** The rest of a core as nearly all have it: what follows the manifest, with nothing in it that would have to be checked. */
+const PLAIN_REST = (() => {
+  const number = String.raw`-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?`;
+  const text = String.raw`"[^"\\\x00-\x1f]*"`;
+  const orNull = (what: string): string => `(?:null|${what})`;
+  const usage = `{"startedAt":${number},"finishedAt":${number},"wallS":${number},"cpuS":${orNull(number)},"maxRssMb":${orNull(number)}}`;
+  const resource = `${text}:(?:${number}|${text})`;
+  const fields = [
+    `,"origin":"(?:${ORIGINS.join('|')})"`,
+    `"usage":${usage}`,
+    `"recordedAt":${number}`,
+    `"attempts":${number}`,
+    `"resources":{(?:${resource}(?:,${resource})*)?}`,
+    `"host":${text}`,
+    `"executor":${text}`,
+    `"executorJob":${orNull(text)}`,
+  ];
+  return new RegExp(`^${fields.join(',').replaceAll(/[{}]/g, '\\$&')}$`);
+})();
+
+/** A core of which a plan has parsed what it looks at of every job; the rest, which is sound, is parsed when it is asked for. */
+class LateCore implements TraceCore {
+  readonly actionKey: ActionKey;
+  readonly manifest: Manifest;
+  #rest: string;
+  #core: TraceCore | undefined;
+
+  /** @param rest as PLAIN_REST has it */
+  constructor(fields: Fields, rest: string) {
+    this.actionKey = digest(fields['actionKey']) as string as ActionKey;
+    this.manifest = list(fields['manifest']).map(output);
+    this.#rest = rest;
+  }
+
+  get #late(): TraceCore {
+    const { actionKey, manifest } = this;
+    return (this.#core ??= { ...late(JSON.parse(`{${this.#rest.slice(1)}}`) as Fields), actionKey, manifest });
+  }
+
+  get origin(): Origin {
+    return this.#late.origin;
+  }
+
+  get usage(): Usage {
+    return this.#late.usage;
+  }
+
+  get recordedAt(): number {
+    return this.#late.recordedAt;
+  }
+
+  get attempts(): number {
+    return this.#late.attempts;
+  }
+
+  get resources(): TraceCore['resources'] {
+    return this.#late.resources;
+  }
+
+  get host(): string {
+    return this.#late.host;
+  }
+
+  get executor(): string {
+    return this.#late.executor;
+  }
+
+  get executorJob(): string | undefined {
+    return this.#late.executorJob;
+  }
+}
+
+/** The core in the JSON of a trace; undefined where it is not of the form, or does not stand first in it, as in one of before. */
+export function readCore(json: Buffer): TraceCore | undefined {
   const end = json.indexOf(AFTER_CORE);
   if (end < 0) return undefined;
+  const text = json.toString('utf8', 0, end);
+  const middle = text.indexOf(AFTER_MANIFEST);
+  const rest = middle < 0 ? '' : text.slice(middle);
+  const isPlain = PLAIN_REST.test(rest);
+  let fields: unknown;
   try {
-    return JSON.parse(`${json.toString('utf8', 0, end)}}`);
+    fields = JSON.parse(`${isPlain ? text.slice(0, middle) : text}}`);
   } catch {
     return undefined;
   }
+  return decoded(fields, isPlain ? (plain) => new LateCore(plain, rest) : core);
 }
 
 export const encodeManifest = (manifest: Manifest): unknown =>
@@ -142,24 +225,38 @@ export const decodeTrace = (record: unknown): Trace | undefined =>
     }),
   );
 
-/** As decodeTrace, of the core alone. */
-export const decodeCore = (record: unknown): TraceCore | undefined => decoded(record, core);
+/** As decodeTrace, of what a detailed summary shows. */
+export const decodeTold = (record: unknown): TraceTold | undefined =>
+  decoded(record, (fields) =>
+    Object.assign(core(fields), {
+      jobId: text(fields['jobId']) as JobId,
+      label: text(fields['label']),
+      dir: text(fields['dir']),
+      parts: list(fields['parts']).filter(isInputPart).map(part),
+      log: text(fields['log']),
+      command: text(fields['command']),
+    }),
+  );
+
+const isInputPart = (item: unknown): boolean => isInput(list(item)[0]);
 
 function core(fields: Fields): TraceCore {
-  const found = {
-    actionKey: digest(fields['actionKey']) as string as ActionKey,
-    manifest: list(fields['manifest']).map(output),
-    origin: oneOf<Origin>(fields['origin'], ORIGINS),
-    usage: usage(fields['usage']),
-    recordedAt: number(fields['recordedAt']),
-    attempts: number(fields['attempts']),
-    resources: resources(fields['resources']),
-    host: text(fields['host']),
-    executor: text(fields['executor']),
-    executorJob: orUndefined(fields['executorJob'], text),
-  };
+  const actionKey = digest(fields['actionKey']) as string as ActionKey;
+  const found = Object.assign(late(fields), { actionKey, manifest: list(fields['manifest']).map(output) });
   return fields['source'] === undefined ? found : { ...found, source: source(fields['source']) };
 }
+
+/** Of a core what a plan need not look at. */
+const late = (fields: Fields): Omit<TraceCore, 'actionKey' | 'manifest' | 'source'> => ({
+  origin: oneOf<Origin>(fields['origin'], ORIGINS),
+  usage: usage(fields['usage']),
+  recordedAt: number(fields['recordedAt']),
+  attempts: number(fields['attempts']),
+  resources: resources(fields['resources']),
+  host: text(fields['host']),
+  executor: text(fields['executor']),
+  executorJob: orUndefined(fields['executorJob'], text),
+});
 
 /** A manifest from what was on record; undefined where it is not of the form. */
 export const decodeManifest = (record: unknown): Manifest | undefined =>

@@ -79,6 +79,12 @@ export type TraceCore = Pick<
   | 'executorJob'
 >;
 
+/** A trace without what only `why` asks for; of its parts those that are inputs. */
+export type TraceTold = TraceCore & Pick<Trace, 'jobId' | 'label' | 'dir' | 'parts' | 'log' | 'command'>;
+
+/** Kinds of parts that are a job's inputs: what it reads of other jobs, and files. */
+export const isInput = (kind: unknown): boolean => kind === 'upstream' || kind === 'input';
+
 export function coreOf(trace: TraceCore): TraceCore {
   const core = {
     actionKey: trace.actionKey,

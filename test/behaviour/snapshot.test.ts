@@ -20,10 +20,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LOOK, readSnapshot, STATE, writeSnapshot, type Snapshot } from '../../src/plan/snapshot.ts';
+import { makeDetails, readDetails } from '../../src/plan/details.ts';
+import { LOOK, readSnapshot, STATE, TOLD, writeSnapshot, type Snapshot } from '../../src/plan/snapshot.ts';
 import { ran, type Rig, rigTest, type StartOptions } from '../support/rig.ts';
 
 const SNAPSHOT = '.lhb/snapshot';
+const DETAILS = '.lhb/details';
 
 const WORKFLOW = `
   config: [config.yaml]
@@ -186,7 +188,7 @@ rigTest('a detailed summary is told by the results of fresh jobs, or without the
     return told.stdout;
   };
   const told = await alike('results tell all');
-  assert.equal(snapshotOf(rig).told, new Uint8Array(ALL.length + 2).fill(1));
+  assert.equal(snapshotOf(rig).told, new Uint8Array(ALL.length + 2).fill(TOLD.byDetails));
   // Only the snapshot says so.
   forge(rig, (snapshot) => ({ ...snapshot, results: snapshot.results.map(() => 7) }));
   assert.is((await rig.ok('summary', '--detailed')).stdout.match(/\t7\.0 s\t7 B\t/g)?.length, ALL.length + 2);
@@ -198,15 +200,57 @@ rigTest('a detailed summary is told by the results of fresh jobs, or without the
   await rig.ok('build');
   rig.ranSince();
   assert.is.not(await alike('a failed attempt'), told);
-  assert.not(snapshotOf(rig).told.includes(0));
+  assert.is(snapshotOf(rig).told.filter((one) => one === TOLD.byResult).length, 1);
+  assert.not(snapshotOf(rig).told.includes(TOLD.byWorkflow));
   // What a changed workflow tells otherwise though the keys stay: the log, and inputs that do not count.
   rig.edit('lhb.yaml', 'log: logs/all.log', 'log: logs/other.log');
   assert.match(await alike('another log'), /\tlogs\/other\.log\t/);
-  assert.is(snapshotOf(rig).told.filter((one) => one === 0).length, 1);
+  assert.is(snapshotOf(rig).told.filter((one) => one === TOLD.byWorkflow).length, 1);
   rig.edit('lhb.yaml', 'log: logs/other.log', 'log: logs/all.log');
   rig.edit('lhb.yaml', 'leaf: data/a.txt', 'leaf: data/a.txt, more: { path: data/b.txt, keyed: false }');
   assert.match(await alike('an input without a part in the key'), /data\/b\.txt\t/);
-  assert.is(snapshotOf(rig).told.filter((one) => one === 0).length, 1);
+  assert.is(snapshotOf(rig).told.filter((one) => one === TOLD.byWorkflow).length, 1);
+});
+
+rigTest('details beside the snapshot tell a detailed summary where they are the ones it speaks of', async (rig) => {
+  await built(rig);
+  const detailed = async (env: Record<string, string> = {}): Promise<string> =>
+    (await rig.lhbWith({ env }, 'summary', '--detailed')).stdout;
+  const asked = await detailed({ LHB_NO_SNAPSHOT: '1' });
+  const whole = readFileSync(rig.path(DETAILS));
+  const { details } = snapshotOf(rig);
+  const rows = readDetails(rig.path(DETAILS), details)?.all() ?? [];
+  assert.is(rows.length, ALL.length);
+  // Only they say so, and with another id none of it counts.
+  const forged = makeDetails(rows.map((row) => row.replace(/^[^\0]*/, 'forged')));
+  writeFileSync(rig.path(DETAILS), forged.bytes);
+  assert.is(await detailed(), asked);
+  forge(rig, (snapshot) => ({ ...snapshot, details: forged.id }));
+  assert.is((await detailed()).match(/\tforged\t/g)?.length, ALL.length);
+  forge(rig, (snapshot) => ({ ...snapshot, details }));
+  for (const damage of [whole.subarray(0, 30), whole.subarray(0, -1), Buffer.from(whole).fill('x', 90, 91)]) {
+    writeFileSync(rig.path(DETAILS), damage);
+    assert.is(await detailed(), asked);
+  }
+  rig.remove(DETAILS);
+  assert.is(await detailed(), asked);
+  // A build of a part leaves them as they are: of jobs with another result they count no more.
+  writeFileSync(rig.path(DETAILS), whole);
+  rig.write('data/a.txt', 'other a\n');
+  await rig.runs(['make a', 'use a 1', 'use a 2']);
+  await settle(rig);
+  assert.equal(readFileSync(rig.path(DETAILS)), whole);
+  const byWhat = (by: number): number => snapshotOf(rig).told.filter((one) => one === by).length;
+  assert.equal([byWhat(TOLD.byResult), byWhat(TOLD.byDetails)], [3, 3]);
+  const now = await detailed();
+  assert.is.not(now, asked);
+  assert.is(now, await detailed({ LHB_NO_SNAPSHOT: '1' }));
+  // Restored: the same but for its origin.
+  rig.remove(await outputOf(rig, ONE));
+  await rig.runs([]);
+  await settle(rig);
+  assert.is(await detailed(), await detailed({ LHB_NO_SNAPSHOT: '1' }));
+  assert.match(await detailed(), /\trestored\n/);
 });
 
 rigTest(
@@ -646,8 +690,16 @@ rigTest('where an expression looks at all jobs of a rule, they are all there', a
 rigTest('a snapshot that was brought up to date is the one that would be taken', async (rig) => {
   await built(rig);
   const taken = (): unknown => {
-    const { evidence, paths, ids, labels, ...arrays } = snapshotOf(rig);
-    return { ...arrays, paths: paths.all(), ids: ids.all(), labels: labels.all(), words: evidence.words };
+    // A patch leaves the details as they are, and fewer jobs are told by them.
+    const { evidence, paths, ids, labels, told, details: _, ...arrays } = snapshotOf(rig);
+    return {
+      ...arrays,
+      told: told.map((by) => Math.min(by, TOLD.byResult)),
+      paths: paths.all(),
+      ids: ids.all(),
+      labels: labels.all(),
+      words: evidence.words,
+    };
   };
   const anew = async (): Promise<unknown> => {
     rmSync(rig.path(SNAPSHOT));

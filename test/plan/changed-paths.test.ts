@@ -16,6 +16,7 @@ function snapshotOf(row: Row): Snapshot {
     evidence: { words: {}, env: {}, files: [], folders: [], kinds: [], sizes: [] },
     rules: [],
     output: 'runs',
+    details: '',
     states: new Uint8Array(),
     told: new Uint8Array(),
     results: new Float64Array(),

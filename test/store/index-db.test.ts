@@ -10,7 +10,7 @@ import { IndexDb } from '../../src/store/index-db.ts';
 import { coreIn, fieldsOf, restoredLine, traceLine } from '../../src/store/log-record.ts';
 import { seal } from '../../src/store/sealed-line.ts';
 import { decodeAttempt, decodeTrace, encodeAttempt, encodeTrace } from '../../src/store/trace-codec.ts';
-import { coreOf, type Attempt, type Trace } from '../../src/store/trace.ts';
+import { coreOf, type Attempt, type Trace, type TraceCore } from '../../src/store/trace.ts';
 
 const digest = (text: string): Digest => hashText(text);
 const key = (text: string): ActionKey => hashText(text) as string as ActionKey;
@@ -89,13 +89,42 @@ async function withIndex(action: (index: IndexDb, dir: string) => Promise<void> 
 test('what a plan keeps of a trace is read without the rest, from lines of before too, and never from a damaged one', async () => {
   const whole = trace({ resources: { parts: 3, ',"parts":[': 'x' }, host: ',"parts":[["a"]]' });
   const line = traceLine(whole);
-  assert.equal(coreIn(Buffer.from(line)), coreOf(whole));
+  const read = (text: string): TraceCore | undefined => {
+    const core = coreIn(Buffer.from(text));
+    return core && coreOf(core);
+  };
+  assert.equal(read(line), coreOf(whole));
+  // As nearly all are, and each time not quite.
+  const plain = trace({ resources: { cpus: 1, mem_mb: 2.5, partition: 'a' }, host: 'node7', executorJob: '17' });
+  assert.equal(read(traceLine(plain)), coreOf(plain));
+  const source = { cache: 'lab', keyId: undefined, user: 'bob', at: 7 };
+  for (const other of [{ source }, { host: 'a\nb' }, { host: 'a\\"b' }, { host: ',"origin":"x' }, { resources: {} }]) {
+    assert.equal(read(traceLine({ ...plain, ...other })), coreOf({ ...plain, ...other }));
+  }
+  const plainJson = JSON.stringify(encodeTrace(plain));
+  for (const [from, to] of [
+    ['"origin":"built"', '"origin":"found"'],
+    ['"attempts":2', '"attempts":"2"'],
+    ['"attempts":2', '"attempts":02'],
+    ['"attempts":2', '"attempts":null'],
+    ['"cpus":1', '"cpus":[]'],
+    ['"host":"node7",', ''],
+    ['"wallS":', '"wall":'],
+    [plain.actionKey, 'no key'],
+    ['"manifest":[', '"manifest":[7,'],
+  ] as const) {
+    assert.ok(plainJson.includes(from), from);
+    assert.is(read(seal(plainJson.replace(from, to))), undefined, to);
+  }
   // What follows is not parsed.
   const json = JSON.stringify(encodeTrace(whole));
   const end = json.lastIndexOf(',"parts":[');
-  assert.equal(coreIn(Buffer.from(seal(`${json.slice(0, end)},"parts":[ no JSON`))), coreOf(whole));
-  assert.is(coreIn(Buffer.from(line.replace('"attempts":2', '"attempts":3'))), undefined);
-  assert.is(coreIn(Buffer.from(seal(json.replace('"format":1', '"format":9')))), undefined);
+  assert.equal(read(seal(`${json.slice(0, end)},"parts":[ no JSON`)), coreOf(whole));
+  assert.is(read(line.replace('"attempts":2', '"attempts":3')), undefined);
+  for (const each of [json, plainJson]) assert.is(read(seal(each.replace('"format":1', '"format":9'))), undefined);
+  const sum = line.slice(0, 8);
+  for (const other of [sum.toUpperCase(), sum.replace(/^./, 'g'), ` ${sum.slice(1)}`])
+    if (other !== sum) assert.is(read(other + line.slice(8)), undefined);
   await withIndex((index) => {
     const { parts, ...rest } = encodeTrace(whole);
     index.restoreTrace(whole, seal(JSON.stringify({ format: 1, parts, ...rest })));

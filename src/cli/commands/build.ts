@@ -8,7 +8,7 @@ import { shownProfile } from '../../execute/cluster/read-profile.ts';
 import { clearTemporary } from '../../fs/atomic-write.ts';
 import type { Job } from '../../graph/job.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
-import type { Snapshot } from '../../plan/snapshot.ts';
+import type { Taken } from '../../plan/snapshot-take.ts';
 import { reasonText } from '../../report/job-report.ts';
 import { openReporter } from '../../report/open-reporter.ts';
 import { describeOutcome } from '../../report/wording.ts';
@@ -35,7 +35,7 @@ import { noteResults } from '../note-results.ts';
 import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
 import { knownFresh } from '../known-fresh.ts';
 import { openPart, type PartWorkspace } from '../part-workspace.ts';
-import type { Standing } from '../quick-build.ts';
+import { isWhole, type Standing } from '../quick-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
@@ -80,7 +80,9 @@ async function buildOnce(
   const specs = chooseCaches(loaded.value.workflow, request.build.caches.choice, process.env);
   if (!specs.ok) return failed(screen, specs.error);
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
-  const reading = openWorkspace(loaded.value, false);
+  // Each job is to be judged, and nothing else follows.
+  const isPlan = request.build.dryRun && !request.build.dag && isWhole(request) && standing === undefined;
+  const reading = openWorkspace(loaded.value, false, undefined, false, isPlan);
   if (!reading.ok) return failed(screen, reading.error);
   if (request.build.watch) addSources(reading.value, watched);
   const selection = selectionOf(reading.value, request);
@@ -205,17 +207,17 @@ async function toTheEnd(
   request: BuildRequest,
   screen: Screen,
   locked: Locked,
-  take: (result: BuildResult) => Snapshot | undefined,
+  take: (result: BuildResult) => Taken | undefined,
 ): Promise<ExitCode> {
   const { workspace } = opened;
-  let snapshot: Snapshot | undefined;
+  let taken: Taken | undefined;
   let code: ExitCode;
   try {
-    code = await runBuild(opened, request, screen, locked, (result) => void (snapshot = take(result)));
+    code = await runBuild(opened, request, screen, locked, (result) => void (taken = take(result)));
   } finally {
     await workspace.close();
   }
-  if (snapshot) keepSnapshot(snapshot, request.common, workspace);
+  if (taken) keepSnapshot(taken, request.common, workspace);
   return code;
 }
 
