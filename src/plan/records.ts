@@ -14,7 +14,7 @@ import type { IndexDb } from '../store/index-db.ts';
 import { STORE_DIR } from '../store/layout.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import { walkOutput } from '../store/output-walk.ts';
-import { removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
+import { linkOutputs, removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
 import type { Attempt, Trace, TraceCore } from '../store/trace.ts';
 
 export type RecordsParts = {
@@ -303,6 +303,7 @@ export class Records {
     // A record may come from elsewhere; what the job does not declare is not its to write.
     const paths = new Set(job.outputs.map((output) => output.inDir));
     if (!manifest.every((output) => paths.has(output.path))) return false;
+    if (linkOutputs(root, job.dir, manifest, blobs, files)) return true;
     this.removeStrayFolder(job);
     if (compareOutputs(root, job.dir, manifest, files).state === 'same') return true;
     return (await restoreOutputs(root, job.dir, manifest, blobs, files)).ok;

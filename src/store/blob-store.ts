@@ -44,6 +44,7 @@ import { hashBytes, hashFile, type FileDigest } from '../hash/digest.ts';
 import { copyAndHash, hashFileAsync } from '../hash/hash-file.ts';
 import { listBlobs, type Blob } from './blob-list.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
+import { SeenBlobs } from './seen-blobs.ts';
 
 export type { Blob } from './blob-list.ts';
 
@@ -70,10 +71,9 @@ export type BlobStoreOptions = {
 /** A file was written to while it was read, again and again. */
 export class UnstableFileError extends Error {}
 
-type Seen = Pick<Stats, 'ino' | 'size' | 'mtimeMs'>;
-
 const ATTEMPTS = 3;
-const MOST_JUST_WRITTEN = 10_000;
+/** Larger blobs are read in other threads meanwhile. */
+const READ_AT_ONCE = 1024 * 1024;
 
 export class BlobStore {
   readonly layout: StoreLayout;
@@ -81,8 +81,7 @@ export class BlobStore {
   readonly #durable: boolean;
   readonly #workTmp: string;
   readonly #made = new Set<string>();
-  /** Blobs whose bytes this process verified, by path, as their files were then. Linking changes the ctime. */
-  readonly #justWritten = new Map<string, Seen>();
+  readonly #seen = new SeenBlobs();
   #cannotReflink = false;
   /** Devices whose files cannot be cloned into the store. */
   readonly #noReflinkFrom = new Set<number>();
@@ -182,14 +181,14 @@ export class BlobStore {
         step('blob:before-link');
         if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
         step('blob:named');
-        this.#noteWritten(blob, { ino, size, mtimeMs: wholeSecond(mtimeMs) * 1000 });
+        this.#seen.note(blob, { ino, size, mtimeMs: wholeSecond(mtimeMs) * 1000 });
         return { digest, size, exec, relinked: false };
       } catch (error) {
         if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
         if (errno(error) !== 'EEXIST') throw error;
       }
       // The blob is there. Its bytes were right once; this file's are right now, so nothing is thrown away unseen.
-      if (this.#isJustWritten(blob, blob) || (await this.check(digest, exec)) === 'ok')
+      if (this.#seen.standing(blob, blob) !== undefined || (await this.check(digest, exec)) === 'ok')
         return { digest, size, exec, relinked: this.#relink(blob, path) };
       this.quarantine(digest, exec);
     }
@@ -251,7 +250,7 @@ export class BlobStore {
         futimesSync(fd, second, second);
         fchmodSync(fd, exec ? 0o555 : 0o444);
         if (this.#durable) fsyncSync(fd);
-        this.#noteWritten(blob, fstatSync(fd));
+        this.#seen.note(blob, fstatSync(fd));
       } finally {
         closeSync(fd);
       }
@@ -344,7 +343,7 @@ export class BlobStore {
     const temporary = this.temporaryInWork();
     const blob = blobPath(this.layout, digest, exec);
     try {
-      if (this.#linkJustWritten(blob, temporary)) return { temporary };
+      if (this.#linkSeen(blob, temporary)) return { temporary };
       const before = lstatSync(blob);
       if (!before.isFile()) {
         this.quarantine(digest, exec);
@@ -359,7 +358,7 @@ export class BlobStore {
       // Someone may have changed the mode through another link of the same file.
       if (shared === 'hardlink') {
         restoreMode(temporary, exec);
-        this.#noteWritten(blob, before);
+        this.#seen.note(blob, before);
       } else {
         const { mtimeMs } = statSync(blob);
         chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
@@ -374,27 +373,40 @@ export class BlobStore {
     }
   }
 
-  /** Links to a blob that is still the file which this process wrote, mode, times and all. */
-  #linkJustWritten(blob: string, to: string): boolean {
-    if (!this.#justWritten.has(blob) || this.#mayReflink(blob)) return false;
-    if ((this.#link !== 'auto' && this.#link !== 'hardlink') || !tryHardLink(blob, to)) return false;
-    if (this.#isJustWritten(blob, to)) return true;
+  /** Links to a blob whose bytes this process saw. */
+  #linkSeen(blob: string, to: string): boolean {
+    if (!this.#seen.has(blob) || !this.#mayLink(blob) || !tryHardLink(blob, to)) return false;
+    if (this.#seen.standing(blob, to)) return true;
     rmSync(to);
     return false;
   }
 
-  /** The bytes of a blob were seen by this process, and its file is this one. */
-  #noteWritten(blob: string, { ino, size, mtimeMs }: Seen): void {
-    if (this.#justWritten.size === MOST_JUST_WRITTEN) this.#justWritten.clear();
-    this.#justWritten.set(blob, { ino, size, mtimeMs });
+  /**
+   * Makes a hard link to a blob at `dest`, where nothing may stand. The blob's bytes are read first, where this process has
+   * not seen them.
+   * @param dest absolute; its folder exists
+   * @returns how the link stands; undefined where it cannot be so, and then none was made. Throws system errors (EEXIST).
+   */
+  linkOut(digest: Digest, exec: boolean, size: number, dest: string): Stats | undefined {
+    if (size > READ_AT_ONCE) return undefined;
+    const blob = blobPath(this.layout, digest, exec);
+    if (!this.#mayLink(blob) || (!this.#seen.has(blob) && !this.#see(blob, digest, exec))) return undefined;
+    if (!tryHardLink(blob, dest)) return undefined;
+    const stats = this.#seen.standing(blob, dest);
+    if (!stats) rmSync(dest, { force: true });
+    return stats;
   }
 
-  /** Is a link to a blob still the file whose bytes this process saw, mode, times and all? */
-  #isJustWritten(blob: string, link: string): boolean {
-    const seen = this.#justWritten.get(blob);
-    const stats = seen && lstatSync(link, { throwIfNoEntry: false });
-    if (!stats?.isFile() || !isWholeSecond(stats.mtimeMs) || !isReadOnly(stats)) return false;
-    return stats.ino === seen?.ino && stats.size === seen.size && stats.mtimeMs === seen.mtimeMs;
+  /** Reads a blob that stands as it should. */
+  #see(blob: string, digest: Digest, exec: boolean): boolean {
+    const before = fileAt(blob);
+    if (!before || isExecutable(before) !== exec || hashFile(blob).digest !== digest) return false;
+    this.#seen.note(blob, before);
+    return true;
+  }
+
+  #mayLink(blob: string): boolean {
+    return (this.#link === 'auto' || this.#link === 'hardlink') && !this.#mayReflink(blob);
   }
 
   /** As far as is known by now. Files that share their bytes so may be written to, so that is the better way. */
@@ -481,8 +493,6 @@ function fileAt(path: string): Stats | undefined {
 const wholeSecond = (timeMs: number): number => Math.floor(timeMs / 1000);
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
-
-const isReadOnly = (stats: Stats): boolean => (stats.mode & 0o222) === 0;
 
 /** Makes a blob read only again, through one of its links; where it is not ours it stays as it is. */
 function restoreMode(link: string, exec: boolean): void {
