@@ -49,6 +49,8 @@ export class Records {
   private last: Trace | undefined;
   /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
   private attempted: Set<JobId> | undefined;
+  /** No result was on record when one was first looked for, as in a new store, and none was put there since. Undefined: not looked up yet. */
+  private isNew: boolean | undefined;
   /** Results that a shared cache has, for plans that bring in nothing. */
   private readonly elsewhere = new Map<ActionKey, Trace>();
 
@@ -77,9 +79,13 @@ export class Records {
     this.elsewhere.clear();
   }
 
+  private hasNone(): boolean {
+    return (this.isNew ??= this.parts.index.isEmpty());
+  }
+
   /** As `trace`, of what a plan keeps. */
   core(key: ActionKey): TraceCore | undefined {
-    return this.parts.index.getCore(key);
+    return this.hasNone() ? undefined : this.parts.index.getCore(key);
   }
 
   /** The key of what the work tree holds of a job on record. */
@@ -89,7 +95,7 @@ export class Records {
 
   /** What the work tree holds of a job on record. */
   current(id: JobId): Trace | undefined {
-    const key = this.currentKey(id);
+    const key = this.hasNone() ? undefined : this.currentKey(id);
     return key && this.trace(key);
   }
 
@@ -101,7 +107,7 @@ export class Records {
 
   /** The latest result under an id, whatever its key. */
   newest(id: JobId): Trace | undefined {
-    return this.parts.index.newestOf(id);
+    return this.hasNone() ? undefined : this.parts.index.newestOf(id);
   }
 
   /** The last attempt without a result under a key, or without one under any. */
@@ -211,12 +217,14 @@ export class Records {
   commit(job: Job, trace: Trace): void {
     const { index, tree, files } = this.parts;
     this.last = undefined;
+    this.isNew = false;
     index.record(tree, trace, pathsMade(job), () => files.flush());
   }
 
   /** Puts a result on record that came from elsewhere; the work tree does not hold it yet. */
   putTrace(trace: Trace): void {
     this.last = undefined;
+    this.isNew = false;
     this.parts.index.recordTrace(trace);
   }
 
@@ -249,6 +257,7 @@ export class Records {
     if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index, tree } = this.parts;
     this.last = undefined;
+    this.isNew = false;
     index.recordRestored(tree, job.id, trace.actionKey, pathsMade(job), unrecorded);
     return true;
   }

@@ -537,6 +537,12 @@ export class IndexDb {
     if (tables && !this.#writes?.hasFailed) closeNow(tables);
   }
 
+  /** Is no result on record? */
+  isEmpty(): boolean {
+    for (const _key of this.#read()?.traces.getKeys({ limit: 1 }) ?? []) return false;
+    return true;
+  }
+
   /** How many results are on record. */
   countTraces(): number {
     return this.#read()?.traces.getKeysCount() ?? 0;
