@@ -1,5 +1,5 @@
 // Files of a shared folder: records are read, blobs copied, names flushed to the disk.
-import { close, closeSync, open as openFile, openSync, read, readSync, type Stats } from 'node:fs';
+import { close, constants, closeSync, open as openFile, openSync, read, readSync, type Stats } from 'node:fs';
 import { chmod, mkdir, open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errno } from '../fs/errno.ts';
@@ -55,13 +55,13 @@ export function readRecord(path: string): Promise<Buffer> {
   });
 }
 
-/** As readRecord, while all else waits: for a disk of this machine. */
+/** As readRecord, while all else waits: for a disk of this machine. A pipe in its place is not waited for. */
 export function readRecordNow(path: string): Buffer {
-  const fd = openSync(path, 'r');
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   let buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(RECORD_AT_ONCE);
   try {
     for (let size = 0; ;) {
-      const count = readSync(fd, buffer, size, buffer.length - size, size);
+      const count = readSync(fd, buffer, size, buffer.length - size, null);
       size += count;
       if (size > MAX_RECORD) throw new CacheError('answer', `the record ${path} is too large`);
       if (count === 0 || (size < buffer.length && buffer[size - 1] === NEWLINE))

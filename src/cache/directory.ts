@@ -51,6 +51,9 @@ export const DIR_FILE = 'lhb-cache.json';
 const COPY_AT_ONCE = 8 * 1024 * 1024;
 const WIDTH = 16;
 
+/** Nothing is there, or something that is no file. */
+const MISSES = new Set(['ENOENT', 'ENOTDIR', 'ESTALE', 'EISDIR', 'EAGAIN']);
+
 export class DirectoryCache implements SharedCache {
   readonly spec: CacheSpec;
   readonly root: string;
@@ -238,7 +241,7 @@ export class DirectoryCache implements SharedCache {
       } catch (problem) {
         const code = errno(problem);
         if (code === 'ESTALE' && again) continue;
-        if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESTALE' || code === 'EISDIR') return undefined;
+        if (MISSES.has(code ?? '')) return undefined;
         throw problem;
       }
     }
