@@ -22,6 +22,7 @@
 //   submit:handed    the scheduler has it, and its id was printed
 //   submit:done      so is the scheduler's id
 // or, when its result is brought back from the store:
+//   restore:linked   the outputs are in place, by links, where nothing stood
 //   restore:staged   all bytes are out of the store, under temporary names
 //   restore:placed   the outputs are in place
 // or, when it failed:

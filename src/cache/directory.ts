@@ -19,6 +19,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { step } from '../base/step.ts';
 import { errno } from '../fs/errno.ts';
+import { fileSystemOf } from '../fs/mounts.ts';
 import { failure } from './dir-failure.ts';
 import {
   copyHandle,
@@ -27,6 +28,7 @@ import {
   makeSharedFolder,
   names,
   readRecord,
+  readRecordNow,
   sizeOf,
   wrongSize,
 } from './dir-files.ts';
@@ -49,11 +51,15 @@ export const DIR_FILE = 'lhb-cache.json';
 const COPY_AT_ONCE = 8 * 1024 * 1024;
 const WIDTH = 16;
 
+/** Nothing is there, or something that is no file. */
+const MISSES = new Set(['ENOENT', 'ENOTDIR', 'ESTALE', 'EISDIR', 'EAGAIN']);
+
 export class DirectoryCache implements SharedCache {
   readonly spec: CacheSpec;
   readonly root: string;
   readonly #made = new Set<string>();
   #checked = false;
+  #isLocal = false;
 
   readonly #linking: boolean;
 
@@ -76,9 +82,11 @@ export class DirectoryCache implements SharedCache {
   }
 
   getRecord(key: RecordKey, transfer: Transfer): Promise<Uint8Array | undefined> {
+    const path = this.recordPath(key);
+    // A disk of this machine answers.
+    if (this.#isLocal) return this.#atOnce(transfer, () => readRecordNow(path));
     return this.#guarded(transfer, async () => {
       await this.#check();
-      const path = this.recordPath(key);
       return this.#reading(() => readRecord(path));
     });
   }
@@ -221,18 +229,19 @@ export class DirectoryCache implements SharedCache {
         `it has the format ${format ?? '(none)'}, and this lhb knows format ${DIR_FORMAT}`,
       );
     }
+    this.#isLocal = !fileSystemOf(this.root).network;
     this.#checked = true;
   }
 
   /** A file that went away, or that the file server forgot about, is a miss; the latter is looked at once more. */
-  async #reading<T>(read: () => Promise<T>): Promise<T | undefined> {
+  async #reading<T>(read: () => Promise<T> | T): Promise<T | undefined> {
     for (let again = true; ; again = false) {
       try {
         return await read();
       } catch (problem) {
         const code = errno(problem);
         if (code === 'ESTALE' && again) continue;
-        if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESTALE' || code === 'EISDIR') return undefined;
+        if (MISSES.has(code ?? '')) return undefined;
         throw problem;
       }
     }
@@ -254,6 +263,16 @@ export class DirectoryCache implements SharedCache {
       throw failure(problem, this.root);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** As #guarded, of what takes no waiting. */
+  async #atOnce<T>({ signal }: Transfer, work: () => T): Promise<T | undefined> {
+    if (signal?.aborted) throw new CacheError('aborted', 'ended');
+    try {
+      return await this.#reading(work);
+    } catch (problem) {
+      throw failure(problem, this.root);
     }
   }
 

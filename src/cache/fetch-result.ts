@@ -40,9 +40,8 @@ export async function fetchResult(hit: Hit, blobs: BlobStore, stop: AbortSignal,
   if (ends.length === 0 && toFetch.length > 0) ends.push(...(await fetchBlobs(hit, toFetch, blobs, stop, patient)));
   if (ends.length === 0 && wrongKeyDigest(record.manifest, hit.wanted.declared, blobs)) ends.push('bad');
   const [how = { bytes: all }] = ends;
-  const key = tier.keyFor(hit.wanted.actionKey);
-  if (how === 'bad') tier.ignore(key, 'the bytes of a file are not what the record says');
-  if (how === 'missing') tier.badRecords.add(key);
+  if (how === 'bad') tier.ignore(record.key, 'the bytes of a file are not what the record says');
+  if (how === 'missing') tier.badRecords.add(record.key);
   return how;
 }
 

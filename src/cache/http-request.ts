@@ -177,7 +177,10 @@ function readBody(response: http.IncomingMessage, most: number, { method, url }:
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let isWhole = false;
     const closed = (): void => {
+      // An error made for nothing, with its stack, would take as long as all the rest here.
+      if (isWhole) return;
       // Some servers send a body after HEAD all the same: then the connection is no good any more, but the answer is.
       if (method === 'HEAD' && response.complete) resolve(Buffer.alloc(0));
       else reject(new CacheError('down', `${url.host} broke the connection`, true));
@@ -188,7 +191,10 @@ function readBody(response: http.IncomingMessage, most: number, { method, url }:
       if (size > most) response.destroy(new CacheError('answer', `${url.host} sent more than ${most} bytes`));
       else chunks.push(chunk);
     });
-    response.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    response.on('end', () => {
+      isWhole = true;
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+    });
     response.on('error', (problem) => {
       try {
         reject(networkFailure(problem, url));

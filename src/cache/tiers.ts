@@ -1,10 +1,11 @@
 // The shared caches of a build, asked in their order. What one of them has comes into the local store, and into the caches
 // before it that are written.
 import type { ActionKey } from '../base/brand.ts';
+import { concurrently } from '../base/concurrently.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { fetchResult } from './fetch-result.ts';
 import type { RecordKey } from './shared-cache.ts';
-import { inParallel, manyListeners } from './shared-cache.ts';
+import { manyListeners } from './shared-cache.ts';
 import type { Hit, Tier, Wanted } from './tier.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -66,7 +67,7 @@ export class SharedCaches {
     let left = wanted;
     for (const tier of this.#parts.tiers) {
       if (left.length === 0) break;
-      const found = await inParallel(left, LOOKUPS, (one) => tier.look(one, this.#ending.signal));
+      const found = await concurrently(left, LOOKUPS, (one) => tier.look(one, this.#ending.signal));
       for (const hit of found) if (hit !== undefined) hits.set(hit.wanted.actionKey, hit);
       left = left.filter(({ actionKey }) => !hits.has(actionKey));
     }

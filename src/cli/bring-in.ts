@@ -32,8 +32,8 @@ export async function bringInFrom(
   caches: SharedCaches,
   warn: (text: string) => void,
 ): Promise<CacheCounts> {
-  const { rebuilder, records, scopes, graph } = workspace;
-  const shared = new SharedResults({ caches, records, scopes });
+  const { rebuilder, records, graph } = workspace;
+  const shared = new SharedResults({ caches, records });
   const inOrder = graph.jobs.filter((job) => jobs.has(job));
   await seekShared(
     () => makePlan(inOrder, rebuilder),
@@ -48,14 +48,14 @@ export async function bringInFrom(
 
 /** What the caches have of these jobs that would run; nothing is brought in. */
 export async function hitsFor(workspace: Workspace, jobs: ReadonlySet<Job>, caches: SharedCaches): Promise<Hit[]> {
-  const { rebuilder, records, scopes, graph } = workspace;
+  const { rebuilder, records, graph } = workspace;
   const hits: Hit[] = [];
   const inOrder = graph.jobs.filter((job) => jobs.has(job));
   await seekShared(
     () => makePlan(inOrder, rebuilder),
-    new SharedResults({ caches, records, scopes }),
+    new SharedResults({ caches, records }),
     (asked, hit) => {
-      records.noteShared(sharedTrace(asked, hit, scopes));
+      records.noteShared(sharedTrace(asked, hit));
       hits.push(hit);
       return true;
     },

@@ -43,7 +43,10 @@ export function takeFor(wish: BuildWish, workspace: Workspace, { results }: Buil
 
 /** A result on record with all that it was made from; without `core` what the work tree holds of the job. */
 export const wholeResult = (records: Records, job: Job, core: TraceCore | undefined): Trace | undefined =>
-  core ? records.trace(core.actionKey) : records.current(job.id);
+  core ? (isWholeTrace(core) ? core : records.trace(core.actionKey)) : records.current(job.id);
+
+/** One that came from a shared cache is at hand. */
+const isWholeTrace = (core: TraceCore): core is Trace => 'parts' in core;
 
 /** Rows of details for keeping; an attempt that is on record beside its job's result may go before the result does. */
 export const detailFrom =

@@ -7,13 +7,13 @@ import { isInside } from './rel-path.ts';
 /**
  * Makes a folder and those above it; one that is there is fine.
  * @param path absolute; @param own lhb's own folder, absolute: a file in it that stands in the way is cleared away
+ * @returns the uppermost folder that was made; undefined where the folder was there
  * Throws system errors; for anything else in the way one whose message names it and says what to do.
  */
-export function makeFolder(path: string, own?: string): void {
+export function makeFolder(path: string, own?: string): string | undefined {
   for (;;) {
     try {
-      mkdirSync(path, { recursive: true });
-      return;
+      return mkdirSync(path, { recursive: true });
     } catch (cause) {
       const code = errno(cause);
       const blocker = code === 'EEXIST' || code === 'ENOTDIR' ? firstNonFolder(path) : undefined;

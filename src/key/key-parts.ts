@@ -22,6 +22,10 @@ export type ManifestOf = (job: Job) => Manifest | undefined;
 
 export type KeyParts = { readonly key: ActionKey; readonly parts: readonly KeyPart[] };
 
+/** The command that is a part of a key, with portable paths; '' where there is none. */
+export const commandIn = (parts: readonly KeyPart[]): string =>
+  parts.find(({ kind, path }) => kind === 'command' && path === 'run')?.value ?? '';
+
 /** A key that was made just now. `moving`: its parts that depend on files and on the outputs of other jobs. */
 export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[] };
 

@@ -14,7 +14,7 @@ import type { IndexDb } from '../store/index-db.ts';
 import { STORE_DIR } from '../store/layout.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import { walkOutput } from '../store/output-walk.ts';
-import { removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
+import { linkOutputs, removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
 import type { Attempt, Trace, TraceCore } from '../store/trace.ts';
 import type { Ahead } from './ahead.ts';
 
@@ -52,6 +52,8 @@ export class Records {
   private last: Trace | undefined;
   /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
   private attempted: Set<JobId> | undefined;
+  /** No result was on record when one was first looked for, as in a new store, and none was put there since. Undefined: not looked up yet. */
+  private isNew: boolean | undefined;
   /** Results that a shared cache has, for plans that bring in nothing. */
   private readonly elsewhere = new Map<ActionKey, Trace>();
 
@@ -80,9 +82,13 @@ export class Records {
     this.elsewhere.clear();
   }
 
+  private hasNone(): boolean {
+    return (this.isNew ??= this.parts.index.isEmpty());
+  }
+
   /** As `trace`, of what a plan keeps. */
   core(key: ActionKey): TraceCore | undefined {
-    return this.parts.index.getCore(key);
+    return this.hasNone() ? undefined : this.parts.index.getCore(key);
   }
 
   /** The key of what the work tree holds of a job on record. */
@@ -92,7 +98,7 @@ export class Records {
 
   /** What the work tree holds of a job on record. */
   current(id: JobId): Trace | undefined {
-    const key = this.currentKey(id);
+    const key = this.hasNone() ? undefined : this.currentKey(id);
     return key && this.trace(key);
   }
 
@@ -104,7 +110,7 @@ export class Records {
 
   /** The latest result under an id, whatever its key. */
   newest(id: JobId): Trace | undefined {
-    return this.parts.index.newestOf(id);
+    return this.hasNone() ? undefined : this.parts.index.newestOf(id);
   }
 
   /** The last attempt without a result under a key, or without one under any. */
@@ -220,12 +226,14 @@ export class Records {
   commit(job: Job, trace: Trace): void {
     const { index, tree, files } = this.parts;
     this.last = undefined;
+    this.isNew = false;
     index.record(tree, trace, pathsMade(job), () => files.flush());
   }
 
   /** Puts a result on record that came from elsewhere; the work tree does not hold it yet. */
   putTrace(trace: Trace): void {
     this.last = undefined;
+    this.isNew = false;
     this.parts.index.recordTrace(trace);
   }
 
@@ -258,6 +266,7 @@ export class Records {
     if (!(await this.bringBack(job, trace.manifest))) return false;
     const { index, tree } = this.parts;
     this.last = undefined;
+    this.isNew = false;
     index.recordRestored(tree, job.id, trace.actionKey, pathsMade(job), unrecorded);
     return true;
   }
@@ -312,6 +321,7 @@ export class Records {
     // A record may come from elsewhere; what the job does not declare is not its to write.
     const paths = new Set(job.outputs.map((output) => output.inDir));
     if (!manifest.every((output) => paths.has(output.path))) return false;
+    if (linkOutputs(root, job.dir, manifest, blobs, files)) return true;
     this.removeStrayFolder(job);
     if (compareOutputs(root, job.dir, manifest, files).state === 'same') return true;
     return (await restoreOutputs(root, job.dir, manifest, blobs, files)).ok;

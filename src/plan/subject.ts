@@ -1,9 +1,7 @@
 // What every trace says of its job: what it is, and what its result is made from.
-import { keyCommand } from '../graph/command.ts';
 import type { Job } from '../graph/job.ts';
 import { recordedConfig } from '../graph/plain.ts';
-import type { Scopes } from '../graph/scope.ts';
-import type { KeyParts } from '../key/key-parts.ts';
+import { commandIn, type KeyParts } from '../key/key-parts.ts';
 import type { Trace } from '../store/trace.ts';
 
 export type Subject = Pick<
@@ -12,15 +10,17 @@ export type Subject = Pick<
 >;
 
 /** @param key the key under which the result is on record */
-export const subjectOf = (job: Job, key: KeyParts, scopes: Scopes): Subject => ({
-  actionKey: key.key,
-  jobHash: job.hash,
-  jobId: job.id,
-  rule: job.rule.name,
-  label: job.label,
-  dir: job.dir,
-  parts: key.parts,
-  log: job.log,
-  config: recordedConfig(job),
-  command: keyCommand(job, scopes).run ?? '',
-});
+export function subjectOf(job: Job, { key, parts }: KeyParts): Subject {
+  return {
+    actionKey: key,
+    jobHash: job.hash,
+    jobId: job.id,
+    rule: job.rule.name,
+    label: job.label,
+    dir: job.dir,
+    parts,
+    log: job.log,
+    config: recordedConfig(job),
+    command: commandIn(parts),
+  };
+}

@@ -258,7 +258,7 @@ export class JobRunner {
     if (!captured.ok) return err(outcomeOf(captured.error));
     for (const warning of captured.value.warnings) words.warn(`${job.rule.name} ${job.id}: ${warning}`);
     const trace: Trace = {
-      ...subjectOf(job, key, this.parts.scopes),
+      ...subjectOf(job, key),
       manifest: captured.value.manifest,
       origin: 'built',
       usage: completion.usage,

@@ -3,7 +3,6 @@ import type { ActionKey } from '../base/brand.ts';
 import type { Hit, Wanted } from '../cache/tier.ts';
 import { hasNews, type CacheCounts, type SharedCaches } from '../cache/tiers.ts';
 import type { Job } from '../graph/job.ts';
-import type { Scopes } from '../graph/scope.ts';
 import type { KeyParts } from '../key/key-parts.ts';
 import { declared, type Records } from '../plan/records.ts';
 import type { Trace } from '../store/trace.ts';
@@ -15,7 +14,6 @@ export type Asked = { readonly job: Job; readonly key: KeyParts };
 export type SharedResultsParts = {
   readonly caches: SharedCaches;
   readonly records: Records;
-  readonly scopes: Scopes;
 };
 
 /** May the result of a job be shared? One without outputs is run for what it does. */
@@ -47,7 +45,7 @@ export class SharedResults {
 
   /** Brings the bytes of a result into the store; undefined where they did not come. Nothing is on record of it yet. */
   async fetch(asked: Asked, hit: Hit): Promise<Trace | undefined> {
-    return (await this.#parts.caches.fetch(hit)) ? sharedTrace(asked, hit, this.#parts.scopes) : undefined;
+    return (await this.#parts.caches.fetch(hit)) ? sharedTrace(asked, hit) : undefined;
   }
 
   /** As fetch, and puts it on record. */
@@ -99,11 +97,10 @@ export async function finishSharing(
 }
 
 /** A result of a cache as a trace of this work tree: what it is about is known here, what came out was said there. */
-export function sharedTrace({ job, key }: Asked, { record, tier, keyId }: Hit, scopes: Scopes): Trace {
-  return {
-    ...subjectOf(job, key, scopes),
+export function sharedTrace({ job, key }: Asked, { record, tier, keyId }: Hit): Trace {
+  return Object.assign(subjectOf(job, key), {
     manifest: record.manifest,
-    origin: 'restored',
+    origin: 'restored' as const,
     source: { cache: tier.name, keyId, user: record.producer.user, at: Date.now() / 1000 },
     usage: {
       startedAt: record.startedAt,
@@ -119,5 +116,5 @@ export function sharedTrace({ job, key }: Asked, { record, tier, keyId }: Hit, s
     executor: 'cache',
     executorJob: undefined,
     reasons: [],
-  };
+  });
 }

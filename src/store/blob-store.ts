@@ -24,12 +24,12 @@ import {
   writeSync,
   type Stats,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { step } from '../base/step.ts';
-import { flush, temporaryName } from '../fs/atomic-write.ts';
+import { flush } from '../fs/atomic-write.ts';
 import { errno, unless } from '../fs/errno.ts';
-import { isReflinkKnownToFail, tryHardLink, tryReflink, type LinkMode, type Shared } from '../fs/link.ts';
+import { isReflinkKnownToFail, tryHardLink, tryReflink, type LinkMode } from '../fs/link.ts';
 import {
   isExecutable,
   isRacy,
@@ -38,12 +38,15 @@ import {
   signatureOf,
   type StatSignature,
 } from '../fs/stat-signature.ts';
-import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
-import { hashBytes, hashFile, type FileDigest } from '../hash/digest.ts';
+import { hashBytes, hashFile } from '../hash/digest.ts';
 import { copyAndHash, hashFileAsync } from '../hash/hash-file.ts';
+import { BlobExit, fileAt, type Staged } from './blob-exit.ts';
 import { listBlobs, type Blob } from './blob-list.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
+import { moveToDamaged, quarantine } from './damaged.ts';
+import { folderOf, OwnFolders } from './own-folders.ts';
+import { SeenBlobs } from './seen-blobs.ts';
 
 export type { Blob } from './blob-list.ts';
 
@@ -70,20 +73,16 @@ export type BlobStoreOptions = {
 /** A file was written to while it was read, again and again. */
 export class UnstableFileError extends Error {}
 
-type Seen = Pick<Stats, 'ino' | 'size' | 'mtimeMs'>;
-
 const ATTEMPTS = 3;
-const MOST_JUST_WRITTEN = 10_000;
 
 export class BlobStore {
   readonly layout: StoreLayout;
   readonly #link: LinkMode;
   readonly #durable: boolean;
   readonly #workTmp: string;
-  readonly #made = new Set<string>();
-  /** Blobs whose bytes this process verified, by path, as their files were then. Linking changes the ctime. */
-  readonly #justWritten = new Map<string, Seen>();
-  #cannotReflink = false;
+  readonly #folders = new OwnFolders();
+  readonly #seen = new SeenBlobs();
+  readonly #out: BlobExit;
   /** Devices whose files cannot be cloned into the store. */
   readonly #noReflinkFrom = new Set<number>();
 
@@ -92,6 +91,7 @@ export class BlobStore {
     this.#link = options.link;
     this.#durable = options.durable ?? false;
     this.#workTmp = options.workTmp ?? layout.tmp;
+    this.#out = new BlobExit(layout, options.link, this.#workTmp, this.#folders, this.#seen);
   }
 
   /**
@@ -180,16 +180,16 @@ export class BlobStore {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
         step('blob:before-link');
-        if (!tryHardLink(path, this.#folderFor(blob))) return undefined;
+        if (!tryHardLink(path, this.#folders.placeFor(blob, this.layout.root))) return undefined;
         step('blob:named');
-        this.#noteWritten(blob, { ino, size, mtimeMs: wholeSecond(mtimeMs) * 1000 });
+        this.#seen.note(blob, { ino, size, mtimeMs: wholeSecond(mtimeMs) * 1000 });
         return { digest, size, exec, relinked: false };
       } catch (error) {
-        if (errno(error) === 'ENOENT' && this.#made.delete(folderOf(blob))) continue;
+        if (errno(error) === 'ENOENT' && this.#folders.forget(folderOf(blob))) continue;
         if (errno(error) !== 'EEXIST') throw error;
       }
       // The blob is there. Its bytes were right once; this file's are right now, so nothing is thrown away unseen.
-      if (this.#isJustWritten(blob, blob) || (await this.check(digest, exec)) === 'ok')
+      if (this.#seen.standing(blob, blob) !== undefined || (await this.check(digest, exec)) === 'ok')
         return { digest, size, exec, relinked: this.#relink(blob, path) };
       this.quarantine(digest, exec);
     }
@@ -225,10 +225,10 @@ export class BlobStore {
   #rename(temporary: string, blob: string): void {
     step('blob:before-link');
     try {
-      renameSync(temporary, this.#folderFor(blob));
+      renameSync(temporary, this.#folders.placeFor(blob, this.layout.root));
     } catch (error) {
-      if (errno(error) !== 'ENOENT' || !this.#made.delete(folderOf(blob))) throw error;
-      renameSync(temporary, this.#folderFor(blob));
+      if (errno(error) !== 'ENOENT' || !this.#folders.forget(folderOf(blob))) throw error;
+      renameSync(temporary, this.#folders.placeFor(blob, this.layout.root));
     }
     if (this.#durable) flush(folderOf(blob));
     step('blob:named');
@@ -251,7 +251,7 @@ export class BlobStore {
         futimesSync(fd, second, second);
         fchmodSync(fd, exec ? 0o555 : 0o444);
         if (this.#durable) fsyncSync(fd);
-        this.#noteWritten(blob, fstatSync(fd));
+        this.#seen.note(blob, fstatSync(fd));
       } finally {
         closeSync(fd);
       }
@@ -336,82 +336,14 @@ export class BlobStore {
     }
   }
 
-  /**
-   * Brings a blob out, verified, under a temporary name in the work tree's tmp/: rename it into place, or remove it. A
-   * damaged blob is moved away and counts as missing.
-   */
-  async stage(digest: Digest, exec: boolean): Promise<{ readonly temporary: string } | 'missing' | 'damaged'> {
-    const temporary = this.temporaryInWork();
-    const blob = blobPath(this.layout, digest, exec);
-    try {
-      if (this.#linkJustWritten(blob, temporary)) return { temporary };
-      const before = lstatSync(blob);
-      if (!before.isFile()) {
-        this.quarantine(digest, exec);
-        return 'damaged';
-      }
-      const { shared, found } = await this.#bringOut(blob, temporary);
-      if (found !== digest) {
-        rmSync(temporary, { force: true });
-        this.quarantine(digest, exec);
-        return 'damaged';
-      }
-      // Someone may have changed the mode through another link of the same file.
-      if (shared === 'hardlink') {
-        restoreMode(temporary, exec);
-        this.#noteWritten(blob, before);
-      } else {
-        const { mtimeMs } = statSync(blob);
-        chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
-        const second = Math.floor((isWholeSecond(mtimeMs) ? mtimeMs : Date.now()) / 1000);
-        utimesSync(temporary, second, second);
-      }
-      return { temporary };
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return 'missing';
-      throw error;
-    }
+  /** As BlobExit.stage. */
+  stage(digest: Digest, exec: boolean): Promise<Staged | 'missing' | 'damaged'> {
+    return this.#out.stage(digest, exec);
   }
 
-  /** Links to a blob that is still the file which this process wrote, mode, times and all. */
-  #linkJustWritten(blob: string, to: string): boolean {
-    if (!this.#justWritten.has(blob) || this.#mayReflink(blob)) return false;
-    if ((this.#link !== 'auto' && this.#link !== 'hardlink') || !tryHardLink(blob, to)) return false;
-    if (this.#isJustWritten(blob, to)) return true;
-    rmSync(to);
-    return false;
-  }
-
-  /** The bytes of a blob were seen by this process, and its file is this one. */
-  #noteWritten(blob: string, { ino, size, mtimeMs }: Seen): void {
-    if (this.#justWritten.size === MOST_JUST_WRITTEN) this.#justWritten.clear();
-    this.#justWritten.set(blob, { ino, size, mtimeMs });
-  }
-
-  /** Is a link to a blob still the file whose bytes this process saw, mode, times and all? */
-  #isJustWritten(blob: string, link: string): boolean {
-    const seen = this.#justWritten.get(blob);
-    const stats = seen && lstatSync(link, { throwIfNoEntry: false });
-    if (!stats?.isFile() || !isWholeSecond(stats.mtimeMs) || !isReadOnly(stats)) return false;
-    return stats.ino === seen?.ino && stats.size === seen.size && stats.mtimeMs === seen.mtimeMs;
-  }
-
-  /** As far as is known by now. Files that share their bytes so may be written to, so that is the better way. */
-  #mayReflink(blob: string): boolean {
-    if (this.#link !== 'auto' && this.#link !== 'reflink') return false;
-    this.#cannotReflink ||= isReflinkKnownToFail(statSync(dirname(blob)).dev, this.#workTmp);
-    return !this.#cannotReflink;
-  }
-
-  /** Shares a blob's bytes with a new file, and hashes what that file has now. */
-  async #bringOut(blob: string, to: string): Promise<{ readonly shared: Shared; readonly found: Digest }> {
-    const digestOf = async (hashed: Promise<FileDigest>): Promise<Digest> => (await hashed).digest;
-    const hardlink = this.#link === 'auto' || this.#link === 'hardlink';
-    if (this.#mayReflink(blob) && tryReflink(blob, to))
-      return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
-    if (hardlink && tryHardLink(blob, to)) return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
-    return { shared: 'copy', found: await digestOf(copyAndHash(blob, to)) };
+  /** As BlobExit.link. */
+  linkOut(digest: Digest, exec: boolean, size: number, dest: string): Stats | undefined {
+    return this.#out.link(digest, exec, size, dest);
   }
 
   /** Puts a blob's bytes at `dest` (absolute; its folder exists), in the place of any file there, at once or not at all. */
@@ -429,13 +361,12 @@ export class BlobStore {
 
   /** Moves a damaged blob to damaged/, where it can be looked at. */
   quarantine(digest: Digest, exec: boolean): void {
-    this.moveAway(blobPath(this.layout, digest, exec), `${digest}${exec ? 'x' : ''}`);
+    quarantine(this.layout, digest, exec);
   }
 
   /** Moves what does not belong among the blobs to damaged/. */
-  moveAway(path: string, name: string = basename(path)): void {
-    makeFolder(this.layout.damaged, this.layout.root);
-    unless(['ENOENT'], () => renameSync(path, join(this.layout.damaged, `${name}${temporaryName()}`)));
+  moveAway(path: string): void {
+    moveToDamaged(this.layout, path, basename(path));
   }
 
   remove(digest: Digest, exec: boolean): void {
@@ -449,46 +380,16 @@ export class BlobStore {
 
   /** A path in the work tree's tmp/ that does not exist. */
   temporaryInWork(): string {
-    return join(this.#workTmp, this.#inFolder(this.#workTmp));
+    return this.#folders.temporaryIn(this.#workTmp);
   }
 
   #temporary(): string {
-    return join(this.layout.tmp, this.#inFolder(this.layout.tmp));
+    return this.#folders.temporaryIn(this.layout.tmp);
   }
-
-  #inFolder(folder: string): string {
-    if (!this.#made.has(folder)) makeFolder(folder, dirname(folder));
-    this.#made.add(folder);
-    return temporaryName();
-  }
-
-  /** `path`, its folder made. */
-  #folderFor(path: string): string {
-    const folder = folderOf(path);
-    if (!this.#made.has(folder)) makeFolder(folder, this.layout.root);
-    this.#made.add(folder);
-    return path;
-  }
-}
-
-/** Stats of a regular file; undefined where there is none, or a link or a folder in its place. */
-function fileAt(path: string): Stats | undefined {
-  const stats = unless(['ENOTDIR'], () => lstatSync(path, { throwIfNoEntry: false }));
-  return stats?.isFile() ? stats : undefined;
 }
 
 /** Seconds since the epoch. */
 const wholeSecond = (timeMs: number): number => Math.floor(timeMs / 1000);
-
-const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
-
-const isReadOnly = (stats: Stats): boolean => (stats.mode & 0o222) === 0;
-
-/** Makes a blob read only again, through one of its links; where it is not ours it stays as it is. */
-function restoreMode(link: string, exec: boolean): void {
-  const mode = exec ? 0o555 : 0o444;
-  if ((statSync(link).mode & 0o777) !== mode) unless(['EPERM', 'EACCES'], () => chmodSync(link, mode));
-}
 
 const chmodded = (path: string, exec: boolean): boolean =>
   unless(['EPERM', 'EACCES'], () => (chmodSync(path, exec ? 0o555 : 0o444), true)) ?? false;

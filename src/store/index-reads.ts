@@ -209,6 +209,12 @@ export abstract class IndexReads {
     return this.read()?.made.get(pathKey(tree, path)) === true;
   }
 
+  /** Is no result on record? */
+  isEmpty(): boolean {
+    for (const _key of this.read()?.traces.getKeys({ limit: 1 }) ?? []) return false;
+    return true;
+  }
+
   /** How many results are on record. */
   countTraces(): number {
     return this.read()?.traces.getKeysCount() ?? 0;

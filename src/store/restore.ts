@@ -165,11 +165,58 @@ function placeTree(absolute: string, output: Output, staged: Map<FileEntry, stri
   }
 }
 
+/**
+ * Puts the outputs of a job in place where none of them stands, each by one link to its blob: so are most results brought
+ * back, and it takes a third of the system calls of restoreOutputs.
+ * @returns false where they cannot come so: then none of them was put there. Parameters as of restoreOutputs
+ */
+export function linkOutputs(
+  root: string,
+  dir: string,
+  manifest: Manifest,
+  blobs: BlobStore,
+  digests: FileDigests,
+): boolean {
+  if (manifest.some(({ tree }) => tree) || wrongPath(dir, manifest) !== undefined) return false;
+  const folder = `${root}/${dir}`;
+  const placed: { readonly path: string; readonly entry: FileEntry; readonly stats: Stats }[] = [];
+  let isWhole = false;
+  try {
+    const isNew = makeFolder(folder) !== undefined;
+    // What a link leads to is not for this way.
+    isWhole =
+      (isNew || lstatSync(folder).isDirectory()) &&
+      manifest.every(({ path, entries: [entry] }) => {
+        if (entry?.type !== 'file') return false;
+        if (path.includes('/')) {
+          if (!isNew && firstLink(folder, path) !== undefined) return false;
+          makeFolder(dirname(`${folder}/${path}`));
+        }
+        const stats = blobs.linkOut(entry.digest, entry.exec, entry.size, `${folder}/${path}`);
+        if (stats) placed.push({ path, entry, stats });
+        return stats !== undefined;
+      });
+    if (isWhole) step('restore:linked');
+  } catch (error) {
+    if (errno(error) === undefined) throw error;
+  } finally {
+    if (!isWhole) for (const { path } of placed) rmSync(`${folder}/${path}`, { force: true });
+  }
+  if (!isWhole) return false;
+  for (const { path, entry, stats } of placed) remember(posix.join(dir, path), entry, stats, digests);
+  return true;
+}
+
 function learn(root: string, path: string, entry: FileEntry, digests: FileDigests | undefined): void {
   const stats = digests && statOf(join(root, path));
-  if (!stats) return;
+  if (stats) remember(path, entry, stats, digests);
+}
+
+function remember(path: string, { digest }: FileEntry, stats: Stats, digests: FileDigests): void {
   const signature = signatureOf(stats);
-  digests.record(path, signature, entry.digest, isWholeSecond(stats.mtimeMs) || !isRacy(signature, Date.now()));
+  const settled = isWholeSecond(stats.mtimeMs) || !isRacy(signature, Date.now());
+  // Its own name and the blob's are two; each link more changes the times of those before.
+  digests.record(path, signature, digest, settled, stats.nlink > 2 ? stats.dev : undefined);
 }
 
 /**

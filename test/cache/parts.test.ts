@@ -1,11 +1,13 @@
 // The parts of shared caches that need no program: signatures of S3, keys, records, credentials, the guard.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ActionKey, Digest } from '../../src/base/brand.ts';
 import { awsCredentials, httpAuthorization, variableName } from '../../src/cache/credentials.ts';
+import { readRecord, readRecordNow } from '../../src/cache/dir-files.ts';
 import { BUDGET_MS, CacheGuard, Losses } from '../../src/cache/guard.ts';
 import {
   canonicalJson,
@@ -281,6 +283,29 @@ test('the guard: a download is given up only where it takes over ten seconds and
   assert.ok(guard.isSlowerThan(110_000, 5, 0, 10_000));
   assert.not(guard.isSlowerThan(110_000, 60, 0, 10_000));
   assert.ok(guard.isSlowerThan(0, 5, 10.5, 10_000));
+});
+
+test('records of a folder are read whole, at once or not, of whatever length', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lhb-records-'));
+  try {
+    for (const length of [0, 1, 700, 16_383, 16_384, 16_385, 300_000]) {
+      for (const ending of ['', '\n']) {
+        const path = join(folder, 'record');
+        const text = `${'x'.repeat(length)}${ending}`;
+        writeFileSync(path, text);
+        assert.is(readRecordNow(path).toString(), text, `${length}, at once`);
+        assert.is((await readRecord(path)).toString(), text, `${length}`);
+      }
+    }
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    assert.is(readRecordNow(pipe).length, 0, 'a pipe is not waited for');
+    assert.throws(() => readRecordNow(join(folder, 'none')), /ENOENT/);
+    assert.throws(() => readRecordNow(folder), /EISDIR/);
+    assert.throws(() => readRecordNow('/dev/zero'), /is too large/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();

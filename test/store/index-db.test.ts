@@ -147,6 +147,15 @@ test('a trace comes back as it was put, and so does one with ten thousand inputs
     assert.is(index.getTrace(key('none')), undefined);
   }));
 
+test('an index is empty until a result is on record, though it waits still to be committed', () =>
+  withIndex((index) => {
+    assert.is(index.isEmpty(), true);
+    index.putAttempt('t', attempt());
+    assert.is(index.isEmpty(), true);
+    index.recordTrace(trace());
+    assert.is(index.isEmpty(), false);
+  }));
+
 test('the results of a job and of a rule are given newest first', () =>
   withIndex((index) => {
     index.putTrace(trace({ actionKey: key('1'), recordedAt: 3 }));

@@ -121,7 +121,7 @@ async function dryRun(
     printGraph(screen, workspace.graph, new Set(jobs), { rules: false, format: 'dot' });
     return EXIT.ok;
   }
-  const { rebuilder, records, scopes } = workspace;
+  const { rebuilder, records } = workspace;
   const planNow = (): Plan => makePlan(jobs, rebuilder, forced, selected, known);
   const caches = await cachesFor(workspace, request.build.caches, false, (text) => screen.note(`warning: ${text}`));
   if (!caches.ok) return failed(screen, caches.error);
@@ -129,9 +129,9 @@ async function dryRun(
     printPlan(screen, planNow(), others);
     return EXIT.ok;
   }
-  const shared = new SharedResults({ caches: caches.value, records, scopes });
+  const shared = new SharedResults({ caches: caches.value, records });
   const { plan } = await seekShared(planNow, shared, (asked, hit) => {
-    records.noteShared(sharedTrace(asked, hit, scopes));
+    records.noteShared(sharedTrace(asked, hit));
     return true;
   });
   for (const problem of caches.value.problems()) screen.note(`warning: ${problem}`);
@@ -307,7 +307,7 @@ async function runBuild(
       lanes.of(job).kind === 'cluster' ? (executors.cluster ?? executors.local) : executors.local,
     executorNamed: executors.named,
   };
-  const shared = caches.value && new SharedResults({ caches: caches.value, records, scopes });
+  const shared = caches.value && new SharedResults({ caches: caches.value, records });
   const runner = new JobRunner({
     folders: new JobFolders(workLayout(root).dir),
     inherited: { ...process.env },

@@ -71,7 +71,7 @@ async function accept(
   if (!captured.ok) return describeOutcome(outcomeOf(captured.error));
   const now = Date.now() / 1000;
   const trace: Trace = {
-    ...subjectOf(job, key, workspace.scopes),
+    ...subjectOf(job, key),
     manifest: captured.value.manifest,
     origin: 'touched',
     usage: standing?.usage ?? { startedAt: now, finishedAt: now, wallS: 0, cpuS: undefined, maxRssMb: undefined },
