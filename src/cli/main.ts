@@ -2,7 +2,6 @@
 import { DiagnosticError, error, type Diagnostic } from '../base/diagnostic.ts';
 import { unreachable } from '../base/invariant.ts';
 import { ok, type Result } from '../base/result.ts';
-import type { AheadWork } from '../plan/ahead.ts';
 import { EXIT, exitOf, type ExitCode } from './exit-code.ts';
 import type { Invocation } from './invocation.ts';
 import { earlyOptions, parseArgv } from './options.ts';
@@ -56,12 +55,6 @@ async function withProfile(argv: readonly string[], invocation: Invocation): Pro
   const whole = parseArgv(argv, process.env, options);
   if (!whole.ok || !('build' in whole.value)) return whole;
   return ok({ ...whole.value, build: { ...whole.value.build, profile } });
-}
-
-/** What bin/load.js runs in the second thread of a plan. */
-export async function lookAhead(work: AheadWork): Promise<void> {
-  const { lookAhead: look } = await import('../plan/ahead-worker.ts');
-  await look(work);
 }
 
 /** A disk that is full and the like, wherever it was met. */

@@ -19,7 +19,6 @@ import type { Scopes } from '../graph/scope.ts';
 import { selectJob, selectJobs, type SelectContext, type Selector } from '../graph/select.ts';
 import { KeyMaker } from '../key/key-parts.ts';
 import { SourceDigests } from '../key/source-digests.ts';
-import { Ahead } from '../plan/ahead.ts';
 import { Rebuilder } from '../plan/rebuilder.ts';
 import { Records } from '../plan/records.ts';
 import { BlobStore } from '../store/blob-store.ts';
@@ -96,7 +95,6 @@ export function loadWorkspace(options: CommonOptions): Result<Loaded> {
  * @param write false for queries: nothing is made or changed, and no lock is waited for
  * @param expansion how it is expanded, where not in full
  * @param whole reads all of the index first
- * @param ahead a plan of all jobs is to be made: a second thread may look at their outputs
  */
 export function openWorkspace(
   loaded: Loaded,
@@ -104,7 +102,6 @@ export function openWorkspace(
   expansion: (before: MadeBefore) => Result<Expansion> = (before) =>
     expand(loaded.workflow, loaded.host, loaded.env, before),
   whole = false,
-  ahead = false,
 ): Result<Workspace> {
   const { workflow, engine, here } = loaded;
   const { root } = workflow;
@@ -134,13 +131,10 @@ export function openWorkspace(
   // Then every file is read again.
   if (wasDown && write) db.forgetFiles(tree);
   const files = new FileDigests(root, wasDown && !write ? undefined : db.fileTable(tree), write);
-  const thread = ahead && !write && !wasDown ? Ahead.start(layout.index, root, tree) : undefined;
-  const seen = { ...launches, ahead: thread };
-  const records = new Records({ root, output: workflow.output, index: db, blobs, files, tree, ...seen });
+  const records = new Records({ root, output: workflow.output, index: db, blobs, files, tree, ...launches });
   loaded.made.before = (path) => records.madeBefore(path);
   const expanded = expansion((path) => loaded.made.before(path));
   if (!expanded.ok) {
-    thread?.end();
     void db.close();
     return expanded;
   }
@@ -150,7 +144,6 @@ export function openWorkspace(
   const context: SelectContext = { graph, engine, here };
   const close = async (): Promise<void> => {
     files.flush();
-    thread?.end();
     await db.close();
   };
   return ok({

@@ -59,7 +59,6 @@ export class Rebuilder {
     if (records.isRunningElsewhere(job.id)) return this.whileRunning(job, key);
     if (key === undefined) return this.belowUnknown(job, manifestOf);
     const attempt = records.attempt(job.id, key.key);
-    if (records.hasSeen(job, key.key)) return new SeenFresh(records, job, key, attempt);
     const trace = records.core(key.key);
     if (trace === undefined) {
       const current = records.current(job.id);
@@ -134,33 +133,6 @@ export class Rebuilder {
   private differences(job: Job, key: KeyParts, last: Trace): Reason[] {
     const differences = diffParts(last, { parts: key.parts, config: recordedConfig(job) });
     return differences.map((difference) => inActualPaths(fromDifference(difference), job.form));
-  }
-}
-
-/** Of a job that was seen to be fresh: its result is read when it is asked for, which is seldom. */
-class SeenFresh implements Judgement {
-  readonly job: Job;
-  readonly key: KeyParts;
-  readonly attempt: Attempt | undefined;
-  readonly status = FRESH.status;
-  readonly decision = FRESH.decision;
-  readonly reasons = FRESH.reasons;
-  readonly #records: Records;
-  #trace: TraceCore | undefined;
-
-  constructor(records: Records, job: Job, key: KeyParts, attempt: Attempt | undefined) {
-    this.#records = records;
-    this.job = job;
-    this.key = key;
-    this.attempt = attempt;
-  }
-
-  get trace(): TraceCore | undefined {
-    return (this.#trace ??= this.#records.core(this.key.key));
-  }
-
-  get current(): TraceCore | undefined {
-    return this.trace;
   }
 }
 

@@ -16,7 +16,6 @@ import type { Declared, Manifest } from '../store/manifest.ts';
 import { walkOutput } from '../store/output-walk.ts';
 import { linkOutputs, removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
 import type { Attempt, Trace, TraceCore } from '../store/trace.ts';
-import type { Ahead } from './ahead.ts';
 
 export type RecordsParts = {
   /** The workflow's folder, absolute. */
@@ -32,8 +31,6 @@ export type RecordsParts = {
   readonly runningBuild: string | undefined;
   /** Jobs that run though their build was killed; none for the build that takes them over. */
   readonly runningJobs: ReadonlySet<string>;
-  /** What a second thread finds out about outputs, for who only reads. */
-  readonly ahead?: Ahead | undefined;
   /** The last attempt of a job as a build that was killed noted it, which its record may lack. */
   readonly noted: (id: JobId) => Attempt | undefined;
 };
@@ -145,12 +142,6 @@ export class Records {
         ? manifest
         : manifest.filter((o) => !isTemp(job, o.path) || existsSync(join(root, job.dir, o.path)));
     return compareOutputs(root, job.dir, expected, files);
-  }
-
-  /** Was a job's result under a key seen to be on record, and its outputs on disk to be that result? False: not known. */
-  hasSeen(job: Job, key: ActionKey): boolean {
-    const { ahead } = this.parts;
-    return ahead !== undefined && !hasTemp(job) && ahead.hasSeen(job.id, key, job.dir);
   }
 
   /** Paths of outputs whose bytes the store no longer has; empty where all could be restored. */

@@ -35,7 +35,7 @@ import { noteResults } from '../note-results.ts';
 import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
 import { knownFresh } from '../known-fresh.ts';
 import { openPart, type PartWorkspace } from '../part-workspace.ts';
-import { isWhole, type Standing } from '../quick-build.ts';
+import type { Standing } from '../quick-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
 import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
@@ -80,9 +80,7 @@ async function buildOnce(
   const specs = chooseCaches(loaded.value.workflow, request.build.caches.choice, process.env);
   if (!specs.ok) return failed(screen, specs.error);
   // Read only at first: a mistake in the workflow or in a selector leaves nothing behind.
-  // Each job is to be judged, and nothing else follows.
-  const isPlan = request.build.dryRun && !request.build.dag && isWhole(request) && standing === undefined;
-  const reading = openWorkspace(loaded.value, false, undefined, false, isPlan);
+  const reading = openWorkspace(loaded.value, false);
   if (!reading.ok) return failed(screen, reading.error);
   if (request.build.watch) addSources(reading.value, watched);
   const selection = selectionOf(reading.value, request);
