@@ -1,6 +1,6 @@
 // Measures restores from shared caches: `npm run bench:caches [JOBS]`, 1000 small jobs by default, of one file and of ten.
 // Beside them stands what `cp -r` of the same outputs takes, and in brackets how many times that is. nginx is measured where
-// it is installed. Medians of three.
+// it is installed. Medians of five.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,10 +21,9 @@ function run(argv, cwd) {
   return (performance.now() - began) / 1000;
 }
 
-function median(measure) {
-  const times = [1, 2, 3].map(measure).sort((a, b) => a - b);
-  return times[1];
-}
+const median = (times) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
+
+const ROUNDS = [1, 2, 3, 4, 5];
 
 const YAML = (url, files) => `lhb: 1
 caches: [{ name: c, url: "${url}", mode: rw, trust: any }]
@@ -36,8 +35,8 @@ rules:
 `;
 
 /**
- * Fills a cache, and restores all from it into new work trees; tells the time of a restore and that of `cp -r`. Nothing is
- * removed before the end: ext4 is slow to make files where others were just removed.
+ * Fills a cache, and restores all from it into new work trees; tells the time of a restore and that of `cp -r`, in turns.
+ * Nothing is removed meanwhile: ext4 is slow to make files where others were just removed.
  */
 function restores(name, url, files) {
   const tree = (n) => {
@@ -48,12 +47,16 @@ function restores(name, url, files) {
   };
   const first = tree('first');
   run([...LHB, 'build', '-q'], first);
-  const alone = median(() => {
+  const found = { restored: [], copied: [], alone: [] };
+  for (const n of ROUNDS) {
+    found.copied.push(run(['cp', '-r', 'runs', join(base, `${name}-${files}-copy${n}`)], first));
+    found.restored.push(run([...LHB, 'build', '-q'], tree(n)));
+  }
+  for (const _n of ROUNDS) {
     rmSync(join(first, 'runs'), { recursive: true });
-    return run([...LHB, 'build', '-q', '--cache', 'off'], first);
-  });
-  const restored = median((n) => run([...LHB, 'build', '-q'], tree(n)));
-  const copied = median((n) => run(['cp', '-r', 'runs', join(base, `${name}-${files}-copy${n}`)], first));
+    found.alone.push(run([...LHB, 'build', '-q', '--cache', 'off'], first));
+  }
+  const [restored, copied, alone] = [median(found.restored), median(found.copied), median(found.alone)];
   const times = (seconds) => `${seconds.toFixed(2)} s (${(seconds / copied).toFixed(1)})`;
   console.log(
     `${name}: ${jobs} jobs of ${files} files: restored in ${times(restored)}; from the store alone in ${times(alone)}; cp -r ${copied.toFixed(2)} s`,

@@ -1,5 +1,5 @@
 // One size of the graph, all tools in turns: what a day with a sweep is made of.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { changeLeaf, jobsOf, SAMPLERS, targetsFor, writeConfigs, writeOutputs } from './graph.mjs';
 import { median, progress, putAside, run } from './measure.mjs';
@@ -76,7 +76,7 @@ export async function sweep(root, wanted, tools) {
     },
   });
   await measure('restore of everything', heavy, only('lhb', 'build'), {
-    before: (tool) => putAside(join(folderOf(tool), 'runs')),
+    before: (tool) => rmSync(join(folderOf(tool), 'runs'), { recursive: true }),
   });
 
   const of = (what, tool, field) => {

@@ -2,8 +2,7 @@
 // index-tables.ts; how it is found, checked and made again: open-index.ts.
 //
 // Writes go through transactionSync with a block body: with an expression body lmdb takes put's promise for the transaction's
-// end, and close() hangs. Do not open one index twice at a time in one thread; where it is open to read, other threads may
-// read it too.
+// end, and close() hangs. Do not open one index twice at a time in one process.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActionKey, JobId } from '../base/brand.ts';

@@ -48,7 +48,7 @@ const ENCODINGS: Readonly<Record<Exclude<keyof Tables, 'root'>, Encoding>> = {
 const NAMES: Readonly<Record<string, string>> = { traces: 'traces.2', files: 'files.2' };
 
 /**
- * Opens the environment in a folder that exists, and its tables. Do not open one twice at a time in one thread.
+ * Opens the environment in a folder that exists, and its tables. Do not open one twice at a time in one process.
  * @param options.atOnce each commit waits for the disk, and closeNow can close it; else a flush follows soon after a commit,
  *   and a power cut loses the commits since the last
  * @returns undefined where, read only, a table is not there: the writer was cut off while it made the index
