@@ -74,11 +74,11 @@ export const restoresTable = ({ jobs, rows }) =>
     rows.map(({ what, seconds, ratio }) => [what, number(seconds, 3), times(ratio)]),
   );
 
-export const mainThreadTable = ({ jobs, rows }) =>
-  table(
+export const mainThreadTable = ({ jobs, rows, floorS }) =>
+  `${table(
     [`main thread at work, ${jobs} jobs`, 'ms a job', 'without planning', 'heap MB'],
     rows.map(({ what, all, running, heapMb }) => [what, number(all, 3), number(running, 3), number(heapMb, 0)]),
-  );
+  )}\n\nThe same file operations for all jobs, with two helper shells: ${number(floorS, 1)} s.`;
 
 /** When, with what, and on what kind of machine. */
 export function setting(tools, folder) {
