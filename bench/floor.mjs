@@ -1,10 +1,15 @@
 // What a clean build cannot go below as it is promised: a bare Node program that does for each job the file operations of lhb,
 // in its order, and hands it to a helper shell, and does nothing else. No workflow, keys, hashes, index; no thought for errors.
+// `node bench/floor.mjs FOLDER JOBS`, the folder empty; `npm run bench -- --only main` runs it too.
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { jobsOf, SAMPLERS, targetsFor, writeConfigs } from './graph.mjs';
 
-const [root = '', wanted = '0'] = process.argv.slice(2);
+const [root, wanted] = process.argv.slice(2);
+if (root === undefined || !(Number(wanted) > 0) || !fs.existsSync(root)) {
+  console.error('expected an empty folder and a number of jobs: node bench/floor.mjs FOLDER JOBS');
+  process.exit(2);
+}
 process.chdir(root);
 const graph = { targets: targetsFor(Number(wanted)), samplers: SAMPLERS };
 writeConfigs(root, graph);

@@ -2,7 +2,6 @@
 // is done for it (0.4 to 0.8 ms on ext4, which looks for free inodes), and a hundred thousand of them fill a disk. So those of
 // the jobs that ended well last stay, for people to look into, and older ones become the folders of later jobs, files and all.
 import { lstatSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { errno } from '../fs/errno.ts';
 import { makeFolder } from '../fs/make-folder.ts';
 import { COMMAND_FILE } from '../execute/job-script.ts';
@@ -45,7 +44,7 @@ export class JobFolders {
   /** Renames the folder that has been done with for the longest; false where that cannot be. */
   #takeOver(folder: string): boolean {
     const [oldest] = this.#done;
-    if (oldest === undefined || dirname(oldest[0]) !== dirname(folder)) return false;
+    if (oldest === undefined) return false;
     const [path, jobs] = oldest;
     this.#done.delete(path);
     try {
