@@ -1,7 +1,7 @@
 // Loads the bundle in dist/bundle: CommonJS chunks, of which a command loads those that it needs.
 //
 // V8 need not compile what it has compiled before: `npm run build` writes its code cache beside the chunks (see
-// scripts/write-code-cache.cjs), for the Node that built them. Another version of V8 refuses it, and compiles as usual.
+// src/bundle/write-code-cache.cjs), for the Node that built them. Another version of V8 refuses it, and compiles as usual.
 // A plain file, not ES modules: their loader alone costs as much as all that `lhb --version` does.
 const { openSync, readFileSync, readSync } = require('node:fs');
 const { createRequire } = require('node:module');
@@ -11,10 +11,11 @@ const { Script } = require('node:vm');
 
 const BUNDLE = join(__dirname, '..', 'dist', 'bundle');
 const CACHE = join(BUNDLE, `code-${process.version}-${process.arch}.cache`);
-const WRAPPER = ['(function (exports, require, module, __filename, __dirname, urlOf) {', '\n})'];
 
 const scripts = new Map();
 const modules = new Map();
+/** The chunks of the files that were read, as functions. */
+const bodies = new Map();
 const outside = createRequire(join(BUNDLE, 'main.cjs'));
 let cache;
 
@@ -22,16 +23,20 @@ let cache;
 function load(name) {
   const known = modules.get(name);
   if (known !== undefined) return known.exports;
-  const filename = join(BUNDLE, name);
-  // Chunks are ASCII: so their text is not decoded, and takes a byte a character.
-  const source = readFileSync(filename, 'latin1');
-  const cachedData = readCached(name);
-  const script = new Script(WRAPPER.join(source), { filename, cachedData });
+  if (!bodies.has(name)) read(name);
   const module = { exports: {} };
-  scripts.set(name, script);
   modules.set(name, module);
-  script.runInThisContext()(module.exports, requireFrom, module, filename, BUNDLE, urlOf);
+  bodies.get(name)(module.exports, requireFrom, module, join(BUNDLE, name), BUNDLE, urlOf);
   return module.exports;
+}
+
+/** Reads the file of a chunk, which may hold others too. */
+function read(name) {
+  const filename = join(BUNDLE, name);
+  // Files are ASCII: so their text is not decoded, and takes a byte a character.
+  const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData: readCached(name) });
+  scripts.set(name, script);
+  for (const [chunk, body] of Object.entries(script.runInThisContext())) bodies.set(chunk, body);
 }
 
 const requireFrom = Object.assign((id) => (id.startsWith('./') ? load(id.slice(2)) : outside(id)), {
