@@ -13,11 +13,14 @@ const { BUNDLE } = loader;
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const DIST = join(ROOT, 'dist');
 
+/** The chunk of lmdb, which bin/load.js finds. */
+const LMDB = './lmdb.cjs';
+
 /**
  * Packages with native code or WebAssembly stay outside; lmdb's JavaScript is bundled, since loading it file by file takes
- * 40 ms. execa and proper-lockfile are loaded where they are used.
+ * 40 ms, but apart from all else. execa and proper-lockfile are loaded where they are used.
  */
-const OUTSIDE = ['blake3', '@napi-rs/blake-hash'];
+const OUTSIDE = ['blake3', '@napi-rs/blake-hash', LMDB];
 
 /**
  * The chunks that nearly every command begins with are in one file each with all that they import, since 30 files take 5 ms more to
@@ -45,9 +48,11 @@ const INLINED = [
   ['lmdb/dist/index.cjs', "'file:' + __filename", 'urlOf("lmdb")'],
   ['msgpackr-extract/index.js', '__dirname', '"msgpackr-extract"'],
   ['src/hash/digest.js', "require('@napi-rs/blake-hash')", 'nativePackage.blakeHash()'],
+  ['src/store/index-tables.js', "load('lmdb')", 'bundledLmdb()'],
   ['src/workflow/schema.js', 'createRequire(import.meta.url)(packageFile(VALIDATORS))', 'compiledSchema()'],
 ];
 const IMPORTS = `import nativePackage from ${JSON.stringify(join(ROOT, 'src/bundle/native-package.cjs'))};
+const bundledLmdb = () => require(${JSON.stringify(LMDB)}).default;
 const compiledSchema = () => require(${JSON.stringify(join(DIST, 'schema-validators.cjs'))});
 `;
 
@@ -61,7 +66,7 @@ const atRunTime = {
         if (!path.endsWith(file)) continue;
         if (!text.includes(from)) throw new Error(`${path} has no ${from}: see INLINED in src/bundle/bundle.mjs`);
         text = text.replaceAll(from, to);
-        if (/nativePackage|compiledSchema/.test(to)) text = IMPORTS + text;
+        if (/nativePackage|compiledSchema|bundledLmdb/.test(to)) text = IMPORTS + text;
       }
       // Bundling renames what lies at the top of an ES module, also what a text to be evaluated names.
       if (/\beval\(/.test(text) && !path.endsWith('.cjs'))
@@ -74,7 +79,7 @@ const atRunTime = {
 
 const { outputFiles } = await build({
   absWorkingDir: ROOT,
-  entryPoints: { main: 'dist/src/cli/main.js' },
+  entryPoints: { main: 'dist/src/cli/main.js', lmdb: 'node_modules/lmdb/dist/index.cjs' },
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -84,8 +89,6 @@ const { outputFiles } = await build({
   chunkNames: '[name]-[hash]',
   external: OUTSIDE,
   alias: {
-    // Its ES modules use those of ordered-binary, which evaluates text with names of its own.
-    lmdb: './node_modules/lmdb/dist/index.cjs',
     'node-gyp-build-optional-packages': './src/bundle/native-package.cjs',
   },
   plugins: [atRunTime],

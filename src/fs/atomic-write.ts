@@ -1,8 +1,8 @@
 // Files that appear whole or not at all: written under a temporary name on the same file system, then renamed.
-import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { nodeCrypto } from '../base/node-crypto.ts';
 
 const PREFIX = '.lhb-';
 
@@ -17,7 +17,7 @@ let namesGiven = 0;
  * host are in it only so that clearTemporary knows at once whether the writer still lives.
  */
 export function temporaryName(): string {
-  ownNames ??= { start: `${PREFIX}${randomBytes(12).toString('hex')}`, end: `-${process.pid}-${HOST}` };
+  ownNames ??= { start: `${PREFIX}${nodeCrypto().randomBytes(12).toString('hex')}`, end: `-${process.pid}-${HOST}` };
   return `${ownNames.start}.${namesGiven++}${ownNames.end}`;
 }
 

@@ -2,9 +2,9 @@
 //
 // It is kept by the few functions that look (readSource, expandGlob, …) and not handed from one to the next, because they are
 // called from everywhere. `clear` begins a new reading.
-import { createHash } from 'node:crypto';
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
+import { nodeCrypto } from '../base/node-crypto.ts';
 import { isRacy, signatureOf, statOf, type StatSignature } from './stat-signature.ts';
 
 /** What lies at a path, links followed. */
@@ -66,7 +66,8 @@ const settled = (signature: StatSignature, readAt: number, digest: string): Seen
 });
 
 /** SHA-256 in hex: evidence for this machine alone, from Node itself, so that it costs no start-up. */
-export const digestOf = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+export const digestOf = (bytes: string | Uint8Array): string =>
+  nodeCrypto().createHash('sha256').update(bytes).digest('hex');
 
 /** A folder's names and what kind of thing each is, as globs see them. */
 export function lookAtFolder(path: string): Seen {

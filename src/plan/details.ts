@@ -4,8 +4,8 @@
 //
 // The file `.lhb/details`, little endian: 16 bytes of magic with the format version; how many rows, uint32; where each ends
 // in the text, uint32; the text, UTF-8. Its SHA-256 stands in the snapshot that speaks of it.
-import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { nodeCrypto } from '../base/node-crypto.ts';
 import { unless } from '../fs/errno.ts';
 import { Texts } from './texts.ts';
 
@@ -62,4 +62,4 @@ export function withRows<T>(file: string, use: (rowOf: (job: number) => string |
   }
 }
 
-const idOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+const idOf = (bytes: Buffer): string => nodeCrypto().createHash('sha256').update(bytes).digest('hex');

@@ -4,7 +4,8 @@ import { STATE, type Lists, type Snapshot } from './snapshot.ts';
 /** How many jobs a build without selectors is about. */
 export function wantedJobs({ states }: Snapshot): number {
   let count = 0;
-  for (const state of states) count += state & STATE.wanted;
+  // Not by an iterator, which is slow before it is compiled.
+  for (let job = 0; job < states.length; job++) count += (states[job] ?? 0) & STATE.wanted;
   return count;
 }
 

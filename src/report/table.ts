@@ -103,9 +103,13 @@ const CHUNK = 65_536;
 export function* tsvChunks(columns: readonly Column[], rows: Iterable<readonly string[]>): Generator<string> {
   let text = `${columns.map((c) => escapeTsv(c.title)).join('\t')}\n`;
   for (const row of rows) {
+    let whole = '';
+    for (let i = 0; i < columns.length; i++) whole += row[i] ?? '';
+    // Most rows have nothing to escape: one look is enough.
+    const isPlain = !SPECIAL.test(whole);
     for (let i = 0; i < columns.length; i++) {
       const cell = row[i] ?? '';
-      text += (i === 0 ? '' : '\t') + (SPECIAL.test(cell) ? escapeTsv(cell) : cell);
+      text += (i === 0 ? '' : '\t') + (isPlain || !SPECIAL.test(cell) ? cell : escapeTsv(cell));
     }
     text += '\n';
     if (text.length < CHUNK) continue;

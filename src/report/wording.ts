@@ -135,9 +135,9 @@ const TOLD_SETTINGS = 8;
 export function describeReasons(reasons: readonly ReasonWords[]): string {
   const [first, second] = reasons;
   if (first === undefined) return '';
-  if (second === undefined) return describeGroup(reasons);
-  if (reasons.length === 2 && first.kind !== second.kind)
-    return `${describeGroup([first])}; ${describeGroup([second])}`;
+  if (second === undefined) return describeOne(first);
+  // The usual cases without the lists that the others take: a plan may be told of a hundred thousand jobs.
+  if (reasons.length === 2 && first.kind !== second.kind) return `${describeOne(first)}; ${describeOne(second)}`;
   const groups = new Map<string, ReasonWords[]>();
   for (const reason of reasons) {
     const name = `${reason.kind} ${reason.pending ?? ''}`;
@@ -147,6 +147,8 @@ export function describeReasons(reasons: readonly ReasonWords[]): string {
   }
   return [...groups.values()].map(describeGroup).join('; ');
 }
+
+const describeOne = (r: ReasonWords): string => describeReason(r.kind, r.path, r.old, r.new, r.pending);
 
 function describeGroup(group: readonly ReasonWords[]): string {
   const [first] = group;

@@ -1,26 +1,35 @@
 // How lhb starts: few files for little commands, and a bug that names the source.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readableStack } from '../../src/cli/stack.ts';
 import { PROJECT } from '../support/project.ts';
 import { cleanEnv } from '../support/env.ts';
+import { rigTest } from '../support/rig.ts';
 
 const BUNDLE = join(PROJECT, 'dist', 'bundle');
 
+/** A file and not `node -e`, which loads modules of its own. */
+const SCRIPT = join(mkdtempSync(join(tmpdir(), 'lhb-start-')), 'loaded.cjs');
+writeFileSync(
+  SCRIPT,
+  `const { load, scripts } = require(${JSON.stringify(join(PROJECT, 'bin', 'load.js'))});
+  load('main.cjs').main(process.argv.slice(2)).then(() => {
+    process._rawDebug(JSON.stringify([...scripts.keys(), ...process.moduleLoadList]));
+  });`,
+);
+test.after(() => rmSync(dirname(SCRIPT), { recursive: true }));
+
 /** The names of the chunks and builtin modules that a command line loads. */
 function loaded(...args: string[]): string[] {
-  const script = `
-    const { load, scripts } = require(${JSON.stringify(join(PROJECT, 'bin', 'load.js'))});
-    load('main.cjs').main(process.argv.slice(1)).then(() => {
-      process._rawDebug(JSON.stringify([...scripts.keys(), ...process.moduleLoadList]));
-    });`;
-  const run = spawnSync(process.execPath, ['-e', script, '--', ...args], { encoding: 'utf8', env: cleanEnv({}) });
+  const run = spawnSync(process.execPath, [SCRIPT, ...args], { encoding: 'utf8', env: cleanEnv({}) });
   assert.is(run.status, 0, run.stderr);
-  return JSON.parse(run.stderr) as string[];
+  return JSON.parse(run.stderr.trimEnd().split('\n').at(-1) ?? '') as string[];
 }
 
 test('the version and the help load neither the store nor the streams of Node', () => {
@@ -33,6 +42,24 @@ test('the version and the help load neither the store nor the streams of Node', 
     assert.not.ok(names.includes('NativeModule internal/streams/readable'), `${args.join(' ')} loads streams`);
   }
 });
+
+rigTest(
+  'a build that finds nothing to do loads neither node:crypto nor the index, a plan in a new tree no lmdb',
+  async (rig) => {
+    rig.workflow(`
+    rules: { r: { outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' } }
+  `);
+    // Else the build after must look at the workflow's bytes: it may have been written in the moment when it was read.
+    await delay(1100);
+    const planning = loaded('-C', rig.dir, 'build', '-n', '-q');
+    assert.ok(planning.some((name) => name.startsWith('build-')));
+    assert.not.ok(planning.includes('lmdb.cjs'));
+    await rig.ok('build');
+    const names = loaded('-C', rig.dir, 'build');
+    for (const name of ['NativeModule crypto', 'lmdb.cjs']) assert.not.ok(names.includes(name), name);
+    assert.is(names.filter((name) => name.endsWith('.cjs')).length, 2, 'two files of the bundle');
+  },
+);
 
 test('the code cache of this Node is there and is taken', () => {
   const { load, scripts, CACHE } = createRequire(import.meta.url)(join(PROJECT, 'bin', 'load.js')) as {
