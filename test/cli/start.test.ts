@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -14,27 +14,27 @@ import { rigTest } from '../support/rig.ts';
 
 const BUNDLE = join(PROJECT, 'dist', 'bundle');
 
-/** A file and not `node -e`, which loads modules of its own. */
-const SCRIPT = join(mkdtempSync(join(tmpdir(), 'lhb-start-')), 'loaded.cjs');
-writeFileSync(
-  SCRIPT,
-  `const { load, scripts } = require(${JSON.stringify(join(PROJECT, 'bin', 'load.js'))});
-  load('main.cjs').main(process.argv.slice(2)).then(() => {
-    process._rawDebug(JSON.stringify([...scripts.keys(), ...process.moduleLoadList]));
-  });`,
-);
-test.after(() => rmSync(dirname(SCRIPT), { recursive: true }));
-
 /** The names of the chunks and builtin modules that a command line loads. */
-function loaded(...args: string[]): string[] {
-  const run = spawnSync(process.execPath, [SCRIPT, ...args], { encoding: 'utf8', env: cleanEnv({}) });
+function loaded(args: readonly string[], env: Readonly<Record<string, string>> = {}): string[] {
+  // A file and not `node -e`, which loads modules of its own.
+  const folder = mkdtempSync(join(tmpdir(), 'lhb-start-'));
+  const script = join(folder, 'loaded.cjs');
+  writeFileSync(
+    script,
+    `const { load, scripts } = require(${JSON.stringify(join(PROJECT, 'bin', 'load.js'))});
+    load('main.cjs').main(process.argv.slice(2)).then(() => {
+      process._rawDebug(JSON.stringify([...scripts.keys(), ...process.moduleLoadList]));
+    });`,
+  );
+  const run = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', env: cleanEnv(env) });
+  rmSync(folder, { recursive: true });
   assert.is(run.status, 0, run.stderr);
   return JSON.parse(run.stderr.trimEnd().split('\n').at(-1) ?? '') as string[];
 }
 
 test('the version and the help load neither the store nor the streams of Node', () => {
   for (const args of [['--version'], ['help'], ['build', '--help']]) {
-    const names = loaded(...args);
+    const names = loaded(args);
     const bytes = names
       .filter((name) => name.endsWith('.cjs'))
       .reduce((sum, name) => sum + readFileSync(join(BUNDLE, name)).length, 0);
@@ -49,13 +49,13 @@ rigTest(
     rig.workflow(`
     rules: { r: { outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' } }
   `);
-    // Else the build after must look at the workflow's bytes: it may have been written in the moment when it was read.
-    await delay(1100);
-    const planning = loaded('-C', rig.dir, 'build', '-n', '-q');
+    const planning = loaded(['-C', rig.dir, 'build', '-n', '-q'], { HOME: rig.home });
     assert.ok(planning.some((name) => name.startsWith('build-')));
     assert.not.ok(planning.includes('lmdb.cjs'));
+    // A workflow that was written in the moment when it is read is read again by each build after.
+    await delay(1100);
     await rig.ok('build');
-    const names = loaded('-C', rig.dir, 'build');
+    const names = loaded(['-C', rig.dir, 'build'], { HOME: rig.home });
     for (const name of ['NativeModule crypto', 'lmdb.cjs']) assert.not.ok(names.includes(name), name);
     assert.is(names.filter((name) => name.endsWith('.cjs')).length, 2, 'two files of the bundle');
   },
