@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bigOutput } from './big-output.mjs';
+import { caches } from './caches.mjs';
 import { mainThread } from './main-thread.mjs';
 import { faked } from './growth.mjs';
 import { progress } from './measure.mjs';
@@ -17,6 +18,7 @@ import { startup } from './startup.mjs';
 import { sweep } from './sweep.mjs';
 import {
   bigOutputTable,
+  cachesTable,
   growthTable,
   mainThreadTable,
   restoresTable,
@@ -30,6 +32,8 @@ import { installed, PROJECT } from './tools.mjs';
 /** Sizes that are not built, and those that are large enough to tell how the cost grows. */
 const TOO_MANY = 1_000_000;
 const MANY = 10_000;
+/** How many jobs are restored from shared caches. */
+const FEW = 1000;
 
 const root = mkdtempSync(join(tmpdir(), 'lhb-bench-'));
 const tools = installed();
@@ -52,6 +56,7 @@ const PARTS = {
   startup: async (folder) => show('start-up', startupTable(await startup(folder))),
   big: async (folder) => show('big output', bigOutputTable(await bigOutput(folder))),
   restores: async (folder) => show('restores', restoresTable(await restores(folder, MANY))),
+  caches: async (folder) => show('shared caches', cachesTable(await caches(folder, FEW), FEW)),
   main: async (folder) => show('main thread', mainThreadTable(await mainThread(folder, MANY))),
 };
 

@@ -1,31 +1,18 @@
-// Measures restores from shared caches: `npm run bench:caches [JOBS]`, 1000 small jobs by default, of one file and of ten.
-// Beside them stands what `cp -r` of the same outputs takes, and in brackets how many times that is. nginx is measured where
-// it is installed. Medians of five.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// Restores from shared caches: small jobs of one file and of ten, from a folder and, where nginx is installed, from a server;
+// beside them what `cp -r` of the same outputs takes, what the local store alone takes, and a bare program that does the same
+// file operations and requests (restore-floor.mjs). Medians of five in turns.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { recordKey } from '../dist/src/cache/record.js';
+import { median, progress, putAside, run } from './measure.mjs';
+import { LHB, PROJECT } from './tools.mjs';
 
-const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
-const LHB = [process.execPath, join(PROJECT, 'bin', 'lhb.js')];
 const SERVERS = join(PROJECT, 'test', 'support', 'cache-servers');
-const jobs = Number(process.argv[2] ?? 1000);
-const base = mkdtempSync(join(tmpdir(), 'lhb-bench-'));
-const env = { ...process.env, HOME: base, LHB_CACHE_AUTH_C: 'writer:writer', NODE_EXTRA_CA_CERTS: '' };
-
-function run(argv, cwd) {
-  const began = performance.now();
-  const { status, stderr } = spawnSync(argv[0], argv.slice(1), { cwd, env, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-  return (performance.now() - began) / 1000;
-}
-
-const median = (times) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
-
+const FLOOR = [process.execPath, join(PROJECT, 'bench', 'restore-floor.mjs')];
 const ROUNDS = [1, 2, 3, 4, 5];
+const FILES = [1, 10];
 
-const YAML = (url, files) => `lhb: 1
+const YAML = (url, jobs, files) => `lhb: 1
 caches: [{ name: c, url: "${url}", mode: rw, trust: any }]
 rules:
   a:
@@ -35,46 +22,65 @@ rules:
 `;
 
 /**
- * Fills a cache, and restores all from it into new work trees; tells the time of a restore and that of `cp -r`, in turns.
- * Nothing is removed meanwhile: ext4 is slow to make files where others were just removed.
+ * @param root an empty folder; @param jobs how many
+ * @returns rows `{ what, files, seconds }`: of each kind `restored`, `alone`, `floor` and `copied`
  */
-function restores(name, url, files) {
-  const tree = (n) => {
-    const folder = join(base, `${name}-${files}-${n}`);
-    mkdirSync(folder);
-    writeFileSync(join(folder, 'lhb.yaml'), YAML(url, files));
-    return folder;
+export async function caches(root, jobs) {
+  const env = { HOME: root, LHB_CACHE_AUTH_C: 'writer:writer' };
+  const seconds = async (argv, cwd) => (await run(argv, { cwd, env })).seconds;
+  const rows = [];
+  const measure = async (what, url) => {
+    for (const files of FILES)
+      rows.push({ what, files, seconds: await restores({ root, seconds, what, url, jobs, files }) });
   };
-  const first = tree('first');
-  run([...LHB, 'build', '-q'], first);
-  const found = { restored: [], copied: [], alone: [] };
-  for (const n of ROUNDS) {
-    found.copied.push(run(['cp', '-r', 'runs', join(base, `${name}-${files}-copy${n}`)], first));
-    found.restored.push(run([...LHB, 'build', '-q'], tree(n)));
-  }
-  for (const _n of ROUNDS) {
-    rmSync(join(first, 'runs'), { recursive: true });
-    found.alone.push(run([...LHB, 'build', '-q', '--cache', 'off'], first));
-  }
-  const [restored, copied, alone] = [median(found.restored), median(found.copied), median(found.alone)];
-  const times = (seconds) => `${seconds.toFixed(2)} s (${(seconds / copied).toFixed(1)})`;
-  console.log(
-    `${name}: ${jobs} jobs of ${files} files: restored in ${times(restored)}; from the store alone in ${times(alone)}; cp -r ${copied.toFixed(2)} s`,
-  );
-}
-
-try {
-  run([...LHB, 'cache', 'init', `dir:${base}/cache`], base);
-  for (const files of [1, 10]) restores('folder', `dir:${base}/cache`, files);
+  await seconds([...LHB, 'cache', 'init', `dir:${root}/cache`], root);
+  await measure('folder', `dir:${root}/cache`);
   if (['/usr/sbin/nginx', '/usr/bin/nginx'].some((path) => existsSync(path))) {
-    const state = join(base, 'nginx');
-    run(['bash', join(SERVERS, 'nginx-dav-up.sh'), state, '39180'], base);
+    const state = join(root, 'nginx');
+    await seconds(['bash', join(SERVERS, 'nginx-dav-up.sh'), state, '39180'], root);
     try {
-      for (const files of [1, 10]) restores('nginx', 'http://127.0.0.1:39180/bench', files);
+      await measure('nginx', 'http://127.0.0.1:39180/bench');
     } finally {
-      run(['bash', join(SERVERS, 'nginx-dav-down.sh'), state], base);
+      await seconds(['bash', join(SERVERS, 'nginx-dav-down.sh'), state], root);
     }
   }
-} finally {
-  rmSync(base, { recursive: true, force: true });
+  return rows;
+}
+
+/** Fills a cache, and restores all from it into new work trees. Nothing is deleted meanwhile: see putAside. */
+async function restores({ root, seconds, what, url, jobs, files }) {
+  progress(`caches: ${what}, ${files} files a job`);
+  const folder = (name) => {
+    const path = join(root, `${what}-${files}-${name}`);
+    mkdirSync(path);
+    return path;
+  };
+  const tree = (name) => {
+    const path = folder(name);
+    writeFileSync(join(path, 'lhb.yaml'), YAML(url, jobs, files));
+    return path;
+  };
+  const first = tree('first');
+  await seconds([...LHB, 'build', '-q'], first);
+  writeFileSync(join(root, 'JOBS.json'), JSON.stringify(keysOf(first)));
+  const found = { copied: [], restored: [], floor: [], alone: [] };
+  for (const n of ROUNDS) {
+    found.copied.push(await seconds(['cp', '-r', 'runs', join(root, `${what}-${files}-copy${n}`)], first));
+    found.restored.push(await seconds([...LHB, 'build', '-q'], tree(`tree${n}`)));
+    found.floor.push(await seconds([...FLOOR, folder(`floor${n}`), url, String(files)], root));
+  }
+  for (const _n of ROUNDS) {
+    putAside(join(first, 'runs'));
+    found.alone.push(await seconds([...LHB, 'build', '-q', '--cache', 'off'], first));
+  }
+  return Object.fromEntries(Object.entries(found).map(([name, times]) => [name, median(times)]));
+}
+
+/** Under which a cache has the results of a work tree, by its trace log. */
+function keysOf(folder) {
+  const traces = join(folder, '.lhb', 'traces');
+  const text = readdirSync(traces)
+    .map((name) => readFileSync(join(traces, name), 'utf8'))
+    .join('');
+  return [...new Set([...text.matchAll(/"actionKey":"([0-9a-f]{64})"/g)].map(([, key]) => recordKey('', key)))];
 }

@@ -56,6 +56,25 @@ export function growthTable(sizes) {
   );
 }
 
+/** @param jobs how many were restored */
+export function cachesTable(rows, jobs) {
+  const cell = (seconds, copied) => `${seconds.toFixed(2)} (${times(seconds / copied)})`;
+  return table(
+    [
+      `${jobs} jobs, s (times cp -r)`,
+      'from the cache',
+      'from the own store',
+      'file operations and requests alone',
+      'cp -r',
+    ],
+    rows.map(({ what, files, seconds: { restored, alone, floor, copied } }) => [
+      `${what}, ${files === 1 ? 'a file' : `${files} files`} a job`,
+      ...[restored, alone, floor].map((seconds) => cell(seconds, copied)),
+      copied.toFixed(3),
+    ]),
+  );
+}
+
 export const startupTable = (rows) =>
   table(
     ['start-up', 'ms', 'times node -e 0'],
