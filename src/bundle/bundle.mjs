@@ -23,8 +23,8 @@ const LMDB = './lmdb.cjs';
 const OUTSIDE = ['blake3', '@napi-rs/blake-hash', LMDB];
 
 /**
- * The chunks that nearly every command begins with are in one file each with all that they import, since 30 files take 5 ms more to
- * load than two. What only the second brings has a file of its own as well, for commands that do without that one.
+ * The chunks that nearly every command begins with are in one file each with all that they import, since 30 files take 5 ms
+ * more to load than two. What only the second brings has a file of its own as well, for commands that do without it.
  */
 const AT_START = [/^main\.cjs$/, /^quick-build-\w+\.cjs$/];
 

@@ -65,7 +65,7 @@ const settled = (signature: StatSignature, readAt: number, digest: string): Seen
   digest,
 });
 
-/** SHA-256 in hex: evidence for this machine alone, from Node itself, so that it costs no start-up. */
+/** SHA-256 in hex: evidence for this machine alone, and so from Node itself. */
 export const digestOf = (bytes: string | Uint8Array): string =>
   nodeCrypto().createHash('sha256').update(bytes).digest('hex');
 

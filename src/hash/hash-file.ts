@@ -1,6 +1,6 @@
 // BLAKE3 of files while other work goes on: small ones at once, bigger ones in pieces that are read ahead, whole gigabytes in
 // worker threads. Where bytes have to be copied, they are hashed as they are copied: one read for both.
-import { closeSync, openSync, read, rmSync, statSync, write, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, read, rmSync, statSync, write, writeSync } from 'node:fs';
 import { errno } from '../fs/errno.ts';
 import { CHUNK, hashBytes, Hasher, hasNative, readFull, type FileDigest } from './digest.ts';
 import { HashWorkers } from './workers.ts';
@@ -11,6 +11,14 @@ import { HashWorkers } from './workers.ts';
  */
 const SMALL = 1024 * 1024;
 const WORKER_FROM = { native: 256 * 1024 * 1024, wasm: 16 * 1024 * 1024 };
+
+/**
+ * Bytes in a piece. Each is handed from thread to thread, which may take as long as to hash 256 kB: with pieces of that size
+ * 1 GiB takes 0.8 s, and 0.3 s with those of 4 MB.
+ */
+const PIECE = 1024 * 1024;
+const LARGE_PIECE = 4 * PIECE;
+const LARGE_FROM = 64 * 1024 * 1024;
 
 /** So many files are in pieces at once in this thread: more would only take memory and open files. */
 const IN_PIECES = 4;
@@ -89,7 +97,7 @@ function writeWhole(path: string, bytes: Uint8Array): void {
   }
 }
 
-/** While one piece is hashed (60 µs), and written, the next is read. */
+/** While one piece is hashed, and written, the next is read. */
 export async function hashInPieces(path: string, copyTo: string | undefined): Promise<FileDigest> {
   const from = openSync(path, 'r');
   const hasher = new Hasher();
@@ -97,7 +105,8 @@ export async function hashInPieces(path: string, copyTo: string | undefined): Pr
   let reading: Promise<number> = Promise.resolve(0);
   try {
     if (copyTo !== undefined) to = openSync(copyTo, 'wx', 0o600);
-    let [next, current] = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
+    const length = fstatSync(from).size < LARGE_FROM ? PIECE : LARGE_PIECE;
+    let [next, current] = [Buffer.allocUnsafeSlow(length), Buffer.allocUnsafeSlow(length)];
     let size = 0;
     reading = readPiece(from, next);
     for (;;) {

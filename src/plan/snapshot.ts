@@ -1,8 +1,9 @@
 // The snapshot: what the last build found, as flat arrays, so that the next one need not parse, expand and hash a hundred
 // thousand jobs to learn that nothing changed. A view, never the truth: whatever does not match in it is asked of the index.
 //
-// The file `.lhb/snapshot`, little endian: 16 bytes of magic with the format version; CRC-32 of all that follows it, uint32; length
-// of the header; the header, JSON: evidence and the table of sections; the sections, each at a multiple of 8 bytes.
+// The file `.lhb/snapshot`, little endian: 16 bytes of magic with the format version; CRC-32 of all that follows it, uint32;
+// length of the header, uint32; the header, JSON: evidence and the table of sections; the sections, each at a multiple of 8
+// bytes.
 // Rejected: JSON or msgpack of objects (300 ms to read for 100 000 jobs), a table of LMDB (50 ms to load it).
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
@@ -100,7 +101,7 @@ type Numbers = Uint8Array | Int32Array | Float64Array;
 const typeOf = (array: Numbers): Section['type'] =>
   array instanceof Float64Array ? 'Float64Array' : array instanceof Int32Array ? 'Int32Array' : 'Uint8Array';
 
-/** Of what follows its place: against damage, for nobody gains by forging it. SHA-256 takes 3 ms more, most of it to load node:crypto. */
+/** Of what follows its place: against damage. SHA-256 takes 3 ms more, most of it to load node:crypto. */
 const checksumOf = (file: Buffer): number => crc32(file.subarray(HEADER_LENGTH_AT));
 
 const align = (offset: number): number => Math.ceil(offset / 8) * 8;
