@@ -1,19 +1,20 @@
 // What a restore from a shared cache cannot go below: a bare Node program that fetches the record of each job, which holds the
 // small file itself, and does for it the file operations of lhb: the bytes into a store, and a link to them where they belong.
-// No workflow, keys, signatures, checks, index. `node bench/restore-floor.mjs FOLDER CACHE`, the folder empty, CACHE a folder
-// (`dir:PATH`) or the address of a server, of which JOBS.json in the folder above lists the records; caches.mjs runs it.
+// No workflow, keys, signatures, checks, index. caches.mjs runs it: `node bench/restore-floor.mjs FOLDER CACHE FILES`, the folder
+// empty, CACHE `dir:PATH` or a server's address, FILES how many a job has. JOBS.json in the folder above names the records.
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 
-const [root, cache] = process.argv.slice(2);
-const files = Number(process.argv[4] ?? 1);
-if (root === undefined || cache === undefined || !fs.existsSync(root)) {
+const [root, cache, count] = process.argv.slice(2);
+const files = Number(count);
+const list = join(dirname(root ?? ''), 'JOBS.json');
+if (cache === undefined || !(files > 0) || !fs.existsSync(root) || !fs.existsSync(list)) {
   console.error(
-    'expected an empty folder, a cache and how many files a job has: node bench/restore-floor.mjs FOLDER CACHE FILES',
+    'expected an empty folder beside JOBS.json, a cache, and how many files a job has: node bench/restore-floor.mjs FOLDER CACHE FILES (npm run bench -- --only caches runs it)',
   );
   process.exit(2);
 }
-const keys = JSON.parse(fs.readFileSync(join(dirname(root), 'JOBS.json'), 'utf8'));
+const keys = JSON.parse(fs.readFileSync(list, 'utf8'));
 for (const name of ['tmp', 'blobs', 'runs']) fs.mkdirSync(join(root, name));
 const log = fs.openSync(join(root, 'log'), 'a');
 const TRACE = `${'t'.repeat(1300)}\n`;
