@@ -4,7 +4,7 @@ import { jobsOf, SAMPLERS, targetsFor, writeConfigs, writeLhb } from './graph.mj
 import { median, progress, putAside, run } from './measure.mjs';
 import { LHB } from './tools.mjs';
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 /** @param folder empty. @returns `{ jobs, rows }`: what, seconds, ratio to `cp -al` */
 export async function restores(folder, wanted) {
@@ -13,21 +13,23 @@ export async function restores(folder, wanted) {
   writeLhb(folder, graph);
   progress('restores: building');
   await run([...LHB, 'build', '-q', '-j', '2'], { cwd: folder });
-  const times = { copy: [], plan: [], all: [] };
+  const times = { copy: [], build: [], planned: [] };
+  const lhb = async (env) => (await run([...LHB, 'build', '-q'], { cwd: folder, env })).seconds;
   for (let round = 0; round < ROUNDS; round++) {
     times.copy.push((await run(['cp', '-al', 'runs', 'copy'], { cwd: folder })).seconds);
     // Moved away, not deleted: else the one of the two that comes sooner after that is the slower.
     for (const name of ['copy', 'runs']) putAside(join(folder, name));
-    times.plan.push((await run([...LHB, 'build', '-n', '-q'], { cwd: folder })).seconds);
-    times.all.push((await run([...LHB, 'build', '-q'], { cwd: folder })).seconds);
+    times.build.push(await lhb({}));
+    putAside(join(folder, 'runs'));
+    times.planned.push(await lhb({ LHB_NO_SNAPSHOT: '1' }));
+    await lhb({}); // for a snapshot of what is there now
   }
-  const [copy, plan, all] = [median(times.copy), median(times.plan), median(times.all)];
+  const copy = median(times.copy);
   const row = (what, seconds) => ({ what, seconds, ratio: seconds / copy });
   const rows = [
     row('cp -al', copy),
-    row('lhb build, all of it', all),
-    row('lhb build -n, planning alone', plan),
-    row('the restores: the difference', all - plan),
+    row('lhb build', median(times.build)),
+    row('lhb build, with a plan (LHB_NO_SNAPSHOT=1)', median(times.planned)),
   ];
   for (const { what, seconds } of rows) progress(`restores, ${what}: ${seconds.toFixed(3)} s`);
   return { jobs: jobsOf(graph.targets, graph.samplers), rows };

@@ -1,15 +1,42 @@
 // One build a work tree: takes the lock, or says who has it.
+import { randomUUID } from 'node:crypto';
 import { error } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { errno } from '../fs/errno.ts';
 import { acquireLock, type Lock, type LockHolder } from '../store/lock.ts';
-import type { WorkLayout } from '../store/layout.ts';
+import { workLayout, type WorkLayout } from '../store/layout.ts';
 import { isLimit, systemText } from '../store/write-failed.ts';
 import { formatTime } from '../report/format.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import type { Screen } from './screen.ts';
+import { catchSignals } from './signals.ts';
 
 const CANNOT_WRITE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EIO', 'ENOTDIR', 'EEXIST']);
+
+/** What a build has while it holds the lock; `waited`: for another build. */
+export type Locked = {
+  readonly id: string;
+  readonly signals: ReturnType<typeof catchSignals>;
+  readonly waited: boolean;
+};
+
+/** Runs a build under the lock of its work tree; else the exit code of who could not get it. @param wait for another build */
+export async function underBuildLock<T>(
+  root: string,
+  wait: boolean,
+  screen: Screen,
+  work: (locked: Locked) => Promise<T>,
+): Promise<T | ExitCode> {
+  const id = randomUUID();
+  const signals = catchSignals();
+  const lock = await lockForBuild(workLayout(root), id, wait, screen, signals.signal);
+  try {
+    return lock.ok ? await work({ id, signals, waited: lock.value.waited }) : lock.error;
+  } finally {
+    signals.close();
+    if (lock.ok) await lock.value.release();
+  }
+}
 
 /** @param wait wait for the other build instead of giving up; @param interrupt ends the waiting */
 export async function lockForBuild(

@@ -79,7 +79,7 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
     }
     case 'build':
     case 'forcerun': {
-      const { quickBuild } = await import('./quick-build.ts');
+      const { quickBuild, incompleteOf } = await import('./quick-build.ts');
       const { common, build: options, selectors } = invocation;
       const request =
         invocation.command === 'build'
@@ -87,6 +87,12 @@ async function run(invocation: Invocation, screen: Screen): Promise<ExitCode> {
           : { common, build: options, selectors: [], forcerun: selectors, only: invocation.only };
       const quick = quickBuild(request, screen);
       if (typeof quick === 'number') return quick;
+      const incomplete = quick && incompleteOf(quick, request);
+      if (incomplete !== undefined) {
+        const { quickRestore } = await import('./quick-restore.ts');
+        const code = await quickRestore(request, screen, incomplete);
+        if (code !== undefined) return code;
+      }
       const { build } = await import('./commands/build.ts');
       return build(request, screen, quick);
     }

@@ -17,7 +17,7 @@ import type { BuildResult, ScheduleOptions } from '../schedule/schedule-parts.ts
 import { workLayout } from '../store/layout.ts';
 import { findWorkflow } from './find-workflow.ts';
 import type { CommonOptions } from './invocation.ts';
-import { detailFrom, wholeResult } from './keep-snapshot.ts';
+import { detailFrom, wholeResult } from './snapshot-of-build.ts';
 import { currentWords, type Standing } from './quick-build.ts';
 import type { Selection } from './selection.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from './workspace.ts';

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { configFolder } from '../base/user-folders.ts';
 import { changedPaths, startHelper } from '../plan/changed-paths.ts';
 import { evidenceHolds, type Evidence } from '../plan/evidence.ts';
+import { lossOf, type Loss } from '../plan/lost-paths.ts';
 import { inOrder, jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
 import { readSnapshot, STATE, type Snapshot } from '../plan/snapshot.ts';
 import { openReporter } from '../report/open-reporter.ts';
@@ -74,6 +75,16 @@ export function quickBuild(request: Request, screen: Screen): ExitCode | Standin
   else if (screen.json || screen.verbose) return standing;
   else screen.note(describePlan({ none: wantedJobs(standing.snapshot), restore: 0, run: 0, check: 0 }));
   return EXIT.ok;
+}
+
+/** A work tree where nothing is to be done but to bring back what is gone. */
+export type Incomplete = Standing & { readonly loss: Loss };
+
+/** @param standing as of quickBuild */
+export function incompleteOf(standing: Standing, { build }: Request): Incomplete | undefined {
+  const { snapshot, changed, root } = standing;
+  const loss = build.dryRun ? undefined : lossOf(snapshot, changed, root);
+  return loss && { ...standing, loss };
 }
 
 /** How the work tree stands to the snapshot of its last build; undefined where there is none that counts. */
@@ -169,7 +180,7 @@ function nothingToDo(snapshot: Snapshot, { common, build }: Request, screen: Scr
     const announce = new Announcer((event) => reporter.handle(event), { describe: () => '', logTail: () => [] });
     announce.buildStarted(jobs, build.jobs ?? availableParallelism());
     if (json || verbosity === 'verbose') {
-      for (const job of inOrder(snapshot)) announce.fresh(jobRef(snapshot, job));
+      for (const job of inOrder(snapshot)) announce.settled(jobRef(snapshot, job), 'fresh', 0);
     }
     announce.buildFinished({ built: 0, restored: 0, fresh: jobs, failed: 0, skipped: 0, cancelled: 0 });
   } finally {

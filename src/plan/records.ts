@@ -39,7 +39,7 @@ export type RecordsParts = {
 const SKEW_S = 1;
 
 /** A temp output is missed only where a job needs it. */
-const isTemp = (job: Job, path: string): boolean =>
+export const isTemp = (job: Job, path: string): boolean =>
   job.rule.temp || job.outputs.some((output) => output.inDir === path && output.spec.temp);
 
 const hasTemp = (job: Job): boolean => job.rule.temp || job.rule.outputs.some((output) => output.temp);

@@ -4,10 +4,10 @@ import { statOf } from '../fs/stat-signature.ts';
 import type { Job } from '../graph/job.ts';
 import { keyedSources } from '../key/keyed-sources.ts';
 import type { Trace } from '../store/trace.ts';
-import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
-import { RESULT_FIELDS, STATE, STAT_FIELDS, TOLD, type Snapshot } from './snapshot.ts';
+import { blobBytes, outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
+import { BLOB_BYTES, RESULT_FIELDS, STATE, STAT_FIELDS, TOLD, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
-import type { TakeParts } from './snapshot-take.ts';
+import { isBuilt, type TakeParts } from './snapshot-take.ts';
 import { toldOf } from './told.ts';
 
 export type PatchParts = RowParts & {
@@ -29,6 +29,7 @@ export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
   const states = snapshot.states.slice();
   const told = snapshot.told.slice();
   const results = snapshot.results.slice();
+  const built = snapshot.built.slice();
   const rows = new Map<number, Row>();
   const digests = new Map<string, string>();
   for (const source of parts.changed) {
@@ -51,12 +52,13 @@ export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
     const detail = known && result && parts.detailOf(job, known, result);
     const isSame = told[number] === TOLD.byDetails && detail !== undefined && detail === parts.rowOf(number);
     told[number] = isSame ? TOLD.byDetails : known ? TOLD.byResult : TOLD.byWorkflow;
+    built[number] = result && fresh ? isBuilt(result) : 0;
     results.set(result && fresh ? resultNumbers(result) : NO_RESULT, number * RESULT_FIELDS);
   }
-  return { ...snapshot, states, told, results, ...spliced(snapshot, rows) };
+  return { ...snapshot, states, told, built, results, ...spliced(snapshot, rows) };
 }
 
-type Paths = Pick<Snapshot, 'pathsOfJob' | 'pathsOfSource' | 'paths' | 'looks' | 'stats'>;
+type Paths = Pick<Snapshot, 'pathsOfJob' | 'pathsOfSource' | 'paths' | 'looks' | 'stats' | 'blobs'>;
 
 /** @param rows new ones, by number; sources are numbered after jobs */
 function spliced(snapshot: Snapshot, rows: ReadonlyMap<number, Row>): Paths {
@@ -87,6 +89,7 @@ class Copy {
   private readonly from: Snapshot;
   private readonly looks: Uint8Array;
   private readonly stats: Float64Array;
+  private readonly blobs: Uint8Array;
   private readonly ends: Int32Array;
   private readonly bytes: Uint8Array[] = [];
   private read = 0;
@@ -97,6 +100,7 @@ class Copy {
     this.from = from;
     this.looks = new Uint8Array(total);
     this.stats = new Float64Array(total * STAT_FIELDS);
+    this.blobs = new Uint8Array(total * BLOB_BYTES);
     this.ends = new Int32Array(total);
   }
 
@@ -106,11 +110,12 @@ class Copy {
   }
 
   upTo(path: number): void {
-    const { paths, looks, stats } = this.from;
+    const { paths, looks, stats, blobs } = this.from;
     const { read } = this;
     if (path <= read) return;
     this.looks.set(looks.subarray(read, path), this.written);
     this.stats.set(stats.subarray(read * STAT_FIELDS, path * STAT_FIELDS), this.written * STAT_FIELDS);
+    this.blobs.set(blobs.subarray(read * BLOB_BYTES, path * BLOB_BYTES), this.written * BLOB_BYTES);
     const begin = read === 0 ? 0 : (paths.ends[read - 1] ?? 0);
     const moved = this.end - begin;
     for (let i = read; i < path; i++) this.ends[this.written + i - read] = (paths.ends[i] ?? 0) + moved;
@@ -121,9 +126,10 @@ class Copy {
     this.read = path;
   }
 
-  add({ paths, looks, stats, length }: Row): void {
+  add({ paths, looks, stats, blobs, length }: Row): void {
     this.looks.set(looks, this.written);
     this.stats.set(stats, this.written * STAT_FIELDS);
+    this.blobs.set(blobBytes(blobs), this.written * BLOB_BYTES);
     for (const [i, path] of paths.entries()) {
       const bytes = Buffer.from(path);
       this.bytes.push(bytes);
@@ -137,8 +143,8 @@ class Copy {
     this.read = path;
   }
 
-  done(): Pick<Snapshot, 'paths' | 'looks' | 'stats'> {
+  done(): Pick<Snapshot, 'paths' | 'looks' | 'stats' | 'blobs'> {
     const paths = new Texts({ bytes: Buffer.concat(this.bytes), ends: this.ends });
-    return { paths, looks: this.looks, stats: this.stats };
+    return { paths, looks: this.looks, stats: this.stats, blobs: this.blobs };
   }
 }

@@ -9,25 +9,44 @@ import type { SourceDigests } from '../key/source-digests.ts';
 import type { FileDigests } from '../store/file-digests.ts';
 import { manifestSize, type Entry, type Manifest, type Output } from '../store/manifest.ts';
 import type { Trace } from '../store/trace.ts';
-import { LOOK, STAT_FIELDS } from './snapshot.ts';
+import { isTemp } from './records.ts';
+import { BLOB, BLOB_BYTES, LOOK, STAT_FIELDS } from './snapshot.ts';
 
-/** Paths with their looks, and STAT_FIELDS numbers for each. */
+/** Paths with their looks, STAT_FIELDS numbers for each, and what the store has of it. */
 export class Row {
   readonly paths: string[] = [];
   readonly looks: number[] = [];
   readonly stats: number[] = [];
+  readonly blobs: (FileEntry | undefined)[] = [];
 
-  /** @param stats undefined: nothing is known that would prove anything later */
-  add(path: string, look: number, stats?: Stats): void {
+  /**
+   * @param stats undefined: nothing is known that would prove anything later
+   * @param blob what a link to would bring back the path, should it be gone; undefined: only a plan can tell
+   */
+  add(path: string, look: number, stats?: Stats, blob?: FileEntry): void {
     this.paths.push(path);
     this.looks.push(stats === undefined && look < LOOK.absent ? LOOK.unknown : look);
     const { size = 0, mtimeMs = 0, ctimeMs = 0, ino = 0 } = stats ?? {};
     this.stats.push(size, mtimeMs, ctimeMs, ino);
+    this.blobs.push(stats && blob);
   }
 
   get length(): number {
     return this.stats.length / STAT_FIELDS;
   }
+}
+
+type FileEntry = Extract<Entry, { type: 'file' }>;
+
+/** BLOB_BYTES for each. */
+export function blobBytes(blobs: readonly (FileEntry | undefined)[]): Uint8Array {
+  const bytes = Buffer.alloc(blobs.length * BLOB_BYTES, BLOB.none);
+  for (const [i, blob] of blobs.entries()) {
+    if (blob === undefined) continue;
+    bytes[i * BLOB_BYTES] = blob.exec ? BLOB.executable : BLOB.file;
+    bytes.write(blob.digest, i * BLOB_BYTES + 1, 'hex');
+  }
+  return bytes;
 }
 
 export type RowParts = {
@@ -44,7 +63,12 @@ export function outputsRow(parts: RowParts, job: Job, manifest: Manifest): Row {
     const path = join(job.dir, output.path);
     if (output.tree) addTree(parts, row, path, output);
     else if (isDropped(parts, job, output, path)) row.add(path, LOOK.absent);
-    else row.add(path, LOOK.stat, known(parts, path, output.entries[0]));
+    else {
+      const [entry] = output.entries;
+      // A temp output may be gone.
+      const blob = entry?.type === 'file' && !isTemp(job, output.path) ? entry : undefined;
+      row.add(path, LOOK.stat, known(parts, path, entry), blob);
+    }
   }
   return row;
 }
@@ -58,8 +82,7 @@ export const resultNumbers = ({ usage, manifest }: Trace): number[] => [
 
 /** A temp output that went when nobody needed it any more. */
 function isDropped({ root }: RowParts, job: Job, output: Output, path: string): boolean {
-  const temp = job.rule.temp || job.outputs.some((o) => o.inDir === output.path && o.spec.temp);
-  return temp && lstatSync(join(root, path), { throwIfNoEntry: false }) === undefined;
+  return isTemp(job, output.path) && lstatSync(join(root, path), { throwIfNoEntry: false }) === undefined;
 }
 
 /** The stats of a file that is on record as it stands now, and is what the entry says; else undefined. */

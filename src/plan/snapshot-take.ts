@@ -5,7 +5,7 @@ import { keyedSources, sourcesOf, type KeyedSource } from '../key/keyed-sources.
 import type { Trace } from '../store/trace.ts';
 import { makeDetails, type Details } from './details.ts';
 import type { Evidence } from './evidence.ts';
-import { outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
+import { blobBytes, outputsRow, resultNumbers, Row, sourceRow, type RowParts } from './snapshot-rows.ts';
 import { RESULT_FIELDS, STATE, TOLD, type Lists, type Snapshot } from './snapshot.ts';
 import { Texts } from './texts.ts';
 import { toldOf, type Told } from './told.ts';
@@ -16,6 +16,7 @@ export type TakeParts = RowParts & {
   readonly resultOf: (job: Job) => Trace | undefined;
   /** Jobs that a build without selectors is about. */
   readonly wanted: ReadonlySet<Job>;
+  readonly link: Snapshot['link'];
   /** A job's row of details; undefined where it is to be worked out when it is asked for. */
   readonly detailOf: (job: Job, told: Told, result: Trace) => string | undefined;
 };
@@ -35,6 +36,7 @@ export function takeSnapshot(
   const states = new Uint8Array(jobs.length);
   const told = new Uint8Array(jobs.length);
   const results = new Float64Array(jobs.length * RESULT_FIELDS);
+  const built = new Uint8Array(jobs.length);
   const rows: string[] = [];
   const row = new Row();
   const pathsOfJob = new Int32Array(jobs.length + 1);
@@ -48,6 +50,7 @@ export function takeSnapshot(
     if (result !== undefined && fresh) {
       append(row, outputsRow(parts, job, result.manifest));
       results.set(resultNumbers(result), i * RESULT_FIELDS);
+      built[i] = isBuilt(result);
       const known = toldOf(job, result);
       const detail = known && parts.detailOf(job, known, result);
       rows.push(detail ?? '');
@@ -71,6 +74,8 @@ export function takeSnapshot(
     states,
     told,
     details: details.id,
+    link: parts.link,
+    built,
     results,
     ruleOf: Int32Array.from(jobs, (job) => ruleNumbers.get(job.rule.name) ?? -1),
     ranks: Int32Array.from(jobs, (job) => ranks.get(job) ?? -1),
@@ -84,14 +89,18 @@ export function takeSnapshot(
     paths: Texts.from(row.paths),
     looks: new Uint8Array(row.looks),
     stats: new Float64Array(row.stats),
+    blobs: blobBytes(row.blobs),
   };
   return { snapshot, details };
 }
 
-function append(all: Row, { paths, looks, stats }: Row): void {
+export const isBuilt = ({ origin }: Trace): number => (origin === 'built' ? 1 : 0);
+
+function append(all: Row, { paths, looks, stats, blobs }: Row): void {
   for (const path of paths) all.paths.push(path);
   for (const look of looks) all.looks.push(look);
   for (const number of stats) all.stats.push(number);
+  for (const blob of blobs) all.blobs.push(blob);
 }
 
 export function listsOf(lists: readonly (readonly number[])[]): Lists {

@@ -8,10 +8,11 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { writeAtomic } from '../fs/atomic-write.ts';
+import type { LinkMode } from '../fs/link.ts';
 import type { Evidence } from './evidence.ts';
 import { Texts, type TextBytes } from './texts.ts';
 
-const MAGIC = Buffer.from('lhb snapshot 5\n\0', 'latin1');
+const MAGIC = Buffer.from('lhb snapshot 6\n\0', 'latin1');
 const CHECKSUM_AT = 16;
 const HEADER_LENGTH_AT = 20;
 const HEADER_AT = 24;
@@ -46,6 +47,18 @@ export const TOLD = {
   byDetails: 2,
 } as const;
 
+/** Bytes a path of what the store has of it: first one of BLOB, then its digest. */
+export const BLOB_BYTES = 33;
+
+/** How an output comes back, should it be gone. */
+export const BLOB = {
+  /** Only a plan can tell. */
+  none: 0,
+  /** It is a link to a blob, or a copy of it. */
+  file: 1,
+  executable: 2,
+} as const;
+
 /** Numbers of float64 a path: size, mtimeMs, ctimeMs, ino. */
 export const STAT_FIELDS = 4;
 
@@ -66,6 +79,10 @@ export type Snapshot = {
   readonly told: Uint8Array;
   /** Which details (details.ts) the snapshot speaks of; '' for none. */
   readonly details: string;
+  /** How blobs and outputs share bytes, where it is enough to link what is gone (BLOB); else undefined. */
+  readonly link: LinkMode | undefined;
+  /** 1 for a job whose result is on record as built here: once it was restored, it is on record as that. */
+  readonly built: Uint8Array;
   /** Of jobs that are fresh; 0 of the others. */
   readonly results: Float64Array;
   readonly ruleOf: Int32Array;
@@ -85,6 +102,8 @@ export type Snapshot = {
   readonly paths: Texts;
   readonly looks: Uint8Array;
   readonly stats: Float64Array;
+  /** BLOB_BYTES a path. */
+  readonly blobs: Uint8Array;
 };
 
 const TYPES = { Uint8Array, Int32Array, Float64Array } as const;
@@ -95,7 +114,9 @@ type Section = {
   readonly from: number;
   readonly length: number;
 };
-type Header = Pick<Snapshot, 'evidence' | 'rules' | 'output' | 'details'> & { readonly sections: readonly Section[] };
+type Header = Pick<Snapshot, 'evidence' | 'rules' | 'output' | 'details' | 'link'> & {
+  readonly sections: readonly Section[];
+};
 type Numbers = Uint8Array | Int32Array | Float64Array;
 
 const typeOf = (array: Numbers): Section['type'] =>
@@ -125,7 +146,9 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     ['stats', snapshot.stats],
     ['looks', snapshot.looks],
     ...text('paths', paths),
+    ['blobs', snapshot.blobs],
     ['states', snapshot.states],
+    ['built', snapshot.built],
     ['told', snapshot.told],
     ['results', snapshot.results],
     ['ruleOf', snapshot.ruleOf],
@@ -144,8 +167,8 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     end = from + array.byteLength;
     return { name, type: typeOf(array), from, length: array.length };
   });
-  const { evidence, rules, output, details } = snapshot;
-  const header: Header = { evidence, rules, output, details, sections };
+  const { evidence, rules, output, details, link } = snapshot;
+  const header: Header = { evidence, rules, output, details, link, sections };
   const json = Buffer.from(JSON.stringify(header));
   const base = align(HEADER_AT + json.length);
   const file = Buffer.alloc(base + end);
@@ -204,6 +227,7 @@ export function decodeSnapshot(bytes: Buffer): Snapshot | undefined {
   return {
     ...head,
     states: array('states'),
+    built: array('built'),
     told: array('told'),
     results: array('results'),
     ruleOf: array('ruleOf'),
@@ -218,5 +242,6 @@ export function decodeSnapshot(bytes: Buffer): Snapshot | undefined {
     paths: text('paths'),
     looks: array('looks'),
     stats: array('stats'),
+    blobs: array('blobs'),
   };
 }

@@ -1,6 +1,6 @@
 // A row of `lhb summary --detailed`, apart from what else is told of jobs, as summary-cells.ts.
 import type { Told } from '../plan/told.ts';
-import type { Attempt, TraceCore } from '../store/trace.ts';
+import type { Attempt, Origin, TraceCore } from '../store/trace.ts';
 import { formatTime } from './format.ts';
 import { SUMMARY_COLUMNS } from './summary-cells.ts';
 import type { Column } from './table.ts';
@@ -67,6 +67,13 @@ export function packDetail(job: Told, result: TraceCore & { readonly actionKey: 
 }
 
 const BETWEEN = '\0';
+
+/** The same of a result that was built here, and came back from the store since. */
+export function restoredDetail(text: string): string {
+  const last = text.lastIndexOf(BETWEEN) + 1;
+  const origin: Origin = 'built';
+  return text.slice(last) === origin ? `${text.slice(0, last)}${'restored' satisfies Origin}` : text;
+}
 
 export const unpackDetail = (text: string): string[] => text.split(BETWEEN);
 

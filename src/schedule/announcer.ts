@@ -65,9 +65,9 @@ export class Announcer {
     this.end(ref(job), result, durationS, run);
   }
 
-  /** A job that is known to be fresh without being made. */
-  fresh(job: JobRef): void {
-    this.end(job, 'fresh', 0, NOT_RUN);
+  /** As `finished`, of a job that is known without being made. */
+  settled(job: JobRef, result: 'restored' | 'fresh', durationS: number): void {
+    this.end(job, result, durationS, NOT_RUN);
   }
 
   private end(job: JobRef, result: 'built' | 'restored' | 'fresh', durationS: number, run: RunFacts): void {
@@ -99,7 +99,12 @@ export class Announcer {
   }
 
   skipped(job: Job, because: string): void {
-    this.emit({ event: 'job-skipped', ...ref(job), because, time: now() });
+    this.passedOver(ref(job), because);
+  }
+
+  /** As `skipped`, of a job that was not made. */
+  passedOver(job: JobRef, because: string): void {
+    this.emit({ event: 'job-skipped', ...job, because, time: now() });
   }
 
   cancelled(job: Job): void {

@@ -74,7 +74,7 @@ export class Scheduler {
     const { others } = this.options;
     const slots = this.parts.lanes.reduce((sum, lane) => sum + lane.slots, 0);
     announce.buildStarted(plan.steps.size + (others?.count ?? 0), slots);
-    for (const ref of others?.refs() ?? []) announce.fresh(ref);
+    for (const ref of others?.refs() ?? []) announce.settled(ref, 'fresh', 0);
     this.reportEdits();
     for (const held of this.parts.held) this.awaitOther(held);
     // First of all: they run already, and count.

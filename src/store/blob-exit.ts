@@ -8,15 +8,13 @@ import { isReflinkKnownToFail, tryHardLink, tryReflink, type LinkMode, type Shar
 import { isExecutable, isWholeSecond } from '../fs/stat-signature.ts';
 import { hashFile, type FileDigest } from '../hash/digest.ts';
 import { copyAndHash, hashFileAsync } from '../hash/hash-file.ts';
+import { LARGE } from '../hash/large.ts';
 import { quarantine } from './damaged.ts';
 import { blobPath, type StoreLayout } from './layout.ts';
 import type { OwnFolders } from './own-folders.ts';
 import type { SeenBlobs } from './seen-blobs.ts';
 
 export type Staged = { readonly temporary: string };
-
-/** Larger blobs are read in other threads meanwhile. */
-const READ_AT_ONCE = 1024 * 1024;
 
 export class BlobExit {
   readonly #layout: StoreLayout;
@@ -90,16 +88,18 @@ export class BlobExit {
   link(digest: Digest, exec: boolean, size: number, dest: string): Stats | undefined {
     const blob = blobPath(this.#layout, digest, exec);
     if (!this.#mayLink(blob)) return undefined;
-    if (!this.#seen.has(blob) && (size > READ_AT_ONCE || !this.#see(blob, digest, exec))) return undefined;
+    if (!this.see(digest, exec, size)) return undefined;
     if (!tryHardLink(blob, dest)) return undefined;
     const stats = this.#seen.standing(blob, dest);
     if (!stats) rmSync(dest, { force: true });
     return stats;
   }
 
-  /** Reads a blob that stands as it should. */
-  #see(blob: string, digest: Digest, exec: boolean): boolean {
-    const before = fileAt(blob);
+  /** Has this process seen the blob's bytes? If not, it reads them now, unless they are many. False where they are wrong, or gone. */
+  see(digest: Digest, exec: boolean, size: number): boolean {
+    const blob = blobPath(this.#layout, digest, exec);
+    if (this.#seen.has(blob)) return true;
+    const before = size > LARGE ? undefined : fileAt(blob);
     if (!before || isExecutable(before) !== exec || hashFile(blob).digest !== digest) return false;
     this.#seen.note(blob, before);
     return true;

@@ -341,6 +341,11 @@ export class BlobStore {
     return this.#out.stage(digest, exec);
   }
 
+  /** As BlobExit.see. */
+  see(digest: Digest, exec: boolean, size: number): boolean {
+    return this.#out.see(digest, exec, size);
+  }
+
   /** As BlobExit.link. */
   linkOut(digest: Digest, exec: boolean, size: number, dest: string): Stats | undefined {
     return this.#out.link(digest, exec, size, dest);

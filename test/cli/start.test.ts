@@ -1,36 +1,16 @@
 // How lhb starts: few files for little commands, and a bug that names the source.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readableStack } from '../../src/cli/stack.ts';
 import { PROJECT } from '../support/project.ts';
-import { cleanEnv } from '../support/env.ts';
+import { loaded } from '../support/loaded.ts';
 import { rigTest } from '../support/rig.ts';
 
 const BUNDLE = join(PROJECT, 'dist', 'bundle');
-
-/** The names of the chunks and builtin modules that a command line loads. */
-function loaded(args: readonly string[], env: Readonly<Record<string, string>> = {}): string[] {
-  // A file and not `node -e`, which loads modules of its own.
-  const folder = mkdtempSync(join(tmpdir(), 'lhb-start-'));
-  const script = join(folder, 'loaded.cjs');
-  writeFileSync(
-    script,
-    `const { load, scripts } = require(${JSON.stringify(join(PROJECT, 'bin', 'load.js'))});
-    load('main.cjs').main(process.argv.slice(2)).then(() => {
-      process._rawDebug(JSON.stringify([...scripts.keys(), ...process.moduleLoadList]));
-    });`,
-  );
-  const run = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', env: cleanEnv(env) });
-  rmSync(folder, { recursive: true });
-  assert.is(run.status, 0, run.stderr);
-  return JSON.parse(run.stderr.trimEnd().split('\n').at(-1) ?? '') as string[];
-}
 
 test('the version and the help load neither the store nor the streams of Node', () => {
   for (const args of [['--version'], ['help'], ['build', '--help']]) {

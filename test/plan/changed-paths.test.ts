@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { changedPaths, startHelper } from '../../src/plan/changed-paths.ts';
-import { Row } from '../../src/plan/snapshot-rows.ts';
+import { blobBytes, Row } from '../../src/plan/snapshot-rows.ts';
 import { decodeSnapshot, encodeSnapshot, LOOK, type Snapshot } from '../../src/plan/snapshot.ts';
 import { Texts } from '../../src/plan/texts.ts';
 
@@ -17,6 +17,8 @@ function snapshotOf(row: Row): Snapshot {
     rules: [],
     output: 'runs',
     details: '',
+    link: 'auto',
+    built: new Uint8Array(),
     states: new Uint8Array(),
     told: new Uint8Array(),
     results: new Float64Array(),
@@ -32,6 +34,7 @@ function snapshotOf(row: Row): Snapshot {
     paths: Texts.from(row.paths),
     looks: Uint8Array.from(row.looks),
     stats: Float64Array.from(row.stats),
+    blobs: blobBytes(row.blobs),
   });
   // As it is read: from memory that threads share.
   const shared = Buffer.from(new SharedArrayBuffer(bytes.length));

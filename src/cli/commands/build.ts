@@ -1,5 +1,4 @@
 // lhb build, plan, forcerun: brings jobs up to date, or says what that would take.
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { step } from '../../base/step.ts';
 import { DiagnosticError, type Diagnostic } from '../../base/diagnostic.ts';
@@ -30,14 +29,14 @@ import { overridesFrom } from '../resource-options.ts';
 import type { Screen } from '../screen.ts';
 import { selectionOf, type BuildWish, type Selection } from '../selection.ts';
 import { cachesFor, chooseCaches } from '../cache-settings.ts';
-import { lockForBuild } from '../lock-build.ts';
+import { underBuildLock, type Locked } from '../lock-build.ts';
 import { noteResults } from '../note-results.ts';
-import { keepSnapshot, takeFor } from '../keep-snapshot.ts';
+import { keepSnapshot } from '../keep-snapshot.ts';
 import { knownFresh } from '../known-fresh.ts';
 import { openPart, type PartWorkspace } from '../part-workspace.ts';
+import { takeFor } from '../snapshot-of-build.ts';
 import type { Standing } from '../quick-build.ts';
 import { loadWorkspace, openWorkspace, type Workspace } from '../workspace.ts';
-import { catchSignals } from '../signals.ts';
 import { addSources, addWorkflowFiles, buildAgain } from '../watch.ts';
 import { printGraph } from './graph.ts';
 import { printPlan } from './plan-text.ts';
@@ -138,28 +137,8 @@ async function dryRun(
   return EXIT.ok;
 }
 
-/** What a build has while it holds the lock; `waited`: for another build. */
-type Locked = { readonly id: string; readonly signals: ReturnType<typeof catchSignals>; readonly waited: boolean };
-
-async function underBuildLock<T>(
-  root: string,
-  { build }: BuildRequest,
-  screen: Screen,
-  work: (locked: Locked) => Promise<T>,
-): Promise<T | ExitCode> {
-  const id = randomUUID();
-  const signals = catchSignals();
-  const lock = await lockForBuild(workLayout(root), id, build.wait, screen, signals.signal);
-  try {
-    return lock.ok ? await work({ id, signals, waited: lock.value.waited }) : lock.error;
-  } finally {
-    signals.close();
-    if (lock.ok) await lock.value.release();
-  }
-}
-
 function whole(request: BuildRequest, screen: Screen, read: Workspace): Promise<ExitCode> {
-  return underBuildLock(read.workflow.root, request, screen, async (locked) => {
+  return underBuildLock(read.workflow.root, request.build.wait, screen, async (locked) => {
     if (request.build.wait) await untilCollected(read.layout, locked.signals.signal);
     // Read again where it took a while: files may have changed, and another build has made outputs.
     const loaded = locked.waited ? loadWorkspace(request.common) : ok(read);
@@ -193,7 +172,7 @@ async function planPart(request: BuildRequest, screen: Screen, standing: Standin
 /** Builds what a change concerns, without making the other jobs; undefined, with nothing done, where that cannot be. */
 function part(request: BuildRequest, screen: Screen, standing: Standing): Promise<ExitCode | undefined> {
   const { root } = standing;
-  return underBuildLock(root, request, screen, async (locked) => {
+  return underBuildLock(root, request.build.wait, screen, async (locked) => {
     const opened = locked.waited ? undefined : await openPart(request.common, standing, true);
     return opened && toTheEnd(opened, request, screen, locked, opened.patched);
   });
@@ -215,7 +194,10 @@ async function toTheEnd(
   } finally {
     await workspace.close();
   }
-  if (taken) keepSnapshot(taken, request.common, workspace);
+  if (taken) {
+    const { file, root } = workspace.workflow;
+    keepSnapshot(taken, request.common, { file: file.name, root }, workspace.layout);
+  }
   return code;
 }
 
