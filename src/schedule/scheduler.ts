@@ -8,21 +8,19 @@ import type { ManifestOf } from '../key/key-parts.ts';
 import { standingManifest, type Judgement } from '../plan/rebuilder.ts';
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
-import type { Manifest } from '../store/manifest.ts';
-import type { TraceCore } from '../store/trace.ts';
-import { isFull } from '../store/write-failed.ts';
 import { Announcer } from './announcer.ts';
 import type { Left } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
 import { packOf } from './pack.ts';
-import { Progress, sameForKeys } from './progress.ts';
+import { JobEnds } from './job-ends.ts';
+import { Progress } from './progress.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import type { Allotment } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
 import { RunningJobs } from './running-jobs.ts';
-import type { BuildResult, End, ScheduleOptions, ScheduleParts } from './schedule-parts.ts';
+import type { BuildResult, ScheduleOptions, ScheduleParts } from './schedule-parts.ts';
 import { finishSharing, isShared, type Asked, type SharedResults } from './shared-results.ts';
-import { hasTemp, TempOutputs } from './temp-outputs.ts';
+import { hasTemp } from './temp-outputs.ts';
 
 type Followed = ReturnType<JobRunner['launch']>;
 
@@ -43,13 +41,10 @@ export class Scheduler {
   /** Jobs that would run, if no shared cache has their results. */
   private asking: { readonly job: Job; readonly judgement: Judgement }[] = [];
   private readonly running: RunningJobs;
-  private readonly acted = new Set<Job>();
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
-  private readonly temps: TempOutputs;
-  private readonly rerunMadeOther: Job[] = [];
+  private readonly ends: JobEnds;
   private stopping = false;
-  private saidFullDisk = false;
   private background = 0;
   private heldByOthers = 0;
   private left: Left | undefined;
@@ -63,8 +58,8 @@ export class Scheduler {
     this.expected = expectedDurations(parts.plan);
     this.progress = new Progress(parts.plan);
     this.running = new RunningJobs(parts.lanes, parts.laneOf);
-    this.temps = new TempOutputs(parts.root, parts.plan, (job) => options.keepTemp || options.selected.has(job));
     this.announce = new Announcer(parts.emit, parts.runner);
+    this.ends = new JobEnds(parts, options, this.progress, this.announce);
   }
 
   /** Brings all jobs of the plan up to date. Never rejects for what a job does. */
@@ -93,7 +88,7 @@ export class Scheduler {
     const { shared } = this.parts;
     const given = shared && (await finishSharing(shared, this.options.interrupt, announce));
     announce.buildFinished(counts, given, this.left);
-    return { counts, changed: this.rerunMadeOther, results: this.progress.results, interrupted, left: this.left };
+    return { counts, changed: this.ends.rerunMadeOther, results: this.progress.results, interrupted, left: this.left };
   }
 
   /** Outputs that someone wrote to are put right: whoever did so should know. */
@@ -202,9 +197,8 @@ export class Scheduler {
         if (!this.stopping) this.enqueue(job, 1);
         return;
       }
-      this.acted.add(job);
-      this.settle(job, 'restored', trace.manifest, trace);
-      this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
+      this.ends.acted.add(job);
+      this.ends.settled(job, 'restored', trace, (Date.now() - begun) / 1000);
     });
   }
 
@@ -212,8 +206,7 @@ export class Scheduler {
     const { trace } = judgement;
     if (trace === undefined) return;
     this.parts.runner.setCurrent(job, trace);
-    this.settle(job, 'fresh', trace.manifest, trace);
-    this.announce.finished(job, 'fresh', 0);
+    this.ends.settled(job, 'fresh', trace, 0);
   }
 
   private restore(job: Job, judgement: Judgement): void {
@@ -227,10 +220,9 @@ export class Scheduler {
         if (!this.stopping) this.enqueue(job, 1);
         return;
       }
-      this.acted.add(job);
+      this.ends.acted.add(job);
       this.parts.shared?.countLocal();
-      this.settle(job, 'restored', trace.manifest, trace);
-      this.announce.finished(job, 'restored', (Date.now() - begun) / 1000);
+      this.ends.settled(job, 'restored', trace, (Date.now() - begun) / 1000);
     });
   }
 
@@ -295,7 +287,7 @@ export class Scheduler {
     const launched = this.parts.runner.launch(job, attempt, allotment, manifestOf, reasons, pack);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job));
     this.follow(job, launched, allotment, pack, (end) => {
-      if (end.ok) this.built(job, end);
+      if (end.ok) this.ends.built(job, end);
       else this.attemptFailed(job, attempt, end.outcome, end.durationS);
     });
   }
@@ -312,7 +304,7 @@ export class Scheduler {
       const end = await attempt.done;
       this.running.end(job);
       allotment.give();
-      this.acted.add(job);
+      this.ends.acted.add(job);
       then(end);
     });
     if (this.options.interrupt.aborted) attempt.cancel();
@@ -333,7 +325,7 @@ export class Scheduler {
     const adopted = this.parts.runner.adopt(job, orphan, allotment, standing, reasons);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job), { state: orphan.state, since: startedAt });
     this.follow(job, adopted, allotment, undefined, (end) => {
-      if (end.ok) return this.built(job, end);
+      if (end.ok) return this.ends.built(job, end);
       const { kind } = end.outcome;
       // What nobody saw end is no attempt of this build.
       const unseen = kind === 'lost' || (orphan.state === 'ended' && kind !== 'cancelled');
@@ -353,30 +345,9 @@ export class Scheduler {
     });
   }
 
-  private built(job: Job, { manifest, actionKey, durationS, maxRssMb }: Extract<AttemptEnd, { ok: true }>): void {
-    const judgement = this.parts.plan.steps.get(job)?.judgement;
-    const last = judgement?.current ?? judgement?.trace;
-    const before = last?.manifest;
-    const unchanged = before !== undefined && sameForKeys(before, manifest);
-    this.settle(job, 'built', manifest, undefined);
-    this.parts.shared?.made(job, actionKey);
-    this.announce.finished(job, 'built', durationS, {
-      maxRssMb,
-      unchanged,
-      changed: before !== undefined && !unchanged,
-    });
-    // Other bytes from other inputs are what is expected.
-    if (before === undefined || unchanged || last?.actionKey !== actionKey || !this.options.forced.has(job)) return;
-    this.rerunMadeOther.push(job);
-    const names = manifest.filter((o) => !before.some((b) => b.path === o.path && b.keyDigest === o.keyDigest));
-    const paths = names.map((o) => `${job.dir}/${o.path}`).join(', ');
-    this.announce.warn(`${job.rule.name} ${job.id}: the rerun made other bytes than before: ${paths}`);
-  }
-
   private attemptFailed(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
     if (outcome.kind === 'cancelled') {
-      this.progress.end(job, 'cancelled');
-      this.announce.cancelled(job);
+      this.ends.cancelled(job);
       return;
     }
     if (!this.stopping && this.parts.runner.mayRetry(job, attempt, outcome, this.options.retries)) {
@@ -392,24 +363,8 @@ export class Scheduler {
   }
 
   private fail(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
-    this.progress.end(job, 'failed');
-    this.announce.failed(job, attempt, outcome, durationS, false);
-    this.sayFullDisk();
+    this.ends.failed(job, attempt, outcome, durationS);
     if (!this.options.keepGoing) this.stopping = true;
-    this.skipBelow(job);
-  }
-
-  /** A job that finds no space may not even have said so in its log. */
-  private sayFullDisk(): void {
-    const { root } = this.parts;
-    if (this.saidFullDisk || !isFull(root)) return;
-    this.saidFullDisk = true;
-    this.announce.warn(`no space is left on the disk of ${root}: free some, and build again`);
-  }
-
-  private settle(job: Job, end: End, manifest: Manifest, core: TraceCore | undefined): void {
-    this.progress.settle(job, end, manifest, core);
-    this.temps.done(job, this.acted);
   }
 
   /** Temp outputs that were dropped are brought back for a job that needs them; false where their maker must run again first. */
@@ -421,29 +376,15 @@ export class Scheduler {
       ready = false;
       this.announce.warn(`${maker.rule.name} ${maker.id}: its temp outputs are gone from the store and are made again`);
       if (!this.progress.undo(maker, job)) continue;
-      this.temps.again(maker);
+      this.ends.again(maker);
       this.enqueue(maker, 1);
     }
     return ready;
   }
 
-  private skipBelow(job: Job): void {
-    const stack = [...job.downstream];
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      if (this.progress.hasEnded(next) || !this.parts.plan.steps.has(next)) continue;
-      this.skip(next, `${job.rule.name} ${job.id} failed`);
-      stack.push(...next.downstream);
-    }
-  }
-
   private skipRest(): void {
     const because = this.options.interrupt.aborted ? 'interrupted' : 'the build stopped after a failure';
-    for (const { job } of this.parts.plan.steps.values()) if (!this.progress.hasEnded(job)) this.skip(job, because);
-  }
-
-  private skip(job: Job, because: string): void {
-    this.progress.end(job, 'skipped');
-    this.announce.skipped(job, because);
+    this.ends.skipRest(because);
   }
 
   private interrupt(): void {
