@@ -1,12 +1,16 @@
 // At the end of a build that changed something: which results it looked at, for gc to keep them.
-import type { Job } from '../graph/job.ts';
+import type { JobId } from '../base/brand.ts';
 import { unless } from '../fs/errno.ts';
 import { noteBuild } from '../store/build-lists.ts';
 import type { Workspace } from './workspace.ts';
 
 /** A disk that is full takes no note; what the work tree holds is kept all the same. */
-export function noteResults({ index, layout, tree }: Workspace, jobs: readonly Job[], build: string): void {
-  const keys = jobs.flatMap((job) => index.current(tree, job.id) ?? []);
+export function noteResults(
+  { index, layout, tree }: Pick<Workspace, 'index' | 'layout' | 'tree'>,
+  jobs: readonly JobId[],
+  build: string,
+): void {
+  const keys = jobs.flatMap((id) => index.current(tree, id) ?? []);
   unless(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'EMFILE', 'ENFILE'], () =>
     noteBuild(layout, tree, build, Math.floor(Date.now()) / 1000, keys),
   );

@@ -1,16 +1,19 @@
 // `lhb build` where outputs are gone and nothing else has changed since the last one: they come back as the snapshot has
 // them. The workflow is not read. What is met that takes a plan is left to the whole way.
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { JobId } from '../base/brand.ts';
 import { step } from '../base/step.ts';
+import { clearTemporary } from '../fs/atomic-write.ts';
 import { errno } from '../fs/errno.ts';
 import { makeFolder } from '../fs/make-folder.ts';
 import { makeDetails, readDetails } from '../plan/details.ts';
 import { sameWords } from '../plan/evidence.ts';
 import { LostOutputs } from '../plan/lost-outputs.ts';
+import type { Loss } from '../plan/lost-paths.ts';
 import { inOrder, jobRef, wantedJobs } from '../plan/snapshot-jobs.ts';
 import type { Taken } from '../plan/snapshot-take.ts';
-import { TOLD, type Snapshot } from '../plan/snapshot.ts';
+import { STATE, TOLD, type Snapshot } from '../plan/snapshot.ts';
 import { restoredDetail } from '../report/detailed-cells.ts';
 import { openReporter } from '../report/open-reporter.ts';
 import { Announcer } from '../schedule/announcer.ts';
@@ -18,7 +21,8 @@ import { BlobStore } from '../store/blob-store.ts';
 import { collector } from '../store/collecting.ts';
 import { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
-import { storeLayout, workLayout } from '../store/layout.ts';
+import { wasClosed } from '../store/index-state.ts';
+import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
 import { openIndex } from '../store/open-index.ts';
 import { treeIdAt } from '../store/trees.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -26,6 +30,7 @@ import { findWorkflow } from './find-workflow.ts';
 import type { BuildOptions, CommonOptions } from './invocation.ts';
 import { keepSnapshot } from './keep-snapshot.ts';
 import { underBuildLock, type Locked } from './lock-build.ts';
+import { noteResults } from './note-results.ts';
 import { currentWords, type Incomplete } from './quick-build.ts';
 import { sayOnce } from './say-once.ts';
 import type { Screen } from './screen.ts';
@@ -36,41 +41,90 @@ type Request = { readonly common: CommonOptions; readonly build: BuildOptions };
 const TURN_MS = 15;
 
 /**
- * The exit code of a build that brought back all that was missing; undefined where that is for the whole way.
+ * The exit code of a build that brought back all that was missing; undefined, with nothing said and nothing done, where that
+ * is for the whole way.
  * @param request about all jobs, with no option that has a part in it
  */
-export async function quickRestore(
+export function quickRestore(request: Request, screen: Screen, incomplete: Incomplete): Promise<ExitCode | undefined> {
+  const { root } = incomplete;
+  return underBuildLock<ExitCode | undefined>(root, request.build.wait, screen, async (locked) => {
+    if (locked.waited) return undefined;
+    try {
+      return await underLock(request, screen, incomplete, locked);
+    } catch (problem) {
+      // No space, no permission, something in the way just now: the whole way meets it too, and says what it is.
+      if (errno(problem) === undefined) throw problem;
+      return undefined;
+    }
+  });
+}
+
+async function underLock(
   request: Request,
   screen: Screen,
   { root, snapshot, loss }: Incomplete,
+  locked: Locked,
 ): Promise<ExitCode | undefined> {
-  return underBuildLock<ExitCode | undefined>(root, request.build.wait, screen, async (locked) => {
-    const found = findWorkflow(request.common);
-    const tree = treeIdAt(root);
-    if (locked.waited || !found.ok || tree === undefined) return undefined;
-    const work = workLayout(root);
-    const { words } = snapshot.evidence;
-    const layout = storeLayout(words['store'] ?? '', words['index']);
-    const isAsItWas = sameWords(words, currentWords(words, request.common, found.value, work));
-    if (!isAsItWas || collector(layout) !== undefined) return undefined;
-    makeFolder(work.tmp, work.dir);
-    const blobs = new BlobStore(layout, { link: snapshot.link ?? 'auto', workTmp: work.tmp });
-    const outputs = new LostOutputs(root, snapshot, blobs);
-    const { gone, relinked } = loss;
-    const isWhole = [...gone.values()].every((paths) => paths.every((path) => outputs.canReturn(path)));
-    if (!isWhole || !relinked.every((path) => outputs.isLinked(path))) return undefined;
-    const index = openIndex({ layout, tree, write: true, tell: sayOnce });
-    if (!index.ok) return undefined;
-    const parts = { request, screen, snapshot, details: work.details, gone, outputs, index: index.value, tree };
-    let end: End | undefined;
-    try {
-      end = await bringBack({ ...parts, files: new FileDigests(root, index.value.fileTable(tree)) }, locked);
-    } finally {
-      await index.value.close();
-    }
-    if (end?.taken) keepSnapshot(end.taken, request.common, { file: found.value, root }, layout);
-    return end?.code;
-  });
+  const found = findWorkflow(request.common);
+  const tree = treeIdAt(root);
+  if (!found.ok || tree === undefined) return undefined;
+  const work = workLayout(root);
+  const { words } = snapshot.evidence;
+  const layout = storeLayout(words['store'] ?? '', words['index']);
+  const isAsItWas =
+    sameWords(words, currentWords(words, request.common, found.value, work)) &&
+    wasClosed(layout.index) &&
+    !existsSync(work.launches) &&
+    collector(layout) === undefined;
+  if (!isAsItWas) return undefined;
+  makeFolder(work.tmp, work.dir);
+  for (const folder of [work.tmp, layout.tmp]) clearTemporary(folder);
+  const blobs = new BlobStore(layout, { link: snapshot.link ?? 'auto', workTmp: work.tmp });
+  const outputs = new LostOutputs(root, snapshot, blobs);
+  if (!(await areSound(outputs, loss))) return undefined;
+  const index = openIndex({ layout, tree, write: true, tell: sayOnce });
+  if (!index.ok) return undefined;
+  const files = new FileDigests(root, index.value.fileTable(tree));
+  const { gone } = loss;
+  let end: End | undefined;
+  try {
+    end = await bringBack(
+      { request, screen, snapshot, details: work.details, gone, outputs, files, index: index.value, tree, layout },
+      locked,
+    );
+  } finally {
+    await index.value.close();
+  }
+  if (end?.taken) keepSnapshot(end.taken, request.common, { file: found.value, root }, layout);
+  return end?.code;
+}
+
+/** Lets signals and timers have their turn now and then. */
+function turns(): () => Promise<void> | undefined {
+  let begun = performance.now();
+  return () => {
+    if (performance.now() - begun < TURN_MS) return undefined;
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        begun = performance.now();
+        resolve();
+      }),
+    );
+  };
+}
+
+/** Has the store the bytes of all that is gone, and are the others what they were? */
+async function areSound(outputs: LostOutputs, { gone, relinked }: Loss): Promise<boolean> {
+  const turn = turns();
+  for (const paths of gone.values()) {
+    if (!paths.every((path) => outputs.canReturn(path))) return false;
+    await turn();
+  }
+  for (const path of relinked) {
+    if (!outputs.isLinked(path)) return false;
+    await turn();
+  }
+  return true;
 }
 
 type Parts = {
@@ -85,61 +139,79 @@ type Parts = {
   readonly files: FileDigests;
   readonly index: IndexDb;
   readonly tree: string;
+  readonly layout: StoreLayout;
 };
 
 /** `taken`: the snapshot after it, where all came back. */
 type End = { readonly code: ExitCode; readonly taken?: Taken };
 
-async function bringBack(parts: Parts, { signals }: Locked): Promise<End | undefined> {
-  const { request, screen, snapshot, gone, outputs, files, index } = parts;
-  const { verbosity, json } = request.common;
-  const color = screen.colorOn(process.stderr);
-  const reporter = openReporter({ json, verbosity, reasons: request.build.reason, color }, process.env);
-  const announce = new Announcer((event) => reporter.handle(event), { describe: () => '', logTail: () => [] });
-  const counts = { built: 0, restored: 0, fresh: 0, failed: 0, skipped: 0, cancelled: 0 };
-  const restored: number[] = [];
+async function bringBack(parts: Parts, { id, signals }: Locked): Promise<End | undefined> {
+  const { snapshot, gone, outputs, files, index, tree, layout } = parts;
+  const begun = Date.now() / 1000;
+  // Nothing is said before it is certain that the whole way is not needed.
+  const seconds = await linkAll(parts);
+  if (seconds === undefined) return undefined;
+  const standing = outputs.settled(gone, files);
+  const built = [...gone.keys()].filter((job) => snapshot.built[job] === 1);
+  for (const job of built) noteRestored(parts, job);
+  files.flush();
+  index.settle();
+  if (gone.size > 0) {
+    const jobs = snapshot.ids.all().filter((_, job) => ((snapshot.states[job] ?? 0) & STATE.wanted) !== 0);
+    noteResults({ index, layout, tree }, jobs as JobId[], id);
+  }
+  tell(parts, begun, seconds);
+  const interrupted = signals.exitCode();
+  return interrupted === undefined
+    ? { code: EXIT.ok, taken: afterwards(parts, built, standing) }
+    : { code: interrupted };
+}
+
+/** Seconds that each job took; undefined, and all is as before, where one could not be brought back. */
+async function linkAll({ snapshot, gone, outputs }: Parts): Promise<Map<number, number> | undefined> {
+  const seconds = new Map<number, number>();
+  const turn = turns();
+  let isWhole = false;
   try {
-    announce.buildStarted(wantedJobs(snapshot), request.build.jobs ?? availableParallelism());
-    let turn = performance.now();
     for (const job of inOrder(snapshot)) {
       const begun = performance.now();
       const paths = gone.get(job);
-      if (paths === undefined) {
-        counts.fresh++;
-        if (json || verbosity !== 'quiet') announce.settled(jobRef(snapshot, job), 'fresh', 0);
-      } else if (signals.signal.aborted) {
-        counts.skipped++;
-        announce.passedOver(jobRef(snapshot, job), 'interrupted');
-      } else {
-        for (const path of paths) if (!outputs.link(path) && !(await outputs.bringBack(path))) return undefined;
-        step('restore:linked');
-        counts.restored++;
-        restored.push(job);
-        announce.settled(jobRef(snapshot, job), 'restored', (performance.now() - begun) / 1000);
-      }
-      if (performance.now() - turn < TURN_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      turn = performance.now();
+      if (paths === undefined) continue;
+      for (const path of paths) if (!outputs.link(path) && !(await outputs.bringBack(path))) return undefined;
+      step('restore:linked');
+      seconds.set(job, (performance.now() - begun) / 1000);
+      await turn();
     }
-    const standing = outputs.settled(new Set(restored), files);
-    const built = restored.filter((job) => snapshot.built[job] === 1);
-    for (const job of built) noteRestored(parts, job);
-    files.flush();
-    index.settle();
+    isWhole = true;
+    return seconds;
+  } finally {
+    if (!isWhole) outputs.undo();
+  }
+}
+
+/** @param begun seconds since the epoch; @param restored seconds by job */
+function tell({ request, screen, snapshot }: Parts, begun: number, restored: ReadonlyMap<number, number>): void {
+  const { verbosity, json } = request.common;
+  const color = screen.colorOn(process.stderr);
+  const reporter = openReporter({ json, verbosity, reasons: request.build.reason, color }, process.env);
+  try {
+    const announce = new Announcer((event) => reporter.handle(event), { describe: () => '', logTail: () => [] });
+    const jobs = wantedJobs(snapshot);
+    announce.buildStarted(jobs, request.build.jobs ?? availableParallelism(), begun);
+    const counts = { built: 0, restored: 0, fresh: 0, failed: 0, skipped: 0, cancelled: 0 };
+    for (const job of inOrder(snapshot)) {
+      const seconds = restored.get(job);
+      counts[seconds === undefined ? 'fresh' : 'restored']++;
+      if (seconds !== undefined) announce.settled(jobRef(snapshot, job), 'restored', seconds);
+      else if (json || verbosity !== 'quiet') announce.settled(jobRef(snapshot, job), 'fresh', 0);
+    }
     announce.buildFinished(counts);
-    const interrupted = signals.exitCode();
-    if (interrupted !== undefined) return { code: interrupted };
-    return { code: EXIT.ok, taken: afterwards(parts, built, standing) };
-  } catch (problem) {
-    // No space, no permission, something in the way just now: the whole way meets it too, and says what it is.
-    if (errno(problem) === undefined) throw problem;
-    return undefined;
   } finally {
     reporter.close();
   }
 }
 
-/** A result that was built here counts as restored from now on. (Which results a build looked at is on record of the one before.) */
+/** A result that was built here counts as restored from now on. */
 function noteRestored({ snapshot, index, tree }: Parts, job: number): void {
   const { ids, paths, pathsOfJob } = snapshot;
   const id = ids.at(job) as JobId;

@@ -172,7 +172,12 @@ export async function runBuild(
     const result = await scheduler.run();
     const { counts, changed, interrupted, left } = result;
     leaving = left !== undefined && left.running > 0;
-    if (counts.built + counts.restored > 0) noteResults(workspace, selection.jobs, id);
+    if (counts.built + counts.restored > 0)
+      noteResults(
+        workspace,
+        selection.jobs.map((job) => job.id),
+        id,
+      );
     const signalled = signals.exitCode();
     // One that came while uploads were waited for ended these alone.
     if (interrupted && signalled !== undefined) return signalled;

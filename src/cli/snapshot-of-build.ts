@@ -9,6 +9,7 @@ import type { Job } from '../graph/job.ts';
 import type { Records } from '../plan/records.ts';
 import type { Trace, TraceCore } from '../store/trace.ts';
 import { chooseCaches } from './cache-settings.ts';
+import { hasTemp } from '../schedule/temp-outputs.ts';
 import { isWhole, snapshotsOff, userConfig } from './quick-build.ts';
 import { wantedByDefault, type BuildWish } from './selection.ts';
 import type { Workspace } from './workspace.ts';
@@ -39,10 +40,11 @@ export function takeFor(wish: BuildWish, workspace: Workspace, { results }: Buil
   );
 }
 
-/** With shared caches a build says at its end what came from where. */
-function linkOf({ workflow }: Workspace): Snapshot['link'] {
+/** With shared caches a build says at its end what came from where; temp outputs may go when a reader of them comes back. */
+function linkOf({ workflow, graph }: Workspace): Snapshot['link'] {
   const caches = chooseCaches(workflow, undefined, process.env);
-  return caches.ok && caches.value.length === 0 ? workflow.link : undefined;
+  const isPlain = caches.ok && caches.value.length === 0 && !graph.jobs.some(hasTemp);
+  return isPlain ? workflow.link : undefined;
 }
 
 /** A result on record with all that it was made from; without `core` what the work tree holds of the job. */

@@ -1,5 +1,5 @@
 // Brings outputs of a snapshot back that are gone (lost-paths.ts), and tells how they stand then.
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../base/brand.ts';
 import { unless } from '../fs/errno.ts';
@@ -28,6 +28,8 @@ export class LostOutputs {
   private readonly folders: SoundFolders;
   private readonly looks: Uint8Array;
   private readonly stats: Float64Array;
+  /** What was put in place. */
+  private readonly placed: number[] = [];
   /** By what the snapshot has of them. */
   private readonly known = new Map<string, Blob>();
 
@@ -64,6 +66,7 @@ export class LostOutputs {
     const stats = this.blobs.linkOut(blob.digest, blob.exec, blob.size, absolute);
     if (stats === undefined) return false;
     this.note(path, stats);
+    this.placed.push(path);
     blob.linked = path;
     return true;
   }
@@ -76,13 +79,19 @@ export class LostOutputs {
     const staged = await this.blobs.stage(blob.digest, blob.exec);
     if (typeof staged === 'string') return false;
     moveInto(staged.temporary, absolute, true);
+    this.placed.push(path);
     const stats = statOf(absolute);
     if (stats === undefined) return false;
     const isSettled = isWholeSecond(stats.mtimeMs) || !isRacy(signatureOf(stats), Date.now());
     this.note(path, stats);
-    if (stats.nlink > 1) blob.linked = path;
-    else if (!isSettled) this.looks[path] = LOOK.unknown;
+    if (!isSettled) this.looks[path] = LOOK.unknown;
+    else if (stats.nlink > 1) blob.linked = path;
     return true;
+  }
+
+  /** Takes away again what was put in place: the whole way brings back all of it. */
+  undo(): void {
+    for (const path of this.placed) rmSync(this.absolute(path), { force: true });
   }
 
   /**
@@ -90,7 +99,7 @@ export class LostOutputs {
    * there: it is asked for once a blob.
    * @param returned jobs of which something was brought back; @param files learns the digests of what is known
    */
-  settled(returned: ReadonlySet<number>, files: FileDigests): Pick<Snapshot, 'looks' | 'stats'> {
+  settled(returned: ReadonlyMap<number, unknown>, files: FileDigests): Pick<Snapshot, 'looks' | 'stats'> {
     const { paths, pathsOfJob, states, blobs } = this.snapshot;
     const { looks, stats } = this;
     const now = new Map<Blob, Stats>();

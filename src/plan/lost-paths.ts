@@ -6,7 +6,7 @@ import { LARGE } from '../hash/large.ts';
 import { BLOB, BLOB_BYTES, STATE, STAT_FIELDS, type Snapshot } from './snapshot.ts';
 
 export type Loss = {
-  /** By job, the numbers of its paths where nothing stands. */
+  /** By job, the numbers of its paths, where nothing stands: all of them. */
   readonly gone: ReadonlyMap<number, readonly number[]>;
   /** Paths where the file of before stands with another ctime, as where another link to it went or came. */
   readonly relinked: readonly number[];
@@ -46,7 +46,9 @@ export function lossOf(
       relinked.push(path);
     }
   }
-  return { gone, relinked };
+  // Of a job that lacks some of its outputs, the others are put right as well.
+  const isAll = [...gone].every(([of, list]) => list.length === (pathsOfJob[of + 1] ?? 0) - (pathsOfJob[of] ?? 0));
+  return isAll ? { gone, relinked } : undefined;
 }
 
 /** Undefined: a file where a folder was, no permission. */

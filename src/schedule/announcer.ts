@@ -30,8 +30,9 @@ export class Announcer {
     this.witness = witness;
   }
 
-  buildStarted(jobs: number, slots: number): void {
-    this.begun = now();
+  /** @param begun when, seconds since the epoch, where that is told later */
+  buildStarted(jobs: number, slots: number, begun = now()): void {
+    this.begun = begun;
     this.emit({ event: 'build-started', jobs, slots, time: this.begun });
   }
 
@@ -99,12 +100,7 @@ export class Announcer {
   }
 
   skipped(job: Job, because: string): void {
-    this.passedOver(ref(job), because);
-  }
-
-  /** As `skipped`, of a job that was not made. */
-  passedOver(job: JobRef, because: string): void {
-    this.emit({ event: 'job-skipped', ...job, because, time: now() });
+    this.emit({ event: 'job-skipped', ...ref(job), because, time: now() });
   }
 
   cancelled(job: Job): void {
