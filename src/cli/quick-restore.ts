@@ -21,6 +21,7 @@ import { BlobStore } from '../store/blob-store.ts';
 import { collector } from '../store/collecting.ts';
 import { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
+import { readBuilds } from '../store/build-lists.ts';
 import { wasClosed } from '../store/index-state.ts';
 import { storeLayout, workLayout, type StoreLayout } from '../store/layout.ts';
 import { openIndex } from '../store/open-index.ts';
@@ -156,14 +157,14 @@ async function bringBack(parts: Parts, { id, signals }: Locked): Promise<End | u
   for (const job of built) noteRestored(parts, job);
   files.flush();
   index.settle();
-  if (gone.size > 0) {
-    const jobs = snapshot.ids.all().filter((_, job) => ((snapshot.states[job] ?? 0) & STATE.wanted) !== 0);
-    noteResults({ index, layout, tree }, jobs as JobId[], id);
-  }
+  const isNoted =
+    gone.size === 0 || (snapshot.noted !== '' && readBuilds(layout, tree).at(-1)?.list === snapshot.noted);
+  const jobs = snapshot.ids.all().filter((_, job) => ((snapshot.states[job] ?? 0) & STATE.wanted) !== 0);
+  const noted = isNoted ? snapshot.noted : noteResults({ index, layout, tree }, jobs as JobId[], id);
   tell(parts, begun, seconds);
   const interrupted = signals.exitCode();
   return interrupted === undefined
-    ? { code: EXIT.ok, taken: afterwards(parts, built, standing) }
+    ? { code: EXIT.ok, taken: afterwards(parts, built, { ...standing, noted }) }
     : { code: interrupted };
 }
 

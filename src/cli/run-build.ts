@@ -69,13 +69,13 @@ export async function prepare(
   return wrong.length > 0 ? err(wrong) : ok({ plan, allotments, lanes: lanes.value, toRun, warnings });
 }
 
-/** Brings the selected jobs up to date. @param onEnd gets what came out of it, where it came to its end */
+/** Brings the selected jobs up to date. @param onEnd gets what came out of it, where it came to its end, and the list as of noteResults */
 export async function runBuild(
   opened: Opened,
   request: BuildRequest,
   screen: Screen,
   { id, signals }: Locked,
-  onEnd: (result: BuildResult) => void,
+  onEnd: (result: BuildResult, noted: string) => void,
 ): Promise<ExitCode> {
   const { workspace, selection, others } = opened;
   const { build: options, common } = request;
@@ -172,16 +172,12 @@ export async function runBuild(
     const result = await scheduler.run();
     const { counts, changed, interrupted, left } = result;
     leaving = left !== undefined && left.running > 0;
-    if (counts.built + counts.restored > 0)
-      noteResults(
-        workspace,
-        selection.jobs.map((job) => job.id),
-        id,
-      );
+    const ids = selection.jobs.map((job) => job.id);
+    const noted = counts.built + counts.restored > 0 ? noteResults(workspace, ids, id) : '';
     const signalled = signals.exitCode();
     // One that came while uploads were waited for ended these alone.
     if (interrupted && signalled !== undefined) return signalled;
-    if (left === undefined) onEnd(result);
+    if (left === undefined) onEnd(result, noted);
     if (counts.failed > 0) return EXIT.jobFailed;
     return options.check && changed.length > 0 ? EXIT.jobFailed : EXIT.ok;
   } finally {

@@ -15,7 +15,12 @@ import { wantedByDefault, type BuildWish } from './selection.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What a build leaves behind, as a snapshot without the words that are known only when the index is closed. */
-export function takeFor(wish: BuildWish, workspace: Workspace, { results }: BuildResult): Taken | undefined {
+export function takeFor(
+  wish: BuildWish,
+  workspace: Workspace,
+  { results }: BuildResult,
+  noted: string,
+): Taken | undefined {
   const { graph, workflow, records, files, env } = workspace;
   // What a build says beside its result, only reading the workflow anew tells.
   if (!isWhole(wish) || snapshotsOff(process.env) || workflow.warnings.length + graph.warnings.length > 0)
@@ -33,6 +38,7 @@ export function takeFor(wish: BuildWish, workspace: Workspace, { results }: Buil
       sources: new SourceDigests(root, files),
       wanted: wantedByDefault(workspace),
       link: linkOf(workspace),
+      noted,
       detailOf: detailFrom(records),
       resultOf: (job) => (results.has(job) ? wholeResult(records, job, results.get(job)) : undefined),
     },

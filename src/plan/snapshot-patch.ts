@@ -55,7 +55,7 @@ export function patchSnapshot(snapshot: Snapshot, parts: PatchParts): Snapshot {
     built[number] = result && fresh ? isBuilt(result) : 0;
     results.set(result && fresh ? resultNumbers(result) : NO_RESULT, number * RESULT_FIELDS);
   }
-  return { ...snapshot, states, told, built, results, ...spliced(snapshot, rows) };
+  return { ...snapshot, noted: '', states, told, built, results, ...spliced(snapshot, rows) };
 }
 
 type Paths = Pick<Snapshot, 'pathsOfJob' | 'pathsOfSource' | 'paths' | 'looks' | 'stats' | 'blobs'>;

@@ -17,6 +17,7 @@ export type TakeParts = RowParts & {
   /** Jobs that a build without selectors is about. */
   readonly wanted: ReadonlySet<Job>;
   readonly link: Snapshot['link'];
+  readonly noted: string;
   /** A job's row of details; undefined where it is to be worked out when it is asked for. */
   readonly detailOf: (job: Job, told: Told, result: Trace) => string | undefined;
 };
@@ -75,6 +76,7 @@ export function takeSnapshot(
     told,
     details: details.id,
     link: parts.link,
+    noted: parts.noted,
     built,
     results,
     ruleOf: Int32Array.from(jobs, (job) => ruleNumbers.get(job.rule.name) ?? -1),

@@ -79,6 +79,8 @@ export type Snapshot = {
   readonly told: Uint8Array;
   /** Which details (details.ts) the snapshot speaks of; '' for none. */
   readonly details: string;
+  /** The list of all these results, where the last build on record looked at them (build-lists.ts); '' where that is not known. */
+  readonly noted: string;
   /** How blobs and outputs share bytes, where it is enough to link what is gone (BLOB); else undefined. */
   readonly link: LinkMode | undefined;
   /** 1 for a job whose result is on record as built here: once it was restored, it is on record as that. */
@@ -114,7 +116,7 @@ type Section = {
   readonly from: number;
   readonly length: number;
 };
-type Header = Pick<Snapshot, 'evidence' | 'rules' | 'output' | 'details' | 'link'> & {
+type Header = Pick<Snapshot, 'evidence' | 'rules' | 'output' | 'details' | 'link' | 'noted'> & {
   readonly sections: readonly Section[];
 };
 type Numbers = Uint8Array | Int32Array | Float64Array;
@@ -167,8 +169,8 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     end = from + array.byteLength;
     return { name, type: typeOf(array), from, length: array.length };
   });
-  const { evidence, rules, output, details, link } = snapshot;
-  const header: Header = { evidence, rules, output, details, link, sections };
+  const { evidence, rules, output, details, link, noted } = snapshot;
+  const header: Header = { evidence, rules, output, details, link, noted, sections };
   const json = Buffer.from(JSON.stringify(header));
   const base = align(HEADER_AT + json.length);
   const file = Buffer.alloc(base + end);

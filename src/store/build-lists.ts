@@ -37,6 +37,7 @@ export function readBuilds(layout: StoreLayout, tree: string): BuildEntry[] {
 /**
  * Notes what a build looked at, unless that is what the last one did. Keeps the last MOST_BUILDS builds. For the holder of
  * the work tree's lock. Throws system errors.
+ * @returns the list
  */
 export function noteBuild(
   layout: StoreLayout,
@@ -44,12 +45,12 @@ export function noteBuild(
   build: string,
   at: number,
   keys: Iterable<ActionKey>,
-): void {
+): string {
   const folder = join(layout.builds, tree);
   const bytes = encodeKeys(keys);
   const list = hashBytes(bytes).slice(0, 32);
   const known = readBuilds(layout, tree);
-  if (known.at(-1)?.list === list) return;
+  if (known.at(-1)?.list === list) return list;
   mkdirSync(folder, { recursive: true });
   // The list first: a line never names one that is not there.
   if (!known.some((entry) => entry.list === list)) writeAtomic(join(folder, `${list}.keys`), bytes);
@@ -60,6 +61,7 @@ export function noteBuild(
   for (const name of readdirSync(folder)) {
     if (name.endsWith('.keys') && !named.has(name)) rmSync(join(folder, name), { force: true });
   }
+  return list;
 }
 
 function encodeKeys(keys: Iterable<ActionKey>): Buffer {

@@ -82,7 +82,15 @@ function eventsOf(stdout: string): string[] {
 
 /** All that a later build rests on, but for what each build does to it. */
 function taken(rig: Rig): unknown {
-  const { evidence, paths, ids, labels, details: _, ...arrays } = readSnapshot(rig.path('.lhb/snapshot')) as Snapshot;
+  const {
+    evidence,
+    paths,
+    ids,
+    labels,
+    details: _,
+    noted: __,
+    ...arrays
+  } = readSnapshot(rig.path('.lhb/snapshot')) as Snapshot;
   return { ...arrays, paths: paths.all(), ids: ids.all(), labels: labels.all(), words: evidence.words };
 }
 
@@ -347,7 +355,7 @@ rigTest('what was looked at is kept by gc, whichever way it came back', async (r
 rigTest('a blob whose times tell nothing yet is looked at again', async (rig) => {
   await built(rig);
   const path = (await rig.job("where:n=='b'")).outputs.find((output) => output.path.endsWith('out.txt'))?.path ?? '';
-  const later = Date.now() / 1000 + 3600.123;
+  const later = Math.floor(Date.now() / 1000) + 3600.123;
   const { ino } = statSync(rig.path(path));
   const blobs = rig.path('.lhb/blobs');
   const blob = readdirSync(blobs, { recursive: true, encoding: 'utf8' }).find(

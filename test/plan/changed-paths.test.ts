@@ -18,6 +18,7 @@ function snapshotOf(row: Row): Snapshot {
     output: 'runs',
     details: '',
     link: 'auto',
+    noted: '',
     built: new Uint8Array(),
     states: new Uint8Array(),
     told: new Uint8Array(),

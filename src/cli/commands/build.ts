@@ -126,7 +126,9 @@ function whole(request: BuildRequest, screen: Screen, read: Workspace): Promise<
       return fail(screen, selection.error);
     }
     const opened = { workspace: workspace.value, selection: selection.value };
-    return toTheEnd(opened, request, screen, locked, (result) => takeFor(request, workspace.value, result));
+    return toTheEnd(opened, request, screen, locked, (result, noted) =>
+      takeFor(request, workspace.value, result, noted),
+    );
   });
 }
 
@@ -159,13 +161,13 @@ async function toTheEnd(
   request: BuildRequest,
   screen: Screen,
   locked: Locked,
-  take: (result: BuildResult) => Taken | undefined,
+  take: (result: BuildResult, noted: string) => Taken | undefined,
 ): Promise<ExitCode> {
   const { workspace } = opened;
   let taken: Taken | undefined;
   let code: ExitCode;
   try {
-    code = await runBuild(opened, request, screen, locked, (result) => void (taken = take(result)));
+    code = await runBuild(opened, request, screen, locked, (result, noted) => void (taken = take(result, noted)));
   } finally {
     await workspace.close();
   }
