@@ -159,14 +159,16 @@ async function bringBack(parts: Parts, { id, signals }: Locked): Promise<End | u
   index.settle();
   const isNoted =
     gone.size === 0 || (snapshot.noted !== '' && readBuilds(layout, tree).at(-1)?.list === snapshot.noted);
-  const jobs = snapshot.ids.all().filter((_, job) => ((snapshot.states[job] ?? 0) & STATE.wanted) !== 0);
-  const noted = isNoted ? snapshot.noted : noteResults({ index, layout, tree }, jobs as JobId[], id);
+  const noted = isNoted ? snapshot.noted : noteResults({ index, layout, tree }, wantedIds(snapshot), id);
   tell(parts, begun, seconds);
   const interrupted = signals.exitCode();
   return interrupted === undefined
     ? { code: EXIT.ok, taken: afterwards(parts, built, { ...standing, noted }) }
     : { code: interrupted };
 }
+
+const wantedIds = ({ ids, states }: Snapshot): JobId[] =>
+  (ids.all() as JobId[]).filter((_, job) => ((states[job] ?? 0) & STATE.wanted) !== 0);
 
 /** Seconds that each job took; undefined, and all is as before, where one could not be brought back. */
 async function linkAll({ snapshot, gone, outputs }: Parts): Promise<Map<number, number> | undefined> {
