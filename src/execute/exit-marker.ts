@@ -30,9 +30,9 @@ export const PEAK_LINE = 'rss_kb';
 
 const BEGINNING = 'lhb-exit 2 ';
 
-/** The shell command that writes the marker to fd 1; the shell's variable `s` holds the exit code. */
-export const markerLines = (token: string, start: string): string =>
-  `echo "${BEGINNING}${token} $s ${start}"; times; echo ok`;
+/** The shell command that writes the marker to fd 1. @param status what gives the exit code in the shell, such as `$s` */
+export const markerLines = (token: string, status: string, start: string): string =>
+  `echo "${BEGINNING}${token} ${status} ${start}"; times; echo ok`;
 
 const FORM = /^lhb-exit 2 ([\w-]+) (\d{1,3}) (\d+(?:\.\d+)?|-)\n([^]*\n)?ok\n$/;
 

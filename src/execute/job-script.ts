@@ -42,6 +42,9 @@ export function commandWords(
   return { words: [...command.shell, file], file };
 }
 
+/** The helper's own variable: one that it has, by `helperEnvironment`, from nobody else, and so hands on to no job. */
+const STATUS = 'LHB_STATUS';
+
 /** Words for `exec`. A first word with `=` would be taken for a variable by `env`. */
 function execLine(words: readonly string[], env: readonly string[]): string {
   const quoted = words.map(quoteWord).join(' ');
@@ -93,10 +96,10 @@ export function slotText(from: {
   const marker = quoteWord(`${from.jobDir}/${EXIT_MARKER}`);
   return `{ (${steps.join('\n')}
 ) </dev/null >>${quoteWord(from.log)} 2>&1 3>&-
-s=$?
-{ ${markerLines(from.token, String(from.startedAt))}; } >>${marker}
+${STATUS}=$?
+{ ${markerLines(from.token, `$${STATUS}`, String(from.startedAt))}; } >>${marker}
 times >&3
-echo "e $s" >&3
+echo "e $${STATUS}" >&3
 }
 `;
 }
@@ -125,7 +128,7 @@ ${execLine(words, ['-i', ...variables])}
 )
 s=$?
 rm -rf ${quoteWord(tmpdir)} 2>/dev/null || { chmod -R u+rwx ${quoteWord(tmpdir)}; rm -rf ${quoteWord(tmpdir)}; }
-{ ${markerLines(token, '$start')}; } >${marker}.$$ && mv -f ${marker}.$$ ${marker}
+{ ${markerLines(token, '$s', '$start')}; } >${marker}.$$ && mv -f ${marker}.$$ ${marker}
 exit $s
 `;
 }

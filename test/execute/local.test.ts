@@ -1,11 +1,11 @@
 // Jobs that end by themselves: how, with which environment, and what they leave.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readExitMarker } from '../../src/execute/exit-marker.ts';
 import { readLaunches } from '../../src/execute/launches.ts';
-import { localTest } from './local-rig.ts';
+import { LocalRig, localTest } from './local-rig.ts';
 
 localTest('exit codes come back as they are', async (rig) => {
   assert.equal((await rig.run(':')).outcome, { kind: 'success' });
@@ -80,6 +80,25 @@ localTest('the environment is exactly what was given', async (rig) => {
   // the next job on the same helper has nothing of it
   await rig.run('', { jobId: 'next', command: { kind: 'argv', wrapper: [], argv: words } });
   assert.equal(Object.keys(JSON.parse(rig.read('next/log'))).sort(), ['PATH', 'PWD', 'TMPDIR']);
+});
+
+test('what the helper notes for itself changes no variable of a job', async () => {
+  const names = { s: 'mine', t: 'too', LHB_STATUS: 'and', LHB_TURN: 'this' };
+  for (const [name, value] of Object.entries(names)) process.env[name] = value;
+  const rig = new LocalRig(1, 5000);
+  try {
+    for (const id of ['first', 'second']) {
+      await rig.run('echo $s $t $LHB_STATUS $LHB_TURN', {
+        jobId: id,
+        env: { PATH: process.env['PATH'] ?? '', ...names },
+      });
+      assert.is(rig.read(`${id}/log`), 'mine too and this\n');
+    }
+  } finally {
+    for (const name of Object.keys(names)) delete process.env[name];
+    await rig.executor.close();
+    rmSync(rig.root, { recursive: true, force: true });
+  }
 });
 
 localTest('argv is run without a shell, and a wrapper comes before it', async (rig) => {

@@ -91,7 +91,7 @@ finish() {
   [ -s "$scratch.peak" ] && read -r seen < "$scratch.peak" && [ "$seen" -gt "$peak" ] && peak=$seen
   rm -f "$scratch.peak" "$scratch.fifo"
   rm -rf "$scratch" 2>/dev/null || { chmod -R u+rwx "$scratch"; rm -rf "$scratch"; } 2>/dev/null
-  { ${markerLines(token, '$start').replace('; times; echo ok', '')}; times
+  { ${markerLines(token, '$s', '$start').replace('; times; echo ok', '')}; times
     echo "${HOST_LINE} $(hostname)"; echo "${PEAK_LINE} $peak"; echo ok; } > ${marker}.new && mv -f ${marker}.new ${marker}
 }
 sampler=
