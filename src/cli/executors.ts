@@ -34,12 +34,13 @@ export type Executors = {
 };
 
 /**
- * @param helpers shells to start for local jobs; @param profile of this build
+ * @param slots local jobs at once; @param helpers shells to start for them; @param profile of this build
  * @param inherited what an earlier build left: some executor must be able to tell of each of its jobs
  */
 export function openExecutors(from: {
   readonly root: string;
   readonly work: WorkLayout;
+  readonly slots: number;
   readonly helpers: number;
   readonly profile: ClusterProfile | undefined;
   readonly inherited: Pick<Inheritance, 'launches' | 'earlier' | 'adopted' | 'unwanted' | 'kept'>;
@@ -48,7 +49,7 @@ export function openExecutors(from: {
   const { root, work, profile, inherited, warn } = from;
   const { launches, earlier, adopted, unwanted } = inherited;
   // Its helper shells first, while this process is small.
-  const local = new LocalExecutor({ slots: from.helpers, cwd: root, launches });
+  const local = new LocalExecutor({ slots: from.slots, helpers: from.helpers, cwd: root, launches });
   const clusters = new Map<string, ClusterExecutor>();
   const open = (of: ClusterProfile): ClusterExecutor => {
     const name = executorName(of);

@@ -109,9 +109,10 @@ export async function runBuild(
   const { adopted, held } = inherited;
   // No more helpers than could ever be busy.
   const here = toRun.filter((job) => lanes.of(job).kind === 'local' && !adopted.has(job)).length;
-  const helpers = Math.min(lanes.all[0]?.slots ?? 0, here, MOST_HELPERS);
+  const slots = lanes.all[0]?.slots ?? 0;
+  const helpers = Math.min(slots, here, MOST_HELPERS);
   const profile = clusterOf(options);
-  const executors = openExecutors({ root, work: workLayout(root), helpers, profile, inherited, warn });
+  const executors = openExecutors({ root, work: workLayout(root), slots, helpers, profile, inherited, warn });
   await executors.endUnwanted();
   const words = {
     outcome: describeOutcome,
@@ -151,6 +152,7 @@ export async function runBuild(
       held,
       lanes: lanes.all,
       laneOf: lanes.of,
+      turns: executors.local,
       isAway: (job) => executors.isAway(job.id),
       packS: options.profile?.packS,
     },

@@ -69,6 +69,8 @@ export type Outcome =
   /** Its scheduler knows it no more, and it left no word of how it ended. */
   | { readonly kind: 'vanished' }
   | { readonly kind: 'cancelled' }
+  /** It was handed over before its turn, and that did not come. */
+  | { readonly kind: 'called-off' }
   /** Gone, and nothing tells how it ended. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'output-missing'; readonly paths: readonly string[] }
@@ -96,7 +98,8 @@ export interface Executor {
   readonly latencyS: number;
   /** Whether each attempt makes its outputs in a folder of its own: one that was given up may still run somewhere. */
   readonly apart: boolean;
-  start(launch: Launch): Running;
+  /** @param begun is called once, when the job begins, which may be at once or later; never where it does not begin */
+  start(launch: Launch, begun: () => void): Running;
   /**
    * Watches on what an earlier driver started and could not see end. Its outcome is `lost` where nothing tells how it ended.
    * Undefined where it is not this executor's.

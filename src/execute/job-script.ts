@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Command, Launch } from './executor.ts';
 import type { Environment } from './environment.ts';
 import { EXIT_MARKER, markerLines } from './exit-marker.ts';
+import type { TurnLines } from './turns.ts';
 import { defaultShell, isProgram, plainWords, quoteWord } from './shell.ts';
 
 /** The command's text, in the job's folder, for `shell` to run: an argument ends at 128 kB, a file does not. */
@@ -56,6 +57,7 @@ function execLine(words: readonly string[], env: readonly string[]): string {
 /**
  * What a helper reads to run one job. The subshell becomes the command (exec), with stdin from /dev/null, stdout and
  * stderr to the log, and nothing else open. Then comes the exit marker; then, on fd 3: two lines of `times`, and `e STATUS`.
+ * A job that goes by turns begins when it has one, and the first on fd 3 is `b`, or `x` where it was called off.
  * All in braces: a text that is cut off, because lhb is killed while it writes, runs nothing.
  */
 export function slotText(from: {
@@ -70,6 +72,8 @@ export function slotText(from: {
   readonly jobDir: string;
   readonly token: string;
   readonly startedAt: number;
+  /** Undefined: the job begins at once. */
+  readonly turn: TurnLines | undefined;
 }): string {
   const { env, helperEnv } = from;
   const set: string[] = [];
@@ -94,13 +98,14 @@ export function slotText(from: {
   if (set.length > 0) steps.push(`export ${set.join(' ')}`);
   steps.push(execLine(from.words, odd));
   const marker = quoteWord(`${from.jobDir}/${EXIT_MARKER}`);
-  return `{ (${steps.join('\n')}
-) </dev/null >>${quoteWord(from.log)} 2>&1 3>&-
+  const { turn } = from;
+  return `{ ${turn?.take ?? ''}(${steps.join('\n')}
+) </dev/null >>${quoteWord(from.log)} 2>&1 3>&-${turn?.shut ?? ''}
 ${STATUS}=$?
 { ${markerLines(from.token, `$${STATUS}`, String(from.startedAt))}; } >>${marker}
-times >&3
+${turn?.give(`$${STATUS}`) ?? ''}times >&3
 echo "e $${STATUS}" >&3
-}
+${turn?.end ?? ''}}
 `;
 }
 

@@ -10,6 +10,7 @@ import { Adopted } from './adopted.ts';
 import type { Completion, Executor, Launch, Outcome, Running } from './executor.ts';
 import { commandWords, helperEnvironment, jobScript, refusal, slotText } from './job-script.ts';
 import { LaunchLog } from './launches.ts';
+import { Gate } from './gate.ts';
 import type { Orphan } from './orphans.ts';
 import { outcomeOfStatus } from './outcome.ts';
 import { hasProc, moment } from './proc.ts';
@@ -17,13 +18,16 @@ import { endProcesses, findProcesses, GRACE_MS, sendSignal, type JobProcesses } 
 import { ScratchFolders } from './scratch.ts';
 import { Slot, type Report } from './slot.ts';
 import { afterMs } from './timer.ts';
+import type { Turns } from './turns.ts';
 import { MemorySampler } from './usage.ts';
 
 const HOST = hostname();
 
 export type LocalOptions = {
-  /** Helpers to start now, while this process is small: the number of jobs at once. More are started when needed. */
+  /** Jobs at once. */
   readonly slots: number;
+  /** Helpers to start now, while this process is small; default: one a slot. More are started when needed. */
+  readonly helpers?: number;
   /** The folder most jobs run in: the workflow's. */
   readonly cwd: string;
   /** What most jobs inherit; default: `process.env`. It only makes starting them cheaper. */
@@ -38,8 +42,13 @@ type Job = {
   readonly launch: Launch;
   readonly slot: Slot;
   readonly processes: JobProcesses;
-  readonly startedAt: number;
-  readonly startMs: number;
+  readonly turns: Turns | undefined;
+  startedAt: number;
+  startMs: number;
+  /** Whether it runs, or has: one that goes by turns waits for its own first. */
+  begun: boolean;
+  /** Whether it is not to begin, if it has not. */
+  calledOff: boolean;
   /** Whether the command has ended (or its helper is gone). */
   reported: boolean;
   /** Set once the job is to end before its time. */
@@ -65,22 +74,43 @@ export class LocalExecutor implements Executor {
   /** Helpers of adopted jobs. */
   readonly #adopted = new Set<number>();
   readonly #running = new Map<Running, Promise<Completion>>();
+  /** Those whose command has not ended. */
+  readonly #jobs = new Set<Job>();
+  readonly #gate: Gate;
 
   constructor(options: LocalOptions) {
     this.#cwd = options.cwd;
     this.#env = { ...helperEnvironment(options.env ?? process.env), PWD: options.cwd };
     this.#graceMs = options.graceMs ?? GRACE_MS;
     this.#launches = options.launches ?? new LaunchLog(undefined);
-    for (let n = 0; n < options.slots; n++) this.#idle.push(this.#newSlot());
+    this.#gate = new Gate(options.slots, hasProc);
+    for (let n = 0; n < (options.helpers ?? options.slots); n++) this.#idle.push(this.#newSlot());
+  }
+
+  /** May one job more be handed over than there are slots? It begins in the turn of one that ends well. */
+  get takesAhead(): boolean {
+    return this.#gate.isOpen;
+  }
+
+  /** Nothing that has failed keeps others from beginning. */
+  release(): void {
+    this.#gate.release();
+  }
+
+  /** What has not begun does not: its outcome is `called-off`. */
+  callOff(): void {
+    const waiting = [...this.#jobs].filter(({ begun }) => !begun);
+    for (const job of waiting) job.calledOff = true;
+    this.#gate.callOff(waiting.length);
   }
 
   /** Starts a job; it never throws: what keeps a job from starting is its outcome, `spawn-failed`. */
-  start(launch: Launch): Running {
+  start(launch: Launch, begun: () => void): Running {
     const startedAt = Date.now() / 1000;
     let cancel: () => void = () => undefined;
     const done = new Promise<Completion>((resolve) => {
       try {
-        cancel = this.#launch(launch, startedAt, resolve);
+        cancel = this.#launch(launch, startedAt, begun, resolve);
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         resolve(completion({ kind: 'spawn-failed', message }, startedAt, 0, undefined, undefined));
@@ -117,6 +147,7 @@ export class LocalExecutor implements Executor {
   async close(): Promise<void> {
     for (const running of this.#running.keys()) running.cancel();
     await Promise.all(this.#running.values());
+    this.#gate.close();
     this.#sampler.close();
     await this.#scratch.close();
     const slots = [...this.#slots.values()];
@@ -125,7 +156,7 @@ export class LocalExecutor implements Executor {
   }
 
   /** Gives the function that cancels the job. */
-  #launch(launch: Launch, startedAt: number, resolve: (completion: Completion) => void): () => void {
+  #launch(launch: Launch, startedAt: number, begun: () => void, resolve: (completion: Completion) => void): () => void {
     const { words, file } = commandWords(launch.command, launch.env, launch);
     const env: Record<string, string> = { ...launch.env, PWD: launch.cwd };
     if (launch.gpus !== undefined) env['CUDA_VISIBLE_DEVICES'] = launch.gpus.join(',');
@@ -142,8 +173,11 @@ export class LocalExecutor implements Executor {
       launch,
       slot,
       processes: { helper: slot.pid ?? -1, mark: `TMPDIR=${tmpdir}`, since: moment() },
+      turns: this.#gate.turns,
       startedAt,
       startMs: performance.now(),
+      begun: false,
+      calledOff: false,
       reported: false,
       stopped: undefined,
       ending: undefined,
@@ -157,18 +191,22 @@ export class LocalExecutor implements Executor {
       helperEnv: this.#env,
       helperCwd: this.#cwd,
       startedAt,
+      turn: job.turns?.lines(!slot.takesTurns),
       ...where(launch),
     });
+    if (job.turns) slot.takesTurns = true;
     const { helper } = job.processes;
     step('launch:before');
     // On disk before the job can begin: should this process be killed, the next build knows of it.
     this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS }, helper);
     step('launch:noted');
-    this.#sampler.watch(helper);
-    slot.run(text, (report) => {
+    this.#jobs.add(job);
+    if (job.turns === undefined) this.#begin(job, begun);
+    this.#run(job, text, begun, (report) => {
       this.#finish(job, report)
         .then(async (ended) => {
-          if (ended.outcome.kind !== 'success') keepScript(launch, token, words, env, tmpdir);
+          const { kind } = ended.outcome;
+          if (kind !== 'success' && kind !== 'called-off') keepScript(launch, token, words, env, tmpdir);
           await this.#scratch.give(scratch);
           resolve(ended);
         })
@@ -178,16 +216,53 @@ export class LocalExecutor implements Executor {
         });
     });
     step('launch:started');
-    const { timeoutS } = launch;
+    return () => this.#stop(job, { kind: 'cancelled' });
+  }
+
+  /** Hands a job's text to its helper, again where what called it off was meant for another. */
+  #run(job: Job, text: string, begun: () => void, settle: (report: Report) => void): void {
+    const onBegin = (): void => {
+      // It may have taken longer to begin than to be told not to.
+      if (!job.begun) this.#begin(job, begun);
+    };
+    job.slot.run(
+      text,
+      (report) => {
+        if (report.kind !== 'called-off' || job.calledOff) return settle(report);
+        this.#gate.callOff([...this.#jobs].filter((other) => other.calledOff && !other.begun).length);
+        this.#run(job, text, begun, settle);
+      },
+      onBegin,
+    );
+  }
+
+  #begin(job: Job, begun: () => void): void {
+    job.begun = true;
+    job.timer?.cancel();
+    this.#sampler.watch(job.processes.helper);
+    const { timeoutS } = job.launch;
     if (timeoutS !== undefined) {
       job.timer = afterMs(timeoutS * 1000, () => this.#stop(job, { kind: 'timed-out', limitS: timeoutS }));
     }
-    return () => this.#stop(job, { kind: 'cancelled' });
+    if (job.turns !== undefined) {
+      job.startedAt = Date.now() / 1000;
+      job.startMs = performance.now();
+    }
+    begun();
+    // It was to be stopped while it waited.
+    if (job.stopped !== undefined) this.#end(job);
   }
 
   #stop(job: Job, outcome: Outcome): void {
     if (job.stopped !== undefined) return;
     job.stopped = outcome;
+    if (job.begun) return this.#end(job);
+    if (!job.calledOff) this.#gate.callOff(1);
+    job.calledOff = true;
+    job.timer = afterMs(this.#graceMs, () => job.slot.kill());
+  }
+
+  #end(job: Job): void {
     if (hasProc) job.ending ??= this.#endAll(job);
     else this.#endGroup(job);
   }
@@ -211,7 +286,10 @@ export class LocalExecutor implements Executor {
 
   async #finish(job: Job, report: Report): Promise<Completion> {
     job.reported = true;
+    this.#jobs.delete(job);
     const wallS = (performance.now() - job.startMs) / 1000;
+    if (!job.begun) return this.#neverBegun(job, report);
+    this.#gate.ended(wallS, isWell(report), isWell(report) && job.turns !== undefined);
     const maxRssMb = this.#sampler.finish(job.processes.helper);
     if (hasProc) {
       job.ending ??= this.#leavesNothing(job) ? undefined : this.#endAll(job);
@@ -220,10 +298,35 @@ export class LocalExecutor implements Executor {
       sendSignal(-job.processes.helper, 'SIGTERM');
     }
     job.timer?.cancel();
-    if (report.kind === 'ended' && !job.slot.gone) this.#idle.push(job.slot);
+    if (report.kind === 'ended' && !job.slot.gone) this.#rest(job.slot, job.launch.scratch);
     const outcome = job.stopped ?? this.#outcome(job, report);
     const cpuS = report.kind === 'ended' ? report.cpuS : undefined;
     return completion(outcome, job.startedAt, wallS, cpuS, maxRssMb);
+  }
+
+  /** Where that was not wished for, the turns cannot be relied on: from now on there are none. */
+  #neverBegun(job: Job, report: Report): Completion {
+    job.timer?.cancel();
+    if (report.kind === 'called-off') this.#idle.push(job.slot);
+    else {
+      this.callOff();
+      this.#gate.close();
+    }
+    return completion({ kind: 'called-off' }, job.startedAt, 0, undefined, undefined);
+  }
+
+  /** A helper has nothing to do, but perhaps to make the turns. */
+  #rest(slot: Slot, folder: string): void {
+    const path = `${ScratchFolders.beginning(folder)}turns`;
+    const text = this.#adopted.size === 0 ? this.#gate.textToMake(path) : undefined;
+    if (text === undefined) this.#idle.push(slot);
+    else {
+      slot.run(text, (report) => {
+        if (report.kind !== 'ended') return;
+        this.#idle.push(slot);
+        if (report.status === 0) this.#gate.open(path, this.#jobs.size);
+      });
+    }
   }
 
   #leavesNothing(job: Job): boolean {
@@ -242,6 +345,8 @@ export class LocalExecutor implements Executor {
           return { kind: 'spawn-failed', message: `cannot write the log ${job.launch.log}` };
         return outcomeOfStatus(status);
       }
+      case 'called-off':
+        return { kind: 'called-off' };
       default:
         return unreachable(report);
     }
@@ -264,6 +369,8 @@ export class LocalExecutor implements Executor {
     return slot;
   }
 }
+
+const isWell = (report: Report): boolean => report.kind === 'ended' && report.status === 0;
 
 const where = ({ cwd, log, jobDir }: Launch): { cwd: string; log: string; jobDir: string } => ({ cwd, log, jobDir });
 

@@ -11,6 +11,8 @@ import { cpuOfChildren } from './exit-marker.ts';
 
 export type Report =
   | { readonly kind: 'ended'; readonly status: number; readonly cpuS: number | undefined }
+  /** It did not begin: what stood in the place of its turn called it off (turns.ts). */
+  | { readonly kind: 'called-off' }
   /** The helper itself is gone, and with it what it knew of the job. */
   | { readonly kind: 'helper-gone'; readonly signal: NodeJS.Signals | null; readonly message: string };
 
@@ -24,6 +26,9 @@ export class Slot {
   /** CPU seconds of all jobs before. */
   #cpuBefore: number | undefined = 0;
   #settle: ((report: Report) => void) | undefined;
+  #begun: (() => void) | undefined;
+  /** Whether it has opened its end of the turns. */
+  takesTurns = false;
 
   constructor(cwd: string, env: Readonly<Record<string, string>>) {
     const child = spawn('/bin/sh', [], { cwd, env, detached: true, stdio: ['pipe', 'ignore', 'ignore', 'pipe'] });
@@ -50,9 +55,10 @@ export class Slot {
     return this.#gone;
   }
 
-  /** Runs one job; only when the one before has been reported. `settle` is called once. */
-  run(text: string, settle: (report: Report) => void): void {
+  /** Runs one job; only when the one before has been reported. `settle` is called once; `begun` when one that waits for its turn begins. */
+  run(text: string, settle: (report: Report) => void, begun?: () => void): void {
     this.#settle = settle;
+    this.#begun = begun;
     if (this.#gone) {
       this.#end(null, 'the shell that lhb runs jobs from is gone');
       return;
@@ -79,6 +85,14 @@ export class Slot {
 
   #read(chunk: Buffer): void {
     this.#text += chunk.toString('latin1');
+    if (this.#text.startsWith('b\n')) {
+      this.#text = this.#text.slice(2);
+      this.#begun?.();
+    } else if (this.#text.startsWith('x\n')) {
+      this.#text = this.#text.slice(2);
+      this.#hold(false);
+      return this.#finish({ kind: 'called-off' });
+    }
     const end = /^e (\d+)\n/m.exec(this.#text);
     if (end === null) return;
     const cpu = cpuOfChildren(this.#text.slice(0, end.index));

@@ -44,6 +44,8 @@ export function describeOutcome(outcome: Outcome): string {
       return 'LOST: the scheduler knows it no more, and it left no word of how it ended';
     case 'cancelled':
       return 'cancelled';
+    case 'called-off':
+      return 'not begun';
     case 'lost':
       return 'gone without a word of how it ended';
     case 'output-missing':

@@ -76,6 +76,18 @@ export class Allotments {
     return { resources, cpus, gpus, give };
   }
 
+  /** What a job will be given that is handed over before its turn: it holds nothing before it has begun (`claim`). */
+  foresee(job: Job, attempt: number): Allotment {
+    const request = this.requestOf(job, attempt);
+    const cpus = this.laneOf(job).pool.grantedCpus(request);
+    return { resources: seenResources(request), cpus, gpus: undefined, give: () => {} };
+  }
+
+  /** Is a job given GPUs here? */
+  wantsGpus(job: Job, attempt: number): boolean {
+    return this.laneOf(job).gpus !== undefined && Number(this.requestOf(job, attempt).get('gpus') ?? 0) > 0;
+  }
+
   /** What a job holds that runs already, whether or not it fits. @param gpus those that it was given */
   claim(job: Job, attempt: number, gpus: readonly string[] | undefined): Allotment {
     const request = this.requestOrNothing(job, attempt);

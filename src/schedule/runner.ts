@@ -81,7 +81,10 @@ export class JobRunner {
     this.places = new OwnPlaces(parts.root);
   }
 
-  /** Starts an attempt. `done` settles once, and never rejects for what the job does. */
+  /**
+   * Starts an attempt. `done` settles once, and never rejects for what the job does.
+   * @param onBegin as the one of Executor.start
+   */
   launch(
     job: Job,
     attempt: number,
@@ -89,10 +92,11 @@ export class JobRunner {
     manifestOf: ManifestOf,
     reasons: readonly string[],
     pack: Pack | undefined,
+    onBegin: () => void,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const startedAt = Date.now();
     try {
-      return this.tryLaunch(job, attempt, allotment, manifestOf, reasons, pack);
+      return this.tryLaunch(job, attempt, allotment, manifestOf, reasons, pack, onBegin);
     } catch (problem) {
       const message = problemText(problem);
       if (message === undefined) throw problem;
@@ -124,6 +128,7 @@ export class JobRunner {
     manifestOf: ManifestOf,
     reasons: readonly string[],
     pack: Pack | undefined,
+    onBegin: () => void,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { parts } = this;
     const key = parts.keys.keyOf(job, manifestOf);
@@ -132,8 +137,11 @@ export class JobRunner {
     const place = executor.apart ? this.places.make(job) : undefined;
     const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place, pack);
     const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false, executor, place };
-    this.note(begun, Date.now() / 1000);
-    return this.follow(begun, executor.start(launch));
+    const start = (): void => {
+      this.note(begun, Date.now() / 1000);
+      onBegin();
+    };
+    return this.follow(begun, executor.start(launch, start));
   }
 
   /**
@@ -215,7 +223,7 @@ export class JobRunner {
     }
   }
 
-  /** Puts a failure on record, beside an earlier success; what was cancelled or lost stays on record as begun. */
+  /** Puts a failure on record, beside an earlier success; what was cancelled or lost stays on record as begun, if it was. */
   private async failed(
     job: Job,
     key: KeyParts | undefined,
@@ -225,7 +233,8 @@ export class JobRunner {
     took: { durationS: number; maxRssMb: number | undefined },
     usage: Usage | undefined,
   ): Promise<AttemptEnd & { readonly ok: false }> {
-    if (key !== undefined && outcome.kind !== 'cancelled' && outcome.kind !== 'lost') {
+    const isOver = outcome.kind !== 'cancelled' && outcome.kind !== 'called-off' && outcome.kind !== 'lost';
+    if (key !== undefined && isOver) {
       const record = this.attemptRecord(job, key, attempt, allotment, 'failed', this.describe(outcome), usage);
       try {
         step('attempt:before');
@@ -392,6 +401,7 @@ function retryKind(outcome: Outcome): 'timeout' | 'oom' | 'node_fail' | 'exit' |
     case 'success':
     case 'cancelled':
     case 'cancelled-outside':
+    case 'called-off':
     case 'submit-failed':
     case 'never-starts':
     case 'spawn-failed':

@@ -1,4 +1,5 @@
 // What a build is given to do, what it does it with, and what comes out of it.
+import type { LocalExecutor } from '../execute/local.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { Job } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -35,6 +36,8 @@ export type ScheduleParts = {
   readonly allotments: Allotments;
   readonly lanes: readonly Lane[];
   readonly laneOf: LaneOf;
+  /** The executor of this machine, where one job more than there are slots can wait for its turn. */
+  readonly turns?: Pick<LocalExecutor, 'takesAhead' | 'release' | 'callOff'>;
   /** Does a running job go on without this process? */
   readonly isAway?: (job: Job) => boolean;
   /** How long jobs of a cluster may take that are packed together by their recorded times (seconds); undefined: none are. */

@@ -30,6 +30,8 @@ const TURN_MS = 40;
 const PATIENCE_MS = 1000;
 /** How often a build that is to leave looks whether it may (ms). */
 const LOOK_MS = 100;
+/** How long a job may wait for its turn (ms); a slot that is free by then is for another. */
+const AHEAD_MS = 100;
 
 export class Scheduler {
   private readonly parts: ScheduleParts;
@@ -44,6 +46,8 @@ export class Scheduler {
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
   private readonly ends: JobEnds;
+  /** The job that was handed over before its turn, until that comes, and what ends its patience. */
+  private ahead: { readonly job: Job; readonly timer: NodeJS.Timeout } | undefined;
   private stopping = false;
   private background = 0;
   private heldByOthers = 0;
@@ -262,49 +266,95 @@ export class Scheduler {
       if (next === undefined || allotment === undefined) return;
       this.start(next, allotment);
     }
+    this.startAhead();
   }
 
-  private start({ job, attempt }: Queued, allotment: Allotment): void {
+  /** Where all slots are taken by short jobs, the next one is made ready already, to begin when one of them has ended well. */
+  private startAhead(): void {
+    if (this.stopping || this.ahead !== undefined || this.parts.turns?.takesAhead !== true) return;
+    const common = this.running.commonAsks();
+    if (common === undefined) return;
+    const { allotments } = this.parts;
+    const next = this.queue.take(
+      ({ job, attempt, asks }) => asks === common && !allotments.wantsGpus(job, attempt) && !job.upstream.some(hasTemp),
+    );
+    if (next === undefined) return;
+    this.ahead = { job: next.job, timer: setTimeout(() => this.parts.turns?.callOff(), AHEAD_MS) };
+    this.launch(next, undefined, undefined);
+  }
+
+  private start(next: Queued, allotment: Allotment): void {
+    const { job, attempt, asks } = next;
     const absent = job.upstream.filter(hasTemp);
     const onCluster = this.parts.laneOf(job).kind === 'cluster';
     const pack = onCluster ? packOf(job, attempt, this.expected.seconds(job), this.parts.packS) : undefined;
     if (absent.length > 0) {
-      this.running.begin(job, { cancel: () => {}, share: pack?.share ?? 1 });
+      this.running.begin(job, { cancel: () => {}, share: pack?.share ?? 1, asks });
       this.inBackground(async () => {
         // It keeps its slot meanwhile.
         const ready = await this.bringBackTemp(job, absent);
         this.running.end(job);
-        if (ready && !this.stopping) this.launch(job, attempt, allotment, pack);
+        if (ready && !this.stopping) this.launch(next, allotment, pack);
         else allotment.give();
       });
-    } else this.launch(job, attempt, allotment, pack);
+    } else this.launch(next, allotment, pack);
   }
 
-  private launch(job: Job, attempt: number, allotment: Allotment, pack: Pack | undefined): void {
+  /** @param allotment undefined for a job that waits for its turn: then it gets what it asks for, and a slot */
+  private launch(next: Queued, allotment: Allotment | undefined, pack: Pack | undefined): void {
+    const { job, attempt, asks } = next;
+    const { runner, allotments } = this.parts;
     const found = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
-    const reasons = found.map((r) => this.parts.runner.describeReason(r));
+    const reasons = found.map((r) => runner.describeReason(r));
     const manifestOf: ManifestOf = (other) => this.progress.manifestOf(other);
-    const launched = this.parts.runner.launch(job, attempt, allotment, manifestOf, reasons, pack);
-    this.announce.started(job, attempt, reasons, this.expected.seconds(job));
-    this.follow(job, launched, allotment, pack, (end) => {
+    let held = allotment;
+    let isSaid = false;
+    const say = (): void => {
+      if (!isSaid) this.announce.started(job, attempt, reasons, this.expected.seconds(job));
+      isSaid = true;
+    };
+    const begin = (): void => {
+      if (held !== undefined) return say();
+      this.waitNoMore(job);
+      held = allotments.claim(job, attempt, undefined);
+      this.running.begin(job, { cancel: launched.cancel, share: 1, asks });
+      say();
+      this.wake();
+    };
+    const given = allotment ?? allotments.foresee(job, attempt);
+    const launched: Followed = runner.launch(job, attempt, given, manifestOf, reasons, pack, begin);
+    const share = allotment === undefined ? 0 : (pack?.share ?? 1);
+    this.follow(job, launched, { share, asks, give: () => held?.give() }, (end) => {
+      this.waitNoMore(job);
+      if (!end.ok && end.outcome.kind === 'called-off') {
+        if (!this.stopping) this.queue.add(next);
+        return;
+      }
+      say();
       if (end.ok) this.ends.built(job, end);
       else this.attemptFailed(job, attempt, end.outcome, end.durationS);
+      if (!end.ok && !this.stopping) this.parts.turns?.release();
     });
+  }
+
+  private waitNoMore(job: Job): void {
+    if (this.ahead?.job !== job) return;
+    clearTimeout(this.ahead.timer);
+    this.ahead = undefined;
   }
 
   private follow(
     job: Job,
     attempt: Followed,
-    allotment: Allotment,
-    pack: Pack | undefined,
+    place: { readonly share: number; readonly asks: string | undefined; readonly give: () => void },
     then: (end: AttemptEnd) => void,
   ): void {
-    this.running.begin(job, { cancel: attempt.cancel, share: pack?.share ?? 1 });
+    this.running.begin(job, { cancel: attempt.cancel, share: place.share, asks: place.asks });
     this.inBackground(async () => {
       const end = await attempt.done;
       this.running.end(job);
-      allotment.give();
-      this.ends.acted.add(job);
+      place.give();
+      if (end.ok || end.outcome.kind !== 'called-off') this.ends.acted.add(job);
       then(end);
     });
     if (this.options.interrupt.aborted) attempt.cancel();
@@ -324,7 +374,8 @@ export class Scheduler {
     };
     const adopted = this.parts.runner.adopt(job, orphan, allotment, standing, reasons);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job), { state: orphan.state, since: startedAt });
-    this.follow(job, adopted, allotment, undefined, (end) => {
+    const place = { share: 1, asks: undefined, give: () => allotment.give() };
+    this.follow(job, adopted, place, (end) => {
       if (end.ok) return this.ends.built(job, end);
       const { kind } = end.outcome;
       // What nobody saw end is no attempt of this build.
@@ -364,7 +415,13 @@ export class Scheduler {
 
   private fail(job: Job, attempt: number, outcome: Outcome, durationS: number): void {
     this.ends.failed(job, attempt, outcome, durationS);
-    if (!this.options.keepGoing) this.stopping = true;
+    if (!this.options.keepGoing) this.stop();
+  }
+
+  /** Nothing more begins. */
+  private stop(): void {
+    this.stopping = true;
+    this.parts.turns?.callOff();
   }
 
   /** Temp outputs that were dropped are brought back for a job that needs them; false where their maker must run again first. */
@@ -388,8 +445,8 @@ export class Scheduler {
   }
 
   private interrupt(): void {
-    this.stopping = true;
-    const count = this.running.size;
+    this.stop();
+    const count = this.running.size - (this.ahead === undefined ? 0 : 1);
     if (count > 0) {
       const what = count === 1 ? 'the running job is' : `${count} running jobs are`;
       this.announce.warn(`interrupted: ${what} ended; the next build runs what is missing`);

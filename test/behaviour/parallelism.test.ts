@@ -1,8 +1,9 @@
 // How many jobs run at once, and which: measured by the jobs themselves, which wait until the test lets them go.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Gates } from '../support/fake-command.ts';
+import { parseEvents } from '../support/json.ts';
 import { ran, rigTest, type Rig } from '../support/rig.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
@@ -238,6 +239,61 @@ rigTest('jobs of one stage do not wait for the whole stage before', async (rig) 
   gates.open('a2');
   gates.open('b');
   assert.is((await build.done).code, 0, build.stderr());
+});
+
+const SHORT = 120;
+
+/** Short jobs, each of which notes how many run with it, and whether some are handed over before their turn. */
+function short(rig: Rig, more = ''): void {
+  rig.write(
+    'lhb.yaml',
+    `lhb: 1
+config: { n: [${Array.from({ length: SHORT }, (_unused, n) => n).join(', ')}] }
+rules:
+  r:
+    for: { n: "\${{ config.n }}" }
+    dir: \${{ 'out/' + string(n) }}
+    outputs: { o: o.txt }
+    run: |
+      mkdir -p live seen
+      : > live/$$
+      set -- live/*; echo $# > seen/$$
+      ls .lhb/tmp | grep -c turns >> turns || :
+      echo \${{ n }} > \${{ outputs.o }}
+      rm live/$$
+      ${more}
+`,
+  );
+}
+
+const mostAtOnce = (rig: Rig): number =>
+  Math.max(...readdirSync(rig.path('seen')).map((name) => Number(rig.read(`seen/${name}`))));
+
+rigTest('short jobs are made ready before their turn, and no more run at once than may', async (rig) => {
+  short(rig);
+  const { stdout } = await rig.ok('build', '-j', '2', '--json', ...PLENTY);
+  if (process.platform === 'linux') assert.match(rig.read('turns'), /^1$/m);
+  assert.ok(mostAtOnce(rig) <= 2);
+  const told = parseEvents(stdout).map(({ event }) => event);
+  for (const event of ['job-started', 'job-finished']) assert.is(told.filter((e) => e === event).length, SHORT);
+  assert.equal(readdirSync(rig.path('.lhb/tmp')), []);
+  assert.match((await rig.ok('build')).stderr, /nothing to do/);
+});
+
+rigTest('after a failure no job begins that had not, unless -k says so', async (rig) => {
+  short(rig, 'test ! -e fail/${{ n }}');
+  for (let n = 30; n < 33; n++) rig.write(`fail/${n}`, '');
+  const stopped = await rig.lhb('build', '-j', '2', ...PLENTY);
+  assert.is(stopped.code, 1, stopped.stderr);
+  const made = readdirSync(rig.path('seen')).length;
+  assert.ok(made >= 31 && made < 40, `${made} jobs ran`);
+  const kept = await rig.lhb('build', '-j', '2', '-k', ...PLENTY);
+  assert.is(kept.code, 1, kept.stderr);
+  assert.match(kept.stderr, /failed 3 in/);
+  assert.ok(mostAtOnce(rig) <= 2);
+  rmSync(rig.path('fail'), { recursive: true });
+  const last = await rig.ok('build', '-j', '2', ...PLENTY);
+  assert.match(last.stderr, /built 3\b/);
 });
 
 test.run();

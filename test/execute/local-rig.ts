@@ -34,10 +34,10 @@ export class LocalRig {
   }
 
   /** Starts text for the default shell, as job `id`, whose folder is `id` and whose log is `id/log`. */
-  start(text: string, changes: Partial<Launch> = {}): Running {
+  start(text: string, changes: Partial<Launch> = {}, begun: () => void = () => {}): Running {
     const id = changes.jobId ?? `j${this.#started++}`;
     mkdirSync(this.path(id), { recursive: true });
-    return this.executor.start({
+    const launch: Launch = {
       jobId: id,
       rule: 'r',
       attempt: 1,
@@ -55,7 +55,8 @@ export class LocalRig {
       scratch: this.path('tmp'),
       gpus: undefined,
       ...changes,
-    });
+    };
+    return this.executor.start(launch, begun);
   }
 
   /** The exit marker of a job's last launch. */

@@ -37,7 +37,7 @@ class KilledDriver {
       executor.start({ jobId: 'j', rule: 'r', attempt: 1, actionKey: 'k', resources: { cpus: 2 }, cwd: root,
         env: { PATH: process.env.PATH }, log: root + '/log', logName: 'log',
         command: { kind: 'script', shell: ['/bin/sh', '-eu'], text: ${JSON.stringify(job)} },
-        jobDir: root + '/jobs/j', timeoutS: undefined, scratch: root + '/tmp', gpus: ['0'] });`;
+        jobDir: root + '/jobs/j', timeoutS: undefined, scratch: root + '/tmp', gpus: ['0'] }, () => {});`;
     mkdirSync(this.path('jobs/j'), { recursive: true });
     writeFileSync(this.path('driver.mjs'), code);
     const driver = spawn(process.execPath, [this.path('driver.mjs')], { stdio: 'inherit' });
@@ -306,6 +306,7 @@ test('a text for a helper that is cut off anywhere runs nothing', () => {
       jobDir: root,
       token,
       startedAt: 1,
+      turn: undefined,
     });
     for (let length = 0; length < text.length - 2; length++) {
       spawnSync('/bin/sh', [], {

@@ -44,7 +44,7 @@ export const cancel = (common: CommonOptions, selectors: readonly Word[], screen
       const unwanted = toEnd.filter(({ launch }) => launch.helper === undefined);
       const warn = (text: string): void => screen.note(text);
       const inherited = { adopted: new Map<never, never>(), launches, unwanted, kept, earlier };
-      const executors = openExecutors({ root, work, helpers: 0, profile: undefined, inherited, warn });
+      const executors = openExecutors({ root, work, slots: 0, helpers: 0, profile: undefined, inherited, warn });
       const endedWell = await executors.endUnwanted();
       await endStrays(earlier, rest);
       // Their markers stay: the next build takes the results.

@@ -63,7 +63,8 @@ export class ClusterExecutor implements Executor {
   }
 
   /** Hands a job over, soon. It never throws: what keeps a job from being submitted is its outcome. */
-  start(launch: Launch): Running {
+  start(launch: Launch, begun: () => void): Running {
+    begun();
     const { jobId, jobDir, rule, log, timeoutS } = launch;
     const token = this.#desk.options.launches.newToken();
     const { task, done } = newTask({ token, jobId, jobDir, rule, log, launch, timeoutS, startedAt: Date.now() / 1000 });

@@ -1,0 +1,84 @@
+// When jobs go by turns, and how many there are. They do once the jobs of this build have shown to be short: only there does
+// the time between two jobs count, and only there does a job that was handed over early not wait for long.
+import { makeTurnsText, Turns } from './turns.ts';
+
+/** So many jobs must have ended before, … */
+const ENOUGH = 8;
+/** … in a time that is less than this on average (seconds), the last ones counting most. */
+const SHORT_S = 0.05;
+const WEIGHT = 0.2;
+
+export class Gate {
+  readonly #slots: number;
+  #turns: Turns | undefined;
+  /** The FIFO is being made, or never will be. */
+  #settled: boolean;
+  #seen = 0;
+  #meanS = 0;
+  /** Turns of jobs that did not end well. */
+  #kept = 0;
+
+  /** @param slots jobs at once. @param works whether the system can do it */
+  constructor(slots: number, works: boolean) {
+    this.#slots = slots;
+    // With one slot what follows a failure is told by the order: there nothing is handed over early.
+    this.#settled = !works || slots < 2;
+  }
+
+  /** By which a job that is handed over now goes; undefined: it begins at once. */
+  get turns(): Turns | undefined {
+    return this.#turns;
+  }
+
+  /** May one be handed over before its turn? */
+  get isOpen(): boolean {
+    return this.#turns !== undefined && this.#areShort;
+  }
+
+  get #areShort(): boolean {
+    return this.#seen >= ENOUGH && this.#meanS < SHORT_S;
+  }
+
+  /** What an idle helper is to run to make the FIFO; undefined: nothing, now. */
+  textToMake(path: string): string | undefined {
+    if (this.#settled || !this.#areShort) return undefined;
+    this.#settled = true;
+    return makeTurnsText(path);
+  }
+
+  /** The FIFO is made. @param running jobs that run, without having taken a turn */
+  open(path: string, running: number): void {
+    try {
+      this.#turns = new Turns(path);
+    } catch {
+      return;
+    }
+    for (let free = this.#slots - running; free > 0; free--) this.#turns.give();
+  }
+
+  /** A job has ended. @param gaveBack whether its helper gave its turn back */
+  ended(wallS: number, wasWell: boolean, gaveBack: boolean): void {
+    this.#seen++;
+    this.#meanS = this.#seen === 1 ? wallS : this.#meanS + WEIGHT * (wallS - this.#meanS);
+    if (this.#turns === undefined || gaveBack) return;
+    if (wasWell) this.#turns.give();
+    else this.#kept++;
+  }
+
+  /** The build goes on, whatever has failed. */
+  release(): void {
+    for (; this.#kept > 0; this.#kept--) this.#turns?.give();
+  }
+
+  /** Calls off so many jobs that wait. Until some have been short again, no other is handed over early. */
+  callOff(count: number): void {
+    if (count > 0) this.#seen = 0;
+    for (let n = 0; n < count; n++) this.#turns?.callOff();
+  }
+
+  /** From now on jobs begin at once; those that wait are called off. */
+  close(): void {
+    this.#turns?.close();
+    this.#turns = undefined;
+  }
+}

@@ -1,0 +1,221 @@
+// Jobs that are handed over before their turn: when they begin, when not, and that no more run than there are slots.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Running } from '../../src/execute/executor.ts';
+import { readLaunches } from '../../src/execute/launches.ts';
+import { alive, localTest, until, type LocalRig } from './local-rig.ts';
+
+const linux = process.platform === 'linux';
+
+/** Short jobs, until one may be handed over early. */
+async function warmUp(rig: LocalRig): Promise<void> {
+  for (let n = 0; !rig.executor.takesAhead; n++) {
+    assert.ok(n < 100, 'turns come into use after some short jobs');
+    await rig.run(':');
+  }
+}
+
+/** Two jobs that end when `go1` and `go2` are there, with `code`, and a third that makes `ran` in its turn. */
+async function three(rig: LocalRig, code = 0): Promise<{ both: Running[]; third: Running; hasBegun: () => boolean }> {
+  const both = [1, 2].map((n) =>
+    rig.start(`touch up${n}; while ! test -e go${n}; do sleep 0.01; done; exit ${code}`, { jobId: `busy${n}` }),
+  );
+  await until('both run', () => existsSync(rig.path('up1')) && existsSync(rig.path('up2')));
+  let begun = false;
+  const third = rig.start('touch ran', { jobId: 'third' }, () => (begun = true));
+  return { both, third, hasBegun: () => begun };
+}
+
+const touch = (rig: LocalRig, name: string): void => writeFileSync(rig.path(name), '');
+
+function turnsTest(name: string, run: (rig: LocalRig) => Promise<void>): void {
+  if (!linux) return test.skip(name, () => undefined);
+  localTest(
+    name,
+    async (rig) => {
+      await warmUp(rig);
+      await run(rig);
+    },
+    { slots: 2, graceMs: 200 },
+  );
+}
+
+turnsTest('a third job begins when one of two has ended well, and not before', async (rig) => {
+  const { both, third, hasBegun } = await three(rig);
+  await sleep(100);
+  assert.not(existsSync(rig.path('ran')));
+  assert.not(hasBegun());
+  const before = Date.now() / 1000;
+  touch(rig, 'go1');
+  const { outcome, usage } = await third.done;
+  assert.equal(outcome, { kind: 'success' });
+  assert.ok(hasBegun() && existsSync(rig.path('ran')));
+  assert.ok(usage.startedAt >= before, 'waiting is not running');
+  assert.not(existsSync(rig.path('go2')), 'the other one still runs');
+  touch(rig, 'go2');
+  for (const { done } of both) assert.equal((await done).outcome, { kind: 'success' });
+});
+
+turnsTest('after a failure it begins only when the build goes on', async (rig) => {
+  const { both, third, hasBegun } = await three(rig, 3);
+  touch(rig, 'go1');
+  assert.equal((await both[0]?.done)?.outcome, { kind: 'exit-code', code: 3 });
+  await sleep(50);
+  assert.not(hasBegun());
+  rig.executor.release();
+  assert.equal((await third.done).outcome, { kind: 'success' });
+  touch(rig, 'go2');
+  await both[1]?.done;
+});
+
+turnsTest('one that is called off has not begun, leaves nothing, and its helper takes the next job', async (rig) => {
+  const { both, third, hasBegun } = await three(rig);
+  rig.executor.callOff();
+  assert.equal((await third.done).outcome, { kind: 'called-off' });
+  assert.not(rig.executor.takesAhead, 'it waited too long: the jobs are not short');
+  touch(rig, 'go1');
+  touch(rig, 'go2');
+  for (const { done } of both) assert.equal((await done).outcome, { kind: 'success' });
+  assert.not(hasBegun() || existsSync(rig.path('ran')) || existsSync(rig.path('third/job.sh')));
+  for (let n = 0; n < 5; n++) assert.equal((await rig.run(':')).outcome, { kind: 'success' });
+});
+
+turnsTest('one that is cancelled while it waits never begins', async (rig) => {
+  const { both, third } = await three(rig);
+  third.cancel();
+  assert.equal((await third.done).outcome, { kind: 'called-off' });
+  for (const running of both) running.cancel();
+  for (const { done } of both) assert.equal((await done).outcome, { kind: 'cancelled' });
+  assert.not(existsSync(rig.path('ran')));
+});
+
+turnsTest('what is called off just as its turn comes runs whole or not at all, and no turn is lost', async (rig) => {
+  for (let round = 0; round < 40; round++) {
+    for (const name of ['up1', 'up2', 'go1', 'go2', 'ran']) rmSync(rig.path(name), { force: true });
+    while (!rig.executor.takesAhead) await rig.run(':');
+    const { both, third, hasBegun } = await three(rig);
+    touch(rig, 'go1');
+    await sleep(round / 4);
+    rig.executor.callOff();
+    const { kind } = (await third.done).outcome;
+    assert.ok(kind === 'success' || kind === 'called-off', kind);
+    assert.is(kind === 'success', hasBegun());
+    assert.is(kind === 'success', existsSync(rig.path('ran')));
+    touch(rig, 'go2');
+    for (const { done } of both) assert.equal((await done).outcome, { kind: 'success' });
+  }
+  // Both turns are there.
+  const { both } = await three(rig);
+  touch(rig, 'go1');
+  touch(rig, 'go2');
+  for (const { done } of both) assert.equal((await done).outcome, { kind: 'success' });
+});
+
+turnsTest(
+  'where the helper of one that waits is killed, the job has not begun, and all goes on without turns',
+  async (rig) => {
+    const { both, third } = await three(rig);
+    const launch = readLaunches(rig.path('launches')).launches.findLast(({ jobId }) => jobId === 'third');
+    process.kill(launch?.helper?.pid ?? -1, 'SIGKILL');
+    assert.equal((await third.done).outcome, { kind: 'called-off' });
+    touch(rig, 'go1');
+    touch(rig, 'go2');
+    for (const { done } of both) assert.equal((await done).outcome, { kind: 'success' });
+    for (let n = 0; n < 12; n++) assert.equal((await rig.run(':')).outcome, { kind: 'success' });
+    assert.not(rig.executor.takesAhead);
+  },
+);
+
+turnsTest('where the helper of a running job is killed, its turn is not lost', async (rig) => {
+  const { both, third } = await three(rig);
+  const launch = readLaunches(rig.path('launches')).launches.findLast(({ jobId }) => jobId === 'busy1');
+  process.kill(launch?.helper?.pid ?? -1, 'SIGKILL');
+  assert.equal((await both[0]?.done)?.outcome, { kind: 'signal', signal: 'SIGKILL' });
+  rig.executor.release();
+  assert.equal((await third.done).outcome, { kind: 'success' });
+  touch(rig, 'go2');
+  assert.equal((await both[1]?.done)?.outcome, { kind: 'success' });
+});
+
+turnsTest('its time limit counts from its beginning', async (rig) => {
+  const { both } = await three(rig);
+  const limited = rig.start('touch limited', { jobId: 'limited', timeoutS: 2 });
+  await sleep(2200);
+  touch(rig, 'go1');
+  touch(rig, 'go2');
+  assert.equal((await limited.done).outcome, { kind: 'success' });
+  const fourth = rig.start('sleep 30', { jobId: 'fourth', timeoutS: 0.1 });
+  assert.equal((await fourth.done).outcome, { kind: 'timed-out', limitS: 0.1 });
+  for (const { done } of both) await done;
+});
+
+turnsTest('never do more run than there are slots, and all do', async (rig) => {
+  mkdirSync(rig.path('live'));
+  const text = 'mkdir live/$$; ls live | wc -l >> counts; rmdir live/$$';
+  const waiting: Promise<unknown>[] = [];
+  for (let n = 0; n < 150; n++) {
+    if (waiting.length >= 3) await waiting.shift();
+    waiting.push(rig.run(text, { jobId: `many${n % 7}-${n}` }));
+  }
+  await Promise.all(waiting);
+  const counts = rig.read('counts').trim().split('\n').map(Number);
+  assert.is(counts.length, 150);
+  assert.ok(Math.max(...counts) <= 2, `${Math.max(...counts)} at once`);
+});
+
+turnsTest('nothing of the turns is open in a job, or stays behind', async (rig) => {
+  await rig.run('ls -l /proc/self/fd > fds; ls tmp > names');
+  assert.not.match(rig.read('fds'), 'turns');
+  assert.match(rig.read('names'), 'turns');
+  await rig.executor.close();
+  assert.equal(readdirSync(rig.path('tmp')), []);
+});
+
+turnsTest('should lhb be killed, what waits ends without having begun, and what runs ends as ever', async (rig) => {
+  const module = (name: string): string =>
+    JSON.stringify(new URL(`../../src/execute/${name}.js`, import.meta.url).href);
+  const root = rig.path('driven');
+  const code = `
+    import { existsSync, mkdirSync } from 'node:fs';
+    import { LaunchLog } from ${module('launches')};
+    import { LocalExecutor } from ${module('local')};
+    const root = ${JSON.stringify(root)};
+    const executor = new LocalExecutor({ slots: 2, cwd: root, launches: new LaunchLog(root + '/launches') });
+    const start = (id, text) => {
+      mkdirSync(root + '/' + id);
+      return executor.start({ jobId: id, rule: 'r', attempt: 1, actionKey: 'k', resources: {}, cwd: root,
+        env: { PATH: process.env.PATH }, log: root + '/' + id + '/log', logName: id,
+        command: { kind: 'script', shell: ['/bin/sh', '-eu'], text }, jobDir: root + '/' + id,
+        timeoutS: undefined, scratch: root + '/tmp', gpus: undefined }, () => {}).done;
+    };
+    for (let n = 0; !executor.takesAhead; n++) await start('s' + n, ':');
+    for (const n of [1, 2]) void start('busy' + n, 'touch up' + n + '; while ! test -e go; do sleep 0.01; done; touch end' + n);
+    await new Promise((resolve) => setInterval(() => existsSync(root + '/up1') && existsSync(root + '/up2') && resolve(), 5));
+    void start('third', 'touch ran');
+    process.stdout.write('waits');`;
+  mkdirSync(root);
+  writeFileSync(rig.path('driver.mjs'), code);
+  const driver = spawn(process.execPath, [rig.path('driver.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise((resolve) => driver.stdout.once('data', resolve));
+  await sleep(50);
+  const helpers = readLaunches(`${root}/launches`).helpers.map(({ pid }) => pid);
+  const waits = readLaunches(`${root}/launches`).launches.findLast(({ jobId }) => jobId === 'third')?.helper?.pid ?? -1;
+  assert.ok(helpers.includes(waits) && alive(waits));
+  driver.kill('SIGKILL');
+  await until('the helper that waits has ended', () => !alive(waits));
+  touch(rig, 'driven/go');
+  await until('the running jobs have ended', () => ['end1', 'end2'].every((name) => existsSync(`${root}/${name}`)));
+  await until('all helpers have ended', () => !helpers.some(alive));
+  assert.not(existsSync(`${root}/ran`));
+  assert.equal(
+    ['busy1', 'busy2', 'third'].map(
+      (id) => existsSync(`${root}/${id}/exit`) && / 0 /.test(readFileSync(`${root}/${id}/exit`, 'utf8')),
+    ),
+    [true, true, false],
+  );
+});
+
+test.run();
