@@ -1,5 +1,6 @@
 // When jobs go by turns, and how many there are. They do once the jobs of this build have shown to be short: only there does
 // the time between two jobs count, and only there does a job that was handed over early not wait for long.
+import { rmSync } from 'node:fs';
 import { makeTurnsText, Turns } from './turns.ts';
 
 /** So many jobs must have ended before, … */
@@ -13,6 +14,7 @@ export class Gate {
   #turns: Turns | undefined;
   /** The FIFO is being made, or never will be. */
   #settled: boolean;
+  #closed = false;
   #seen = 0;
   #meanS = 0;
   /** Turns of jobs that did not end well. */
@@ -48,6 +50,7 @@ export class Gate {
 
   /** The FIFO is made. @param running jobs that run, without having taken a turn */
   open(path: string, running: number): void {
+    if (this.#closed) return rmSync(path, { force: true });
     try {
       this.#turns = new Turns(path);
     } catch {
@@ -78,6 +81,7 @@ export class Gate {
 
   /** From now on jobs begin at once; those that wait are called off. */
   close(): void {
+    this.#closed = true;
     this.#turns?.close();
     this.#turns = undefined;
   }

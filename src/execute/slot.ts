@@ -21,6 +21,7 @@ const PROLOGUE = `trap : HUP INT QUIT TERM USR1 USR2 ALRM PIPE\n`;
 export class Slot {
   readonly pid: number | undefined;
   #gone = false;
+  #closing = false;
   readonly #child: ChildProcess;
   #text = '';
   /** CPU seconds of all jobs before. */
@@ -70,6 +71,7 @@ export class Slot {
   /** Lets the helper end by itself, once its job has. */
   close(): void {
     this.#hold(true);
+    this.#closing = true;
     this.#child.stdin?.end();
   }
 
@@ -114,8 +116,9 @@ export class Slot {
     settle?.(report);
   }
 
-  /** An idle helper does not keep lhb alive. */
+  /** An idle helper does not keep lhb alive, but for its end where that is waited for. */
   #hold(busy: boolean): void {
+    if (this.#closing) return;
     for (const handle of [this.#child, this.#child.stdin, this.#child.stdio[3]]) {
       if (!(handle instanceof ChildProcess || handle instanceof Socket)) continue;
       if (busy) handle.ref();

@@ -1,6 +1,7 @@
 // Jobs that are handed over before their turn: when they begin, when not, and that no more run than there are slots.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,6 +31,26 @@ async function three(rig: LocalRig, code = 0): Promise<{ both: Running[]; third:
 }
 
 const touch = (rig: LocalRig, name: string): void => writeFileSync(rig.path(name), '');
+
+/** A program of its own that runs `body` with an executor of two slots, and `start(id, text)`, which gives the end. */
+function driver(root: string, body: string): string {
+  const module = (name: string): string =>
+    JSON.stringify(new URL(`../../src/execute/${name}.js`, import.meta.url).href);
+  return `
+    import { existsSync, mkdirSync } from 'node:fs';
+    import { LaunchLog } from ${module('launches')};
+    import { LocalExecutor } from ${module('local')};
+    const root = ${JSON.stringify(root)};
+    const executor = new LocalExecutor({ slots: 2, cwd: root, launches: new LaunchLog(root + '/launches') });
+    const start = (id, text) => {
+      mkdirSync(root + '/' + id);
+      return executor.start({ jobId: id, rule: 'r', attempt: 1, actionKey: 'k', resources: {}, cwd: root,
+        env: { PATH: process.env.PATH }, log: root + '/' + id + '/log', logName: id,
+        command: { kind: 'script', shell: ['/bin/sh', '-eu'], text }, jobDir: root + '/' + id,
+        timeoutS: undefined, scratch: root + '/tmp', gpus: undefined }, () => {}).done;
+    };
+    ${body}`;
+}
 
 function turnsTest(name: string, run: (rig: LocalRig) => Promise<void>): void {
   if (!linux) return test.skip(name, () => undefined);
@@ -174,37 +195,40 @@ turnsTest('nothing of the turns is open in a job, or stays behind', async (rig) 
   assert.equal(readdirSync(rig.path('tmp')), []);
 });
 
-turnsTest('should lhb be killed, what waits ends without having begun, and what runs ends as ever', async (rig) => {
-  const module = (name: string): string =>
-    JSON.stringify(new URL(`../../src/execute/${name}.js`, import.meta.url).href);
+localTest('an end while the turns are made is waited for, and leaves nothing', async (rig) => {
+  if (!linux) return;
   const root = rig.path('driven');
-  const code = `
-    import { existsSync, mkdirSync } from 'node:fs';
-    import { LaunchLog } from ${module('launches')};
-    import { LocalExecutor } from ${module('local')};
-    const root = ${JSON.stringify(root)};
-    const executor = new LocalExecutor({ slots: 2, cwd: root, launches: new LaunchLog(root + '/launches') });
-    const start = (id, text) => {
-      mkdirSync(root + '/' + id);
-      return executor.start({ jobId: id, rule: 'r', attempt: 1, actionKey: 'k', resources: {}, cwd: root,
-        env: { PATH: process.env.PATH }, log: root + '/' + id + '/log', logName: id,
-        command: { kind: 'script', shell: ['/bin/sh', '-eu'], text }, jobDir: root + '/' + id,
-        timeoutS: undefined, scratch: root + '/tmp', gpus: undefined }, () => {}).done;
-    };
-    for (let n = 0; !executor.takesAhead; n++) await start('s' + n, ':');
+  // The eighth short job brings it about that they are made.
+  const code = driver(
+    root,
+    `for (let n = 0; n < 8; n++) await start('s' + n, ':'); await executor.close(); process.stdout.write('closed');`,
+  );
+  mkdirSync(root);
+  writeFileSync(rig.path('driver.mjs'), code);
+  const { stdout, stderr, status } = spawnSync(process.execPath, [rig.path('driver.mjs')], { encoding: 'utf8' });
+  assert.equal([stdout, stderr, status], ['closed', '', 0]);
+  assert.equal(readdirSync(join(root, 'tmp')), []);
+});
+
+turnsTest('should lhb be killed, what waits ends without having begun, and what runs ends as ever', async (rig) => {
+  const root = rig.path('driven');
+  const code = driver(
+    root,
+    `for (let n = 0; !executor.takesAhead; n++) await start('s' + n, ':');
     for (const n of [1, 2]) void start('busy' + n, 'touch up' + n + '; while ! test -e go; do sleep 0.01; done; touch end' + n);
     await new Promise((resolve) => setInterval(() => existsSync(root + '/up1') && existsSync(root + '/up2') && resolve(), 5));
     void start('third', 'touch ran');
-    process.stdout.write('waits');`;
+    process.stdout.write('waits');`,
+  );
   mkdirSync(root);
   writeFileSync(rig.path('driver.mjs'), code);
-  const driver = spawn(process.execPath, [rig.path('driver.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise((resolve) => driver.stdout.once('data', resolve));
+  const child = spawn(process.execPath, [rig.path('driver.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise((resolve) => child.stdout.once('data', resolve));
   await sleep(50);
   const helpers = readLaunches(`${root}/launches`).helpers.map(({ pid }) => pid);
   const waits = readLaunches(`${root}/launches`).launches.findLast(({ jobId }) => jobId === 'third')?.helper?.pid ?? -1;
   assert.ok(helpers.includes(waits) && alive(waits));
-  driver.kill('SIGKILL');
+  child.kill('SIGKILL');
   await until('the helper that waits has ended', () => !alive(waits));
   touch(rig, 'driven/go');
   await until('the running jobs have ended', () => ['end1', 'end2'].every((name) => existsSync(`${root}/${name}`)));
