@@ -7,7 +7,7 @@ import type { Command, Launch } from './executor.ts';
 import type { Environment } from './environment.ts';
 import { EXIT_MARKER, markerLines } from './exit-marker.ts';
 import type { TurnLines } from './turns.ts';
-import { defaultShell, isProgram, plainWords, quoteWord } from './shell.ts';
+import { defaultShell, isProgram, isShellWord, plainWords, quoteWord, shIsDash } from './shell.ts';
 
 /** The command's text, in the job's folder, for `shell` to run: an argument ends at 128 kB, a file does not. */
 export const COMMAND_FILE = 'command';
@@ -55,7 +55,7 @@ function execLine(words: readonly string[], env: readonly string[]): string {
 }
 
 /**
- * What a helper reads to run one job. The subshell becomes the command (exec), with stdin from /dev/null, stdout and
+ * What a helper reads to run one job. A subshell becomes the command (exec), or it is a simple command, with stdin from /dev/null, stdout and
  * stderr to the log, and nothing else open. Then comes the exit marker; then, on fd 3: two lines of `times`, and `e STATUS`.
  * A job that goes by turns begins when it has one, and the first on fd 3 is `b`, or `x` where it was called off.
  * All in braces: a text that is cut off, because lhb is killed while it writes, runs nothing.
@@ -86,6 +86,13 @@ export function slotText(from: {
     else odd.push(`${name}=${value}`);
   }
   for (const name in helperEnv) if (!(name in env)) unset.push(name);
+  // bash tells what it starts so by a variable more, `_`.
+  const isSimple =
+    shIsDash() &&
+    from.cwd === from.helperCwd &&
+    odd.length + unset.length === 0 &&
+    (env['PATH'] === helperEnv['PATH'] || from.words[0]?.includes('/') === true) &&
+    !isShellWord(from.words[0] ?? '');
   const steps: string[] = [];
   if (from.cwd !== from.helperCwd) {
     steps.push(`cd ${quoteWord(from.cwd)} || exit 125`);
@@ -99,8 +106,9 @@ export function slotText(from: {
   steps.push(execLine(from.words, odd));
   const marker = quoteWord(`${from.jobDir}/${EXIT_MARKER}`);
   const { turn } = from;
-  return `{ ${turn?.take ?? ''}(${steps.join('\n')}
-) </dev/null >>${quoteWord(from.log)} 2>&1 3>&-${turn?.shut ?? ''}
+  // What it found on PATH before may be in another folder now.
+  const command = isSimple ? `hash -r\n${[...set, ...from.words.map(quoteWord)].join(' ')}` : `(${steps.join('\n')}\n)`;
+  return `{ ${turn?.take ?? ''}${command} </dev/null >>${quoteWord(from.log)} 2>&1 3>&-${turn?.shut ?? ''}
 ${STATUS}=$?
 { ${markerLines(from.token, `$${STATUS}`, String(from.startedAt))}; } >>${marker}
 ${turn?.give(`$${STATUS}`) ?? ''}times >&3

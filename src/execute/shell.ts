@@ -1,6 +1,6 @@
 // Words and files for a POSIX shell: quoting, and which shell runs a job's command.
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { accessSync, closeSync, constants, openSync, readSync, realpathSync, statSync } from 'node:fs';
+import { basename, delimiter, join, resolve } from 'node:path';
 
 /** One word for a POSIX shell: single quotes keep every byte but NUL as it is. */
 export const quoteWord = (word: string): string =>
@@ -39,12 +39,29 @@ export function defaultShell(): readonly string[] {
 // Words that a shell answers itself; a program of that name, where there is one, need not do the same.
 const SHELL_WORDS = new Set(
   (
-    '. : [ alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs disown ' +
+    '. : [ alias bg bind break builtin caller case cd chdir command compgen complete compopt continue coproc declare dirs disown ' +
     'do done echo elif else enable esac eval exec exit export false fc fg fi for function getopts hash help history if in ' +
     'jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source ' +
     'suspend test then time times trap true type typeset ulimit umask unalias unset until wait while'
   ).split(' '),
 );
+
+/** Would a shell that has neither functions nor aliases take this first word for anything but a program? */
+export const isShellWord = (word: string): boolean => SHELL_WORDS.has(word) || word === '' || word.includes('=');
+
+let dash: boolean | undefined;
+
+/** Is `/bin/sh` dash? It starts a simple command by vfork(2), and all else by fork(2), which takes twice as long. */
+export function shIsDash(): boolean {
+  if (dash === undefined) {
+    try {
+      dash = basename(realpathSync('/bin/sh')) === 'dash';
+    } catch {
+      dash = false;
+    }
+  }
+  return dash;
+}
 
 const WORD = /(?:[\w./,:@%+=-]|'[^'\0]*')+/y;
 
