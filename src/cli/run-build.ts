@@ -107,10 +107,10 @@ export async function runBuild(
   const inherited = await inherit(workspace, orphans, prepared.value, selection, warn);
   for (const folder of [workLayout(root).tmp, workspace.layout.tmp]) clearTemporary(folder);
   const { adopted, held } = inherited;
-  // No more helpers than could ever be busy.
+  // No more helpers than could ever be busy; and none where caches may bring all: then they are started when one is needed.
   const here = toRun.filter((job) => lanes.of(job).kind === 'local' && !adopted.has(job)).length;
   const slots = lanes.all[0]?.slots ?? 0;
-  const helpers = Math.min(slots, here, MOST_HELPERS);
+  const helpers = caches.value ? 0 : Math.min(slots, here, MOST_HELPERS);
   const profile = clusterOf(options);
   const executors = openExecutors({ root, work: workLayout(root), slots, helpers, profile, inherited, warn });
   await executors.endUnwanted();
@@ -123,6 +123,7 @@ export async function runBuild(
   const running = {
     executorOf: (job: Job) =>
       lanes.of(job).kind === 'cluster' ? (executors.cluster ?? executors.local) : executors.local,
+    local: executors.local,
     executorNamed: executors.named,
   };
   const shared = caches.value && new SharedResults({ caches: caches.value, records });

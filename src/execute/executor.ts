@@ -98,7 +98,7 @@ export interface Executor {
   readonly latencyS: number;
   /** Whether each attempt makes its outputs in a folder of its own: one that was given up may still run somewhere. */
   readonly apart: boolean;
-  /** @param begun is called once, when the job begins, which may be at once or later; never where it does not begin */
+  /** @param begun is called once, before the job begins */
   start(launch: Launch, begun: () => void): Running;
   /**
    * Watches on what an earlier driver started and could not see end. Its outcome is `lost` where nothing tells how it ended.

@@ -8,6 +8,8 @@ const ENOUGH = 8;
 /** … in a time that is less than this on average (seconds), the last ones counting most. */
 const SHORT_S = 0.05;
 const WEIGHT = 0.2;
+/** More turns than this might not go into a FIFO. */
+const MOST_SLOTS = 4096;
 
 export class Gate {
   readonly #slots: number;
@@ -24,10 +26,10 @@ export class Gate {
   constructor(slots: number, works: boolean) {
     this.#slots = slots;
     // With one slot what follows a failure is told by the order: there nothing is handed over early.
-    this.#settled = !works || slots < 2;
+    this.#settled = !works || slots < 2 || slots > MOST_SLOTS;
   }
 
-  /** By which a job that is handed over now goes; undefined: it begins at once. */
+  /** By which a job that is handed over now goes; undefined: by none. */
   get turns(): Turns | undefined {
     return this.#turns;
   }
@@ -73,13 +75,13 @@ export class Gate {
     for (; this.#kept > 0; this.#kept--) this.#turns?.give();
   }
 
-  /** Calls off so many jobs that wait. Until some have been short again, no other is handed over early. */
-  callOff(count: number): void {
-    if (count > 0) this.#seen = 0;
-    for (let n = 0; n < count; n++) this.#turns?.callOff();
+  /** Calls off the job that waits. Until some have been short again, no other is handed over early. */
+  callOff(): void {
+    this.#seen = 0;
+    this.#turns?.callOff();
   }
 
-  /** From now on jobs begin at once; those that wait are called off. */
+  /** From now on jobs go by no turns; one that waits ends. */
   close(): void {
     this.#closed = true;
     this.#turns?.close();

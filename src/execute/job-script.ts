@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import type { Command, Launch } from './executor.ts';
 import type { Environment } from './environment.ts';
 import { EXIT_MARKER, markerLines } from './exit-marker.ts';
-import type { TurnLines } from './turns.ts';
 import { defaultShell, isProgram, isShellWord, plainWords, quoteWord, shIsDash } from './shell.ts';
+import { SHUT, type TurnLines } from './turns.ts';
 
 /** The command's text, in the job's folder, for `shell` to run: an argument ends at 128 kB, a file does not. */
 export const COMMAND_FILE = 'command';
@@ -21,7 +21,9 @@ const isPlainName = (name: string): boolean => /^[A-Za-z_]\w*$/.test(name) && !S
 export function helperEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const plain: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && isPlainName(name) && !name.startsWith('LHB_') && fits(name, value)) plain[name] = value;
+    // No job has `_`: each would have to unset it.
+    if (value === undefined || name === '_' || name.startsWith('LHB_')) continue;
+    if (isPlainName(name) && fits(name, value)) plain[name] = value;
   }
   return plain;
 }
@@ -72,8 +74,10 @@ export function slotText(from: {
   readonly jobDir: string;
   readonly token: string;
   readonly startedAt: number;
-  /** Undefined: the job begins at once. */
+  /** Undefined: it goes by none. */
   readonly turn: TurnLines | undefined;
+  /** Whether the helper has opened the turns. */
+  readonly hasTurns: boolean;
 }): string {
   const { env, helperEnv } = from;
   const set: string[] = [];
@@ -108,7 +112,7 @@ export function slotText(from: {
   const { turn } = from;
   // What it found on PATH before may be in another folder now.
   const command = isSimple ? `hash -r\n${[...set, ...from.words.map(quoteWord)].join(' ')}` : `(${steps.join('\n')}\n)`;
-  return `{ ${turn?.take ?? ''}${command} </dev/null >>${quoteWord(from.log)} 2>&1 3>&-${turn?.shut ?? ''}
+  return `{ ${turn?.take ?? ''}${command} </dev/null >>${quoteWord(from.log)} 2>&1 3>&-${from.hasTurns ? SHUT : ''}
 ${STATUS}=$?
 { ${markerLines(from.token, `$${STATUS}`, String(from.startedAt))}; } >>${marker}
 ${turn?.give(`$${STATUS}`) ?? ''}times >&3

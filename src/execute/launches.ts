@@ -65,6 +65,8 @@ export type Launched = {
   /** CPU seconds of the helper's jobs before this one; undefined where unknown. */
   readonly cpuBefore: number | undefined;
   readonly resources: Readonly<Record<string, string | number>>;
+  /** Whether it began, as far as its driver knew: one that waited for its turn may not have. */
+  readonly begun: boolean;
 };
 
 /** What the file of an earlier driver holds. */
@@ -119,14 +121,21 @@ export class LaunchLog {
   add(
     token: string,
     launch: Launch,
-    more: Pick<Launched, 'executor' | 'startedAt' | 'tmpdir' | 'cpuBefore'>,
+    more: Pick<Launched, 'executor' | 'startedAt' | 'tmpdir' | 'cpuBefore'> & { readonly waits?: boolean },
     helper: number | undefined,
   ): void {
     const { jobId, rule, attempt, actionKey, gpus, place, resources, logName } = launch;
+    const { waits, ...rest } = more;
+    const begun = waits === true ? false : undefined;
     this.#append({
-      launch: { token, jobId, rule, attempt, actionKey, ...more, log: logName, gpus, place, resources },
+      launch: { token, jobId, rule, attempt, actionKey, ...rest, log: logName, gpus, place, resources, begun },
       helper,
     });
+  }
+
+  /** A job that waited for its turn has it. */
+  addBegun(token: string): void {
+    this.#append({ begun: token });
   }
 
   /** An executor by a profile, so that a later driver can ask its scheduler. */
@@ -218,11 +227,12 @@ export function readLaunches(file: string): Earlier {
   const helpers = new Map<number, Helper>();
   const all: Helper[] = [];
   const scratches: { beginning: string; place: string }[] = [];
-  const launches: Launched[] = [];
+  const launches: (Omit<Launched, 'begun'> & Noted)[] = [];
   const profiles = new Map<string, string>();
   const submissions = new Map<string, Omit<Submitted, 'id'>>();
   const ids = new Map<string, string>();
-  if (header !== HEADER) return { helpers: all, scratches, launches, profiles };
+  const begun = new Set<string>();
+  if (header !== HEADER) return { helpers: all, scratches, launches: [], profiles };
   for (const line of lines) {
     const record = parse(line);
     if (record === undefined) continue;
@@ -245,10 +255,12 @@ export function readLaunches(file: string): Earlier {
         for (const token of tokens) submissions.set(token, { key, index: index ?? undefined, pack });
       }
     } else if (areTexts(record['submitted'], 'key', 'id')) ids.set(record['submitted'].key, record['submitted'].id);
+    else if (isText(record['begun'])) begun.add(record['begun']);
     else if (areTexts(record['profile'], 'name', 'file')) profiles.set(record['profile'].name, record['profile'].file);
   }
   // Noted without a helper and without a submission: it was never started.
-  const known = launches.flatMap((launch): Launched[] => {
+  const known = launches.flatMap((noted): Launched[] => {
+    const launch = { ...noted, begun: noted.begun !== false || begun.has(noted.token) };
     const submission = launch.helper ? undefined : submissions.get(launch.token);
     if (submission) return [{ ...launch, submitted: { ...submission, id: ids.get(submission.key) } }];
     return launch.helper ? [launch] : [];
@@ -303,7 +315,10 @@ function isScratch(value: unknown): value is { beginning: string; place: string 
   return /^\/(?:.*\/)?lhb-[0-9a-f]{10}-$/.test(value['beginning']);
 }
 
-function isLaunch(value: unknown): value is Omit<Launched, 'helper' | 'submitted'> {
+/** `false` of one that was noted while it waited for its turn. */
+type Noted = { readonly begun?: boolean };
+
+function isLaunch(value: unknown): value is Omit<Launched, 'helper' | 'submitted' | 'begun'> & Noted {
   if (!isFields(value)) return false;
   const {
     token,
@@ -319,6 +334,7 @@ function isLaunch(value: unknown): value is Omit<Launched, 'helper' | 'submitted
     place,
     cpuBefore,
     resources,
+    begun,
   } = value;
   return (
     [token, jobId].every((name) => isText(name) && /^\w[\w.-]*$/.test(name)) &&
@@ -328,6 +344,7 @@ function isLaunch(value: unknown): value is Omit<Launched, 'helper' | 'submitted
     (gpus === undefined || (Array.isArray(gpus) && gpus.every(isText))) &&
     (place === undefined || (isText(place) && parseRelPath(place).ok)) &&
     (cpuBefore === undefined || typeof cpuBefore === 'number') &&
+    (begun === undefined || typeof begun === 'boolean') &&
     isFields(resources) &&
     Object.values(resources).every((amount) => isText(amount) || typeof amount === 'number')
   );

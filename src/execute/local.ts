@@ -45,10 +45,8 @@ type Job = {
   readonly turns: Turns | undefined;
   startedAt: number;
   startMs: number;
-  /** Whether it runs, or has: one that goes by turns waits for its own first. */
+  /** Whether it runs, or has, and does not wait for its turn. */
   begun: boolean;
-  /** Whether it is not to begin, if it has not. */
-  calledOff: boolean;
   /** Whether the command has ended (or its helper is gone). */
   reported: boolean;
   /** Set once the job is to end before its time. */
@@ -77,6 +75,8 @@ export class LocalExecutor implements Executor {
   /** Those whose command has not ended. */
   readonly #jobs = new Set<Job>();
   readonly #gate: Gate;
+  /** The one that waits for its turn, and whether it was called off. */
+  #waiting: { readonly job: Job; calledOff: boolean } | undefined;
 
   constructor(options: LocalOptions) {
     this.#cwd = options.cwd;
@@ -87,9 +87,9 @@ export class LocalExecutor implements Executor {
     for (let n = 0; n < (options.helpers ?? options.slots); n++) this.#idle.push(this.#newSlot());
   }
 
-  /** May one job more be handed over than there are slots? It begins in the turn of one that ends well. */
+  /** May a job be handed over before its turn? No other may wait. */
   get takesAhead(): boolean {
-    return this.#gate.isOpen;
+    return this.#gate.isOpen && this.#waiting === undefined;
   }
 
   /** Nothing that has failed keeps others from beginning. */
@@ -97,20 +97,33 @@ export class LocalExecutor implements Executor {
     this.#gate.release();
   }
 
-  /** What has not begun does not: its outcome is `called-off`. */
+  /** The job that waits for its turn does not begin, if it has not: its outcome is `called-off`. */
   callOff(): void {
-    const waiting = [...this.#jobs].filter(({ begun }) => !begun);
-    for (const job of waiting) job.calledOff = true;
-    this.#gate.callOff(waiting.length);
+    if (this.#waiting === undefined || this.#waiting.calledOff) return;
+    this.#waiting.calledOff = true;
+    this.#gate.callOff();
   }
 
   /** Starts a job; it never throws: what keeps a job from starting is its outcome, `spawn-failed`. */
   start(launch: Launch, begun: () => void): Running {
+    begun();
+    return this.#start(launch, undefined);
+  }
+
+  /**
+   * Starts a job in the turn of the next one that ends well (`takesAhead`).
+   * @param begun is called once, when it has begun; never where it does not: then its outcome is `called-off`
+   */
+  startAhead(launch: Launch, begun: () => void): Running {
+    return this.#start(launch, begun);
+  }
+
+  #start(launch: Launch, ahead: (() => void) | undefined): Running {
     const startedAt = Date.now() / 1000;
     let cancel: () => void = () => undefined;
     const done = new Promise<Completion>((resolve) => {
       try {
-        cancel = this.#launch(launch, startedAt, begun, resolve);
+        cancel = this.#launch(launch, startedAt, ahead, resolve);
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         resolve(completion({ kind: 'spawn-failed', message }, startedAt, 0, undefined, undefined));
@@ -156,7 +169,12 @@ export class LocalExecutor implements Executor {
   }
 
   /** Gives the function that cancels the job. */
-  #launch(launch: Launch, startedAt: number, begun: () => void, resolve: (completion: Completion) => void): () => void {
+  #launch(
+    launch: Launch,
+    startedAt: number,
+    ahead: (() => void) | undefined,
+    resolve: (completion: Completion) => void,
+  ): () => void {
     const { words, file } = commandWords(launch.command, launch.env, launch);
     const env: Record<string, string> = { ...launch.env, PWD: launch.cwd };
     if (launch.gpus !== undefined) env['CUDA_VISIBLE_DEVICES'] = launch.gpus.join(',');
@@ -176,14 +194,16 @@ export class LocalExecutor implements Executor {
       turns: this.#gate.turns,
       startedAt,
       startMs: performance.now(),
-      begun: false,
-      calledOff: false,
+      begun: ahead === undefined,
       reported: false,
       stopped: undefined,
       ending: undefined,
       timer: undefined,
     };
     const token = this.#launches.newToken();
+    const waits = ahead !== undefined;
+    const turn = job.turns?.lines(!slot.hasTurns, waits);
+    slot.hasTurns ||= turn !== undefined;
     const text = slotText({
       token,
       words,
@@ -191,18 +211,23 @@ export class LocalExecutor implements Executor {
       helperEnv: this.#env,
       helperCwd: this.#cwd,
       startedAt,
-      turn: job.turns?.lines(!slot.takesTurns),
+      turn,
+      hasTurns: slot.hasTurns,
       ...where(launch),
     });
-    if (job.turns) slot.takesTurns = true;
     const { helper } = job.processes;
     step('launch:before');
     // On disk before the job can begin: should this process be killed, the next build knows of it.
-    this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS }, helper);
+    this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS, waits }, helper);
     step('launch:noted');
     this.#jobs.add(job);
-    if (job.turns === undefined) this.#begin(job, begun);
-    this.#run(job, text, begun, (report) => {
+    if (waits) this.#waiting = { job, calledOff: false };
+    else {
+      // One that was called off reads what there is.
+      if (this.#waiting?.calledOff !== true) job.turns?.take();
+      this.#watch(job);
+    }
+    const settle = (report: Report): void => {
       this.#finish(job, report)
         .then(async (ended) => {
           const { kind } = ended.outcome;
@@ -214,51 +239,42 @@ export class LocalExecutor implements Executor {
           const message = error instanceof Error ? error.message : String(error);
           resolve(completion({ kind: 'spawn-failed', message }, startedAt, 0, undefined, undefined));
         });
+    };
+    slot.run(text, settle, () => {
+      this.#launches.addBegun(token);
+      this.#begin(job, ahead);
     });
     step('launch:started');
     return () => this.#stop(job, { kind: 'cancelled' });
   }
 
-  /** Hands a job's text to its helper, again where what called it off was meant for another. */
-  #run(job: Job, text: string, begun: () => void, settle: (report: Report) => void): void {
-    const onBegin = (): void => {
-      // It may have taken longer to begin than to be told not to.
-      if (!job.begun) this.#begin(job, begun);
-    };
-    job.slot.run(
-      text,
-      (report) => {
-        if (report.kind !== 'called-off' || job.calledOff) return settle(report);
-        this.#gate.callOff([...this.#jobs].filter((other) => other.calledOff && !other.begun).length);
-        this.#run(job, text, begun, settle);
-      },
-      onBegin,
-    );
-  }
-
-  #begin(job: Job, begun: () => void): void {
+  /** Its turn has come. */
+  #begin(job: Job, tell: (() => void) | undefined): void {
     job.begun = true;
     job.timer?.cancel();
-    this.#sampler.watch(job.processes.helper);
-    const { timeoutS } = job.launch;
-    if (timeoutS !== undefined) {
-      job.timer = afterMs(timeoutS * 1000, () => this.#stop(job, { kind: 'timed-out', limitS: timeoutS }));
-    }
-    if (job.turns !== undefined) {
-      job.startedAt = Date.now() / 1000;
-      job.startMs = performance.now();
-    }
-    begun();
+    job.startedAt = Date.now() / 1000;
+    job.startMs = performance.now();
+    if (this.#waiting?.calledOff === true) job.turns?.clear();
+    this.#waiting = undefined;
+    this.#watch(job);
+    tell?.();
     // It was to be stopped while it waited.
     if (job.stopped !== undefined) this.#end(job);
+  }
+
+  /** From its beginning on. */
+  #watch(job: Job): void {
+    this.#sampler.watch(job.processes.helper);
+    const { timeoutS } = job.launch;
+    if (timeoutS === undefined) return;
+    job.timer = afterMs(timeoutS * 1000, () => this.#stop(job, { kind: 'timed-out', limitS: timeoutS }));
   }
 
   #stop(job: Job, outcome: Outcome): void {
     if (job.stopped !== undefined) return;
     job.stopped = outcome;
     if (job.begun) return this.#end(job);
-    if (!job.calledOff) this.#gate.callOff(1);
-    job.calledOff = true;
+    this.callOff();
     job.timer = afterMs(this.#graceMs, () => job.slot.kill());
   }
 
@@ -288,6 +304,8 @@ export class LocalExecutor implements Executor {
     job.reported = true;
     this.#jobs.delete(job);
     const wallS = (performance.now() - job.startMs) / 1000;
+    // What it has done with its turn nobody knows.
+    if (report.kind === 'helper-gone') this.#gate.close();
     if (!job.begun) return this.#neverBegun(job, report);
     this.#gate.ended(wallS, isWell(report), isWell(report) && job.turns !== undefined);
     const maxRssMb = this.#sampler.finish(job.processes.helper);
@@ -304,14 +322,10 @@ export class LocalExecutor implements Executor {
     return completion(outcome, job.startedAt, wallS, cpuS, maxRssMb);
   }
 
-  /** Where that was not wished for, the turns cannot be relied on: from now on there are none. */
   #neverBegun(job: Job, report: Report): Completion {
     job.timer?.cancel();
+    this.#waiting = undefined;
     if (report.kind === 'called-off') this.#idle.push(job.slot);
-    else {
-      this.callOff();
-      this.#gate.close();
-    }
     return completion({ kind: 'called-off' }, job.startedAt, 0, undefined, undefined);
   }
 

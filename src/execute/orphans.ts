@@ -66,8 +66,12 @@ function lastLaunches({ launches }: Earlier): { launch: Launched; isLastOfHelper
 export const runningLaunches = (work: Folders & { readonly launches: string }): Orphan[] =>
   findRunning(readLaunches(work.launches), work);
 
-/** An attempt as its launch and its marker tell of it, for what is not on record. @param describe says an outcome */
-export function notedAttempt({ launch, marker }: Orphan, describe: (outcome: Outcome) => string): Attempt {
+/** An attempt as its launch and its marker tell of it, for what is not on record; undefined of one that never began. @param describe says an outcome */
+export function notedAttempt(
+  { launch, state, marker }: Orphan,
+  describe: (outcome: Outcome) => string,
+): Attempt | undefined {
+  if (!launch.begun && state === 'gone') return undefined;
   const { jobId, rule, actionKey, attempt, startedAt, log, resources, helper } = launch;
   const failed = marker !== undefined && marker.code !== 0;
   return {

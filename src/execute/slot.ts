@@ -28,8 +28,8 @@ export class Slot {
   #cpuBefore: number | undefined = 0;
   #settle: ((report: Report) => void) | undefined;
   #begun: (() => void) | undefined;
-  /** Whether it has opened its end of the turns. */
-  takesTurns = false;
+  /** Whether it has opened the turns (turns.ts). */
+  hasTurns = false;
 
   constructor(cwd: string, env: Readonly<Record<string, string>>) {
     const child = spawn('/bin/sh', [], { cwd, env, detached: true, stdio: ['pipe', 'ignore', 'ignore', 'pipe'] });

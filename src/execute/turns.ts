@@ -2,11 +2,13 @@
 // lhb. There are as many turns as slots, so no more jobs than that ever run. (Why: between the end of a short job and the
 // beginning of the next lies lhb's own work for both, and a processor would be idle for a sixth of the time.)
 //
-// The turns that are free lie in a FIFO, a line each. A helper reads one before its job, tells fd 3 `b`, and writes one back
-// when the job has ended with 0. What another end means is lhb's to decide: it gives the turn back, or does not, and then
-// nothing begins. The line `x` calls off whatever reads it. A helper has no end for writing open while it waits: should lhb be
-// killed, its read ends without a line, and so does the helper.
-import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
+// The turns that are free lie in a FIFO, a line each, empty. Lhb takes one for a job that begins at once; the helper of one
+// that waits reads one, tells fd 3 `b`, and begins. A helper writes one back when its job has ended with 0. What another end
+// means is lhb's to decide: it gives the turn back, or does not, and then nothing begins. No more than one job waits at a
+// time, as two readers would each get half of a line: the line `x` calls it off. A helper has no end for writing open while
+// it waits: should lhb be killed, its read ends without a line, and so does the helper. A turn that is lost, however that may
+// be, costs no more than that a job waits in vain.
+import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { quoteWord } from './shell.ts';
 
 /** The fd of a helper's end for reading. */
@@ -18,13 +20,14 @@ const TURN = 'LHB_TURN';
 export const makeTurnsText = (path: string): string =>
   `{ mkfifo -m 600 ${quoteWord(path)}\n${TURN}=$?\ntimes >&3\necho "e $${TURN}" >&3\n}\n`;
 
-/** How the texts of a job are put in a turn (slotText). */
+/** To close the helper's end in a job. */
+export const SHUT = ` ${FD}<&-`;
+
+/** How the text of a job is put into a turn (slotText). */
 export type TurnLines = {
-  /** To close the helper's end in the job. */
-  readonly shut: string;
   /** Before the job. */
   readonly take: string;
-  /** After its marker, with the variable of its status. */
+  /** After its marker, with what gives its exit code. */
   readonly give: (status: string) => string;
   /** At the end of all. */
   readonly end: string;
@@ -33,6 +36,7 @@ export type TurnLines = {
 export class Turns {
   readonly path: string;
   readonly #fd: number;
+  readonly #byte = Buffer.alloc(1);
 
   /** @param path of the FIFO, which is there. @throws system errors */
   constructor(path: string) {
@@ -45,9 +49,26 @@ export class Turns {
     writeSync(this.#fd, '\n');
   }
 
-  /** Calls off a job that waits, or, where that one has begun by now, one that comes to wait. */
+  /** Takes a turn for a job that begins at once; not while one waits that was called off. */
+  take(): void {
+    this.#read();
+  }
+
+  /** Calls off the job that waits. */
   callOff(): void {
     writeSync(this.#fd, 'x\n');
+  }
+
+  /** Takes `callOff` back: the job had begun by then. Nothing may wait. */
+  clear(): void {
+    let turns = 0;
+    for (let last = ''; ;) {
+      const next = this.#read();
+      if (next === '') break;
+      if (next === '\n' && last !== 'x') turns++;
+      last = next;
+    }
+    for (; turns > 0; turns--) this.give();
   }
 
   /** What waits now ends. */
@@ -56,16 +77,28 @@ export class Turns {
     rmSync(this.path, { force: true });
   }
 
-  /** @param opens whether the helper has not opened the FIFO yet */
-  lines(opens: boolean): TurnLines {
+  /**
+   * @param opens whether the helper has not opened the FIFO yet
+   * @param waits whether the job waits for its turn; else it has one
+   */
+  lines(opens: boolean, waits: boolean): TurnLines {
     const path = quoteWord(this.path);
-    // Its own end for both makes sure that the other is opened at once.
-    const open = opens ? `exec 5<>${path} ${FD}<${path} 5<&- || exit\n` : '';
+    // A FIFO that is gone must not end the helper. Its own end for both makes sure that the other is opened at once.
+    const open = opens ? `[ -p ${path} ] && exec 5<>${path} ${FD}<${path} 5<&-\n` : '';
+    const wait = `read ${TURN} <&${FD} || exit\ncase $${TURN} in x) echo x >&3 ;; *) echo b >&3\n`;
     return {
-      shut: ` ${FD}<&-`,
-      take: `${open}read ${TURN} <&${FD} || exit\ncase $${TURN} in x) echo x >&3 ;; *) echo b >&3\n`,
-      give: (status) => `[ "${status}" = 0 ] && echo 1<>/dev/fd/${FD}\n`,
-      end: 'esac\n',
+      take: waits ? open + wait : open,
+      give: (status) => `[ "${status}" = 0 ] && echo 1<>/proc/self/fd/${FD}\n`,
+      end: waits ? 'esac\n' : '',
     };
+  }
+
+  /** '' where there is nothing. */
+  #read(): string {
+    try {
+      return readSync(this.#fd, this.#byte) === 1 ? this.#byte.toString('latin1') : '';
+    } catch {
+      return '';
+    }
   }
 }

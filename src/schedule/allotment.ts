@@ -19,6 +19,9 @@ export type Allotment = {
   give(): void;
 };
 
+/** `asks` (Queued) of a job that runs here and needs no more than a slot. */
+export const ASKS_NOTHING = 'local ';
+
 export type ResourceOverrides = {
   /** `--default-resources`: below the rule's own. */
   readonly defaults: readonly { readonly name: string; readonly value: Template }[];
@@ -76,16 +79,11 @@ export class Allotments {
     return { resources, cpus, gpus, give };
   }
 
-  /** What a job will be given that is handed over before its turn: it holds nothing before it has begun (`claim`). */
-  foresee(job: Job, attempt: number): Allotment {
+  /** What a job is given that asks for nothing; nothing is taken for it. */
+  ofNothing(job: Job, attempt: number): Allotment {
     const request = this.requestOf(job, attempt);
     const cpus = this.laneOf(job).pool.grantedCpus(request);
     return { resources: seenResources(request), cpus, gpus: undefined, give: () => {} };
-  }
-
-  /** Is a job given GPUs here? */
-  wantsGpus(job: Job, attempt: number): boolean {
-    return this.laneOf(job).gpus !== undefined && Number(this.requestOf(job, attempt).get('gpus') ?? 0) > 0;
   }
 
   /** What a job holds that runs already, whether or not it fits. @param gpus those that it was given */

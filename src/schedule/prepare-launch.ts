@@ -127,7 +127,8 @@ function writeOwn(path: string, text: string): void {
       const { nlink, size } = fstatSync(fd);
       if (nlink === 1) {
         writeFileSync(fd, text);
-        if (size > 0) ftruncateSync(fd, Buffer.byteLength(text));
+        const bytes = Buffer.byteLength(text);
+        if (size > bytes) ftruncateSync(fd, bytes);
         return;
       }
     } finally {

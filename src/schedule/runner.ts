@@ -7,6 +7,7 @@ import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { step } from '../base/step.ts';
 import type { Completion, Executor, Outcome, Pack, Running } from '../execute/executor.ts';
+import type { LocalExecutor } from '../execute/local.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import { outcomeOf } from '../execute/output-problem.ts';
 import type { Job } from '../graph/job.ts';
@@ -32,6 +33,8 @@ export type RunnerParts = PrepareParts & {
   readonly keys: KeyMaker;
   /** What runs a job. */
   readonly executorOf: (job: Job) => Executor;
+  /** That of this machine. */
+  readonly local: LocalExecutor;
   /** What can tell of an earlier driver's launch; undefined where nothing can. */
   readonly executorNamed: (name: string) => Executor | undefined;
   readonly words: Words;
@@ -83,7 +86,7 @@ export class JobRunner {
 
   /**
    * Starts an attempt. `done` settles once, and never rejects for what the job does.
-   * @param onBegin as the one of Executor.start
+   * @param ahead as for LocalExecutor.startAhead, what to call when it begins; undefined: it begins at once
    */
   launch(
     job: Job,
@@ -92,11 +95,11 @@ export class JobRunner {
     manifestOf: ManifestOf,
     reasons: readonly string[],
     pack: Pack | undefined,
-    onBegin: () => void,
+    ahead: (() => void) | undefined,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const startedAt = Date.now();
     try {
-      return this.tryLaunch(job, attempt, allotment, manifestOf, reasons, pack, onBegin);
+      return this.tryLaunch(job, attempt, allotment, manifestOf, reasons, pack, ahead);
     } catch (problem) {
       const message = problemText(problem);
       if (message === undefined) throw problem;
@@ -128,20 +131,27 @@ export class JobRunner {
     manifestOf: ManifestOf,
     reasons: readonly string[],
     pack: Pack | undefined,
-    onBegin: () => void,
+    ahead: (() => void) | undefined,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { parts } = this;
     const key = parts.keys.keyOf(job, manifestOf);
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
-    const executor = parts.executorOf(job);
+    const executor = ahead ? parts.local : parts.executorOf(job);
     const place = executor.apart ? this.places.make(job) : undefined;
     const launch = prepareLaunch(parts, job, key.key, attempt, allotment, place, pack);
     const begun = { job, key, attempt, allotment, manifestOf, reasons, unseen: false, executor, place };
-    const start = (): void => {
-      this.note(begun, Date.now() / 1000);
-      onBegin();
-    };
-    return this.follow(begun, executor.start(launch, start));
+    const note = (): void => this.note(begun, Date.now() / 1000);
+    if (ahead === undefined) return this.follow(begun, executor.start(launch, note));
+    const running = parts.local.startAhead(launch, () => {
+      try {
+        note();
+      } catch (problem) {
+        // It runs; that it was cut off would be told by its launch as well.
+        if (problemText(problem) === undefined) throw problem;
+      }
+      ahead();
+    });
+    return this.follow(begun, running);
   }
 
   /**

@@ -2,11 +2,8 @@
 import type { Job } from '../graph/job.ts';
 import type { Lane, LaneOf } from './lane.ts';
 
-/**
- * A job that runs, and the part of a slot that it takes: those of a pack share one, and one that waits for its turn has none.
- * `asks` as of Queued; undefined for what was not queued.
- */
-export type Ongoing = { readonly cancel: () => void; readonly share: number; readonly asks: string | undefined };
+/** A job that runs, and the part of a slot that it takes: those of a pack share one, and one that waits for its turn has none. */
+export type Ongoing = { readonly cancel: () => void; readonly share: number };
 
 export class RunningJobs {
   readonly #lanes: readonly Lane[];
@@ -40,21 +37,12 @@ export class RunningJobs {
     return this.#isFree(this.#laneOf(job));
   }
 
-  /**
-   * What all that run here ask for, where that is the same and no slot is free: then another that asks for it fits in the
-   * place of any of them. More than twice as many as slots, whose ends are still being looked at, are enough.
-   */
-  commonAsks(): string | undefined {
+  /** Are all local slots taken, though not by twice as many jobs, whose ends are still being looked at? */
+  isFullHere(): boolean {
     const lane = this.#lanes.find(({ kind }) => kind === 'local');
-    const taken = lane === undefined ? 0 : (this.#taken.get(lane) ?? 0);
-    if (lane === undefined || taken < lane.slots || taken >= 2 * lane.slots) return undefined;
-    let common: string | undefined;
-    for (const [job, { asks }] of this.#jobs) {
-      if (this.#laneOf(job) !== lane) continue;
-      if (asks === undefined || (common !== undefined && asks !== common)) return undefined;
-      common = asks;
-    }
-    return common;
+    if (lane === undefined) return false;
+    const taken = this.#taken.get(lane) ?? 0;
+    return !this.#isFree(lane) && taken < 2 * lane.slots;
   }
 
   /** The job takes its part of a slot; one that runs already may have another part now. */

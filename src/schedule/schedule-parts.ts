@@ -36,7 +36,7 @@ export type ScheduleParts = {
   readonly allotments: Allotments;
   readonly lanes: readonly Lane[];
   readonly laneOf: LaneOf;
-  /** The executor of this machine, where one job more than there are slots can wait for its turn. */
+  /** The executor of this machine, where one job more than there are slots may wait for its turn. */
   readonly turns?: Pick<LocalExecutor, 'takesAhead' | 'release' | 'callOff'>;
   /** Does a running job go on without this process? */
   readonly isAway?: (job: Job) => boolean;

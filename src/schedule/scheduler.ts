@@ -15,7 +15,7 @@ import { packOf } from './pack.ts';
 import { JobEnds } from './job-ends.ts';
 import { Progress } from './progress.ts';
 import { RunQueue, type Queued } from './queue.ts';
-import type { Allotment } from './allotment.ts';
+import { ASKS_NOTHING, type Allotment } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
 import { RunningJobs } from './running-jobs.ts';
 import type { BuildResult, ScheduleOptions, ScheduleParts } from './schedule-parts.ts';
@@ -46,8 +46,11 @@ export class Scheduler {
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
   private readonly ends: JobEnds;
-  /** The job that was handed over before its turn, until that comes, and what ends its patience. */
-  private ahead: { readonly job: Job; readonly timer: NodeJS.Timeout } | undefined;
+  /** The job that was handed over before its turn, until that comes; what ends its patience; whether it has a slot by now. */
+  private ahead:
+    { readonly job: Job; readonly cancel: () => void; timer: NodeJS.Timeout; hasSlot: boolean } | undefined;
+  /** How many such jobs run in the turn of one whose outputs are still being looked at, and which keeps its slot meanwhile. */
+  private early = 0;
   private stopping = false;
   private background = 0;
   private heldByOthers = 0;
@@ -55,6 +58,7 @@ export class Scheduler {
   /** A bug met in the background; the loop throws it. */
   private broken: { problem: unknown } | undefined;
   private wake: () => void = () => {};
+  private readonly made: ManifestOf = (other) => this.progress.manifestOf(other);
 
   constructor(parts: ScheduleParts, options: ScheduleOptions) {
     this.parts = parts;
@@ -158,8 +162,9 @@ export class Scheduler {
     if (step === undefined || this.progress.hasEnded(job) || this.running.has(job)) return;
     const forced = this.options.forced.has(job);
     const settled = !this.progress.hasMovedAbove(job) && (step.action !== 'check' || forced);
-    const made: ManifestOf = (other) => this.progress.manifestOf(other);
-    const judgement = settled ? step.judgement : this.parts.rebuilder.judge(job, made, this.options.selected.has(job));
+    const judgement = settled
+      ? step.judgement
+      : this.parts.rebuilder.judge(job, this.made, this.options.selected.has(job));
     this.reasons.set(job, forced ? [reason('forced'), ...judgement.reasons] : judgement.reasons);
     if (forced) return this.enqueue(job, 1);
     switch (judgement.decision) {
@@ -250,8 +255,7 @@ export class Scheduler {
   /** Fails a job that cannot be started. */
   private refuse(job: Job, attempt: number, message: string): void {
     this.inBackground(async () => {
-      const manifestOf: ManifestOf = (other) => this.progress.manifestOf(other);
-      const end = await this.parts.runner.refuse(job, attempt, message, manifestOf);
+      const end = await this.parts.runner.refuse(job, attempt, message, this.made);
       this.fail(job, attempt, end.outcome, end.durationS);
     });
   }
@@ -271,25 +275,29 @@ export class Scheduler {
 
   /** Where all slots are taken by short jobs, the next one is made ready already, to begin when one of them has ended well. */
   private startAhead(): void {
-    if (this.stopping || this.ahead !== undefined || this.parts.turns?.takesAhead !== true) return;
-    const common = this.running.commonAsks();
-    if (common === undefined) return;
-    const { allotments } = this.parts;
-    const next = this.queue.take(
-      ({ job, attempt, asks }) => asks === common && !allotments.wantsGpus(job, attempt) && !job.upstream.some(hasTemp),
+    const { turns } = this.parts;
+    if (this.stopping || this.ahead !== undefined || turns?.takesAhead !== true || !this.running.isFullHere()) return;
+    let isFirst = true;
+    const next = this.queue.take((item) => isFirst && !(isFirst = false) && this.mayGoAhead(item));
+    if (next !== undefined) this.launchAhead(next);
+  }
+
+  /** What one that may not begin after all would lose, or take from others, waits until there is room. */
+  private mayGoAhead({ job, asks }: Queued): boolean {
+    return (
+      asks === ASKS_NOTHING &&
+      !job.upstream.some(hasTemp) &&
+      (this.reasons.get(job) ?? []).every(({ kind }) => kind === 'new')
     );
-    if (next === undefined) return;
-    this.ahead = { job: next.job, timer: setTimeout(() => this.parts.turns?.callOff(), AHEAD_MS) };
-    this.launch(next, undefined, undefined);
   }
 
   private start(next: Queued, allotment: Allotment): void {
-    const { job, attempt, asks } = next;
+    const { job, attempt } = next;
     const absent = job.upstream.filter(hasTemp);
     const onCluster = this.parts.laneOf(job).kind === 'cluster';
     const pack = onCluster ? packOf(job, attempt, this.expected.seconds(job), this.parts.packS) : undefined;
     if (absent.length > 0) {
-      this.running.begin(job, { cancel: () => {}, share: pack?.share ?? 1, asks });
+      this.running.begin(job, { cancel: () => {}, share: pack?.share ?? 1 });
       this.inBackground(async () => {
         // It keeps its slot meanwhile.
         const ready = await this.bringBackTemp(job, absent);
@@ -300,60 +308,80 @@ export class Scheduler {
     } else this.launch(next, allotment, pack);
   }
 
-  /** @param allotment undefined for a job that waits for its turn: then it gets what it asks for, and a slot */
-  private launch(next: Queued, allotment: Allotment | undefined, pack: Pack | undefined): void {
-    const { job, attempt, asks } = next;
-    const { runner, allotments } = this.parts;
-    const found = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
-    const reasons = found.map((r) => runner.describeReason(r));
-    const manifestOf: ManifestOf = (other) => this.progress.manifestOf(other);
-    let held = allotment;
-    let isSaid = false;
-    const say = (): void => {
-      if (!isSaid) this.announce.started(job, attempt, reasons, this.expected.seconds(job));
-      isSaid = true;
-    };
+  private launch({ job, attempt }: Queued, allotment: Allotment, pack: Pack | undefined): void {
+    const reasons = this.reasonsOf(job);
+    const launched = this.parts.runner.launch(job, attempt, allotment, this.made, reasons, pack, undefined);
+    this.announce.started(job, attempt, reasons, this.expected.seconds(job));
+    this.follow(job, launched, allotment, pack?.share ?? 1, (end) => this.ended(job, attempt, end));
+  }
+
+  /** Hands a job over that begins in the turn of another; it has no slot before. */
+  private launchAhead(next: Queued): void {
+    const { job, attempt } = next;
+    const reasons = this.reasonsOf(job);
+    const say = (): void => this.announce.started(job, attempt, reasons, this.expected.seconds(job));
     const begin = (): void => {
-      if (held !== undefined) return say();
-      this.waitNoMore(job);
-      held = allotments.claim(job, attempt, undefined);
-      this.running.begin(job, { cancel: launched.cancel, share: 1, asks });
+      if (this.ahead?.hasSlot === false) this.early++;
+      this.giveSlot();
+      this.waitNoMore();
       say();
       this.wake();
     };
-    const given = allotment ?? allotments.foresee(job, attempt);
-    const launched: Followed = runner.launch(job, attempt, given, manifestOf, reasons, pack, begin);
-    const share = allotment === undefined ? 0 : (pack?.share ?? 1);
-    this.follow(job, launched, { share, asks, give: () => held?.give() }, (end) => {
-      this.waitNoMore(job);
-      if (!end.ok && end.outcome.kind === 'called-off') {
+    const allotment = this.parts.allotments.ofNothing(job, attempt);
+    const launched = this.parts.runner.launch(job, attempt, allotment, this.made, reasons, undefined, begin);
+    const timer = setTimeout(() => this.parts.turns?.callOff(), AHEAD_MS);
+    this.ahead = { job, cancel: launched.cancel, timer, hasSlot: false };
+    this.follow(job, launched, allotment, 0, (end) => {
+      if (this.ahead?.job !== job) return this.ended(job, attempt, end);
+      // It has not begun.
+      this.waitNoMore();
+      if (end.ok || end.outcome.kind === 'called-off') {
         if (!this.stopping) this.queue.add(next);
         return;
       }
       say();
-      if (end.ok) this.ends.built(job, end);
-      else this.attemptFailed(job, attempt, end.outcome, end.durationS);
-      if (!end.ok && !this.stopping) this.parts.turns?.release();
+      this.attemptFailed(job, attempt, end.outcome, end.durationS);
     });
   }
 
-  private waitNoMore(job: Job): void {
-    if (this.ahead?.job !== job) return;
-    clearTimeout(this.ahead.timer);
+  /** There is a turn for the job that waits: what is free besides is for others. */
+  private giveSlot(): void {
+    if (this.ahead === undefined || this.ahead.hasSlot) return;
+    this.ahead.hasSlot = true;
+    this.running.begin(this.ahead.job, { cancel: this.ahead.cancel, share: 1 });
+  }
+
+  private waitNoMore(): void {
+    clearTimeout(this.ahead?.timer);
     this.ahead = undefined;
+  }
+
+  private ended(job: Job, attempt: number, end: AttemptEnd): void {
+    if (end.ok) this.ends.built(job, end);
+    else this.attemptFailed(job, attempt, end.outcome, end.durationS);
+    if (this.stopping || this.parts.laneOf(job).kind !== 'local') return;
+    if (!end.ok) this.parts.turns?.release();
+    if (this.early > 0) this.early--;
+    else this.giveSlot();
+  }
+
+  private reasonsOf(job: Job): string[] {
+    const found = this.reasons.get(job) ?? this.parts.plan.steps.get(job)?.reasons ?? [];
+    return found.map((r) => this.parts.runner.describeReason(r));
   }
 
   private follow(
     job: Job,
     attempt: Followed,
-    place: { readonly share: number; readonly asks: string | undefined; readonly give: () => void },
+    allotment: Allotment,
+    share: number,
     then: (end: AttemptEnd) => void,
   ): void {
-    this.running.begin(job, { cancel: attempt.cancel, share: place.share, asks: place.asks });
+    this.running.begin(job, { cancel: attempt.cancel, share });
     this.inBackground(async () => {
       const end = await attempt.done;
       this.running.end(job);
-      place.give();
+      allotment.give();
       if (end.ok || end.outcome.kind !== 'called-off') this.ends.acted.add(job);
       then(end);
     });
@@ -374,8 +402,7 @@ export class Scheduler {
     };
     const adopted = this.parts.runner.adopt(job, orphan, allotment, standing, reasons);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job), { state: orphan.state, since: startedAt });
-    const place = { share: 1, asks: undefined, give: () => allotment.give() };
-    this.follow(job, adopted, place, (end) => {
+    this.follow(job, adopted, allotment, 1, (end) => {
       if (end.ok) return this.ends.built(job, end);
       const { kind } = end.outcome;
       // What nobody saw end is no attempt of this build.

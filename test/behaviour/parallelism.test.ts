@@ -260,8 +260,8 @@ rules:
       set -- live/*; echo $# > seen/$$
       ls .lhb/tmp | grep -c turns >> turns || :
       echo \${{ n }} > \${{ outputs.o }}
-      rm live/$$
       ${more}
+      rm live/$$
 `,
   );
 }
@@ -280,8 +280,16 @@ rigTest('short jobs are made ready before their turn, and no more run at once th
   assert.match((await rig.ok('build')).stderr, /nothing to do/);
 });
 
+for (const which of ['n > 100', 'n % 10 == 0']) {
+  rigTest(`no more than may run at once where those with ${which} take long`, async (rig) => {
+    short(rig, `test \${{ ${which} ? 1 : 0 }} = 0 || sleep 0.2`);
+    await rig.ok('build', '-j', '4', ...PLENTY);
+    assert.is(mostAtOnce(rig), 4);
+  });
+}
+
 rigTest('after a failure no job begins that had not, unless -k says so', async (rig) => {
-  short(rig, 'test ! -e fail/${{ n }}');
+  short(rig, 'test ! -e fail/${{ n }} || { rm live/$$; exit 1; }');
   for (let n = 30; n < 33; n++) rig.write(`fail/${n}`, '');
   const stopped = await rig.lhb('build', '-j', '2', ...PLENTY);
   assert.is(stopped.code, 1, stopped.stderr);

@@ -34,10 +34,19 @@ export class LocalRig {
   }
 
   /** Starts text for the default shell, as job `id`, whose folder is `id` and whose log is `id/log`. */
-  start(text: string, changes: Partial<Launch> = {}, begun: () => void = () => {}): Running {
+  start(text: string, changes: Partial<Launch> = {}): Running {
+    return this.executor.start(this.#launch(text, changes), () => {});
+  }
+
+  /** As `start`, of a job that waits for its turn. */
+  startAhead(text: string, changes: Partial<Launch>, begun: () => void): Running {
+    return this.executor.startAhead(this.#launch(text, changes), begun);
+  }
+
+  #launch(text: string, changes: Partial<Launch>): Launch {
     const id = changes.jobId ?? `j${this.#started++}`;
     mkdirSync(this.path(id), { recursive: true });
-    const launch: Launch = {
+    return {
       jobId: id,
       rule: 'r',
       attempt: 1,
@@ -56,7 +65,6 @@ export class LocalRig {
       gpus: undefined,
       ...changes,
     };
-    return this.executor.start(launch, begun);
   }
 
   /** The exit marker of a job's last launch. */

@@ -218,6 +218,7 @@ test('of the jobs that a living helper was given only the last can run, of the l
       place: undefined,
       cpuBefore: 0,
       resources: {},
+      begun: true,
     });
     const launches = [launch('t-1', 'a'), launch('t-2', 'a'), launch('t-3', 'b')];
     const earlier = { helpers: [helper as Helper], scratches: [], launches, profiles: new Map<string, string>() };
@@ -280,7 +281,7 @@ test('lines that are cut off, malformed or from elsewhere do not count', () => {
     ];
     writeFileSync(file, `lhb launches 1\n${lines.join('\n')}`);
     const found = readLaunches(file);
-    assert.equal(found.launches, [{ ...launch, helper, submitted: undefined }]);
+    assert.equal(found.launches, [{ ...launch, helper, submitted: undefined, begun: true }]);
     assert.equal(found.helpers, [helper]);
     assert.equal(found.scratches, [{ beginning: '/x/lhb-0123456789-', place: 'b n' }]);
     writeFileSync(file, `lhb launches 2\n${lines.join('\n')}`);
@@ -296,28 +297,32 @@ test('a text for a helper that is cut off anywhere runs nothing', () => {
     const log = new LaunchLog(undefined);
     const token = log.newToken();
     assert.is.not(token, log.newToken());
-    const text = slotText({
-      words: ['touch', 'ran'],
-      env: {},
-      helperEnv: {},
-      helperCwd: '/',
-      cwd: root,
-      log: join(root, 'log'),
-      jobDir: root,
-      token,
-      startedAt: 1,
-      turn: undefined,
-    });
-    for (let length = 0; length < text.length - 2; length++) {
-      spawnSync('/bin/sh', [], {
-        input: text.slice(0, length),
-        cwd: '/',
-        stdio: ['pipe', 'ignore', 'ignore', 'ignore'],
+    // As a subshell, and, where sh is dash, as a simple command.
+    for (const helperCwd of ['/', root]) {
+      const text = slotText({
+        words: ['touch', 'ran'],
+        env: {},
+        helperEnv: {},
+        helperCwd,
+        cwd: root,
+        log: join(root, 'log'),
+        jobDir: root,
+        token,
+        startedAt: 1,
+        turn: undefined,
+        hasTurns: false,
       });
-      assert.equal(readdirSync(root), [], `${length} of ${text.length} bytes`);
+      const run = (input: string): unknown =>
+        spawnSync('/bin/sh', [], { input, cwd: helperCwd, stdio: ['pipe', 'ignore', 'ignore', 'ignore'] });
+      for (let length = 0; length < text.length - 2; length++) {
+        run(text.slice(0, length));
+        assert.equal(readdirSync(root), [], `${length} of ${text.length} bytes`);
+      }
+      run(text);
+      const made = ['exit', 'log', 'ran'];
+      assert.equal(readdirSync(root).sort(), made);
+      for (const name of made) rmSync(join(root, name));
     }
-    spawnSync('/bin/sh', [], { input: text, cwd: '/', stdio: ['pipe', 'ignore', 'ignore', 'ignore'] });
-    assert.equal(readdirSync(root).sort(), ['exit', 'log', 'ran']);
   } finally {
     rmSync(root, { recursive: true });
   }
