@@ -26,7 +26,7 @@ export async function sweep(root, wanted, tools) {
   const graph = { targets: targetsFor(wanted), samplers: [...SAMPLERS] };
   const jobs = jobsOf(graph.targets, graph.samplers);
   const light = jobs <= 1000 ? 5 : 3;
-  const heavy = jobs <= 1000 ? 3 : 1;
+  const heavy = jobs <= 10_000 ? 3 : 1;
   const found = new Map(ROWS.map(([what]) => [what, new Map()]));
   const folderOf = (tool) => join(root, tool.name);
   const builds = (tool) => jobs <= (tool.mostJobs ?? Infinity);

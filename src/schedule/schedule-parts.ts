@@ -1,10 +1,10 @@
 // What a build is given to do, what it does it with, and what comes out of it.
-import type { LocalExecutor } from '../execute/local.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import type { Job } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Rebuilder } from '../plan/rebuilder.ts';
 import type { TraceCore } from '../store/trace.ts';
+import type { TakesTurns } from './ahead.ts';
 import type { Allotment, Allotments } from './allotment.ts';
 import type { BuildEvent, Counts, JobRef, Left } from './event.ts';
 import type { Lane, LaneOf } from './lane.ts';
@@ -36,8 +36,7 @@ export type ScheduleParts = {
   readonly allotments: Allotments;
   readonly lanes: readonly Lane[];
   readonly laneOf: LaneOf;
-  /** The executor of this machine, where one job more than there are slots may wait for its turn. */
-  readonly turns?: Pick<LocalExecutor, 'takesAhead' | 'release' | 'callOff'>;
+  readonly turns?: TakesTurns;
   /** Does a running job go on without this process? */
   readonly isAway?: (job: Job) => boolean;
   /** How long jobs of a cluster may take that are packed together by their recorded times (seconds); undefined: none are. */

@@ -8,6 +8,7 @@ import type { ManifestOf } from '../key/key-parts.ts';
 import { standingManifest, type Judgement } from '../plan/rebuilder.ts';
 import type { Reason } from '../plan/reason.ts';
 import { reason } from '../plan/reason.ts';
+import { Ahead, mayGoAhead } from './ahead.ts';
 import { Announcer } from './announcer.ts';
 import type { Left } from './event.ts';
 import { expectedDurations, type Expected } from './expected.ts';
@@ -15,7 +16,7 @@ import { packOf } from './pack.ts';
 import { JobEnds } from './job-ends.ts';
 import { Progress } from './progress.ts';
 import { RunQueue, type Queued } from './queue.ts';
-import { ASKS_NOTHING, type Allotment } from './allotment.ts';
+import type { Allotment } from './allotment.ts';
 import type { AttemptEnd, JobRunner } from './runner.ts';
 import { RunningJobs } from './running-jobs.ts';
 import type { BuildResult, ScheduleOptions, ScheduleParts } from './schedule-parts.ts';
@@ -30,8 +31,6 @@ const TURN_MS = 40;
 const PATIENCE_MS = 1000;
 /** How often a build that is to leave looks whether it may (ms). */
 const LOOK_MS = 100;
-/** How long a job may wait for its turn (ms); a slot that is free by then is for another. */
-const AHEAD_MS = 100;
 
 export class Scheduler {
   private readonly parts: ScheduleParts;
@@ -46,11 +45,7 @@ export class Scheduler {
   /** Why a job runs, as it was found when its upstream was done. */
   private readonly reasons = new Map<Job, readonly Reason[]>();
   private readonly ends: JobEnds;
-  /** The job that was handed over before its turn, until that comes; what ends its patience; whether it has a slot by now. */
-  private ahead:
-    { readonly job: Job; readonly cancel: () => void; timer: NodeJS.Timeout; hasSlot: boolean } | undefined;
-  /** How many such jobs run in the turn of one whose outputs are still being looked at, and which keeps its slot meanwhile. */
-  private early = 0;
+  private readonly ahead: Ahead;
   private stopping = false;
   private background = 0;
   private heldByOthers = 0;
@@ -66,6 +61,7 @@ export class Scheduler {
     this.expected = expectedDurations(parts.plan);
     this.progress = new Progress(parts.plan);
     this.running = new RunningJobs(parts.lanes, parts.laneOf);
+    this.ahead = new Ahead(parts.turns, this.running);
     this.announce = new Announcer(parts.emit, parts.runner);
     this.ends = new JobEnds(parts, options, this.progress, this.announce);
   }
@@ -275,20 +271,11 @@ export class Scheduler {
 
   /** Where all slots are taken by short jobs, the next one is made ready already, to begin when one of them has ended well. */
   private startAhead(): void {
-    const { turns } = this.parts;
-    if (this.stopping || this.ahead !== undefined || turns?.takesAhead !== true || !this.running.isFullHere()) return;
-    let isFirst = true;
-    const next = this.queue.take((item) => isFirst && !(isFirst = false) && this.mayGoAhead(item));
+    if (this.stopping || !this.ahead.isWanted) return;
+    let tried = 0;
+    // None but the first: others would go before it.
+    const next = this.queue.take((item) => tried++ === 0 && mayGoAhead(item, this.reasons.get(item.job) ?? []));
     if (next !== undefined) this.launchAhead(next);
-  }
-
-  /** What one that may not begin after all would lose, or take from others, waits until there is room. */
-  private mayGoAhead({ job, asks }: Queued): boolean {
-    return (
-      asks === ASKS_NOTHING &&
-      !job.upstream.some(hasTemp) &&
-      (this.reasons.get(job) ?? []).every(({ kind }) => kind === 'new')
-    );
   }
 
   private start(next: Queued, allotment: Allotment): void {
@@ -321,20 +308,16 @@ export class Scheduler {
     const reasons = this.reasonsOf(job);
     const say = (): void => this.announce.started(job, attempt, reasons, this.expected.seconds(job));
     const begin = (): void => {
-      if (this.ahead?.hasSlot === false) this.early++;
-      this.giveSlot();
-      this.waitNoMore();
+      this.ahead.begin();
       say();
       this.wake();
     };
     const allotment = this.parts.allotments.ofNothing(job, attempt);
     const launched = this.parts.runner.launch(job, attempt, allotment, this.made, reasons, undefined, begin);
-    const timer = setTimeout(() => this.parts.turns?.callOff(), AHEAD_MS);
-    this.ahead = { job, cancel: launched.cancel, timer, hasSlot: false };
+    this.ahead.wait(job, launched.cancel);
     this.follow(job, launched, allotment, 0, (end) => {
-      if (this.ahead?.job !== job) return this.ended(job, attempt, end);
-      // It has not begun.
-      this.waitNoMore();
+      if (!this.ahead.isWaiting(job)) return this.ended(job, attempt, end);
+      this.ahead.drop();
       if (end.ok || end.outcome.kind === 'called-off') {
         if (!this.stopping) this.queue.add(next);
         return;
@@ -344,25 +327,10 @@ export class Scheduler {
     });
   }
 
-  /** There is a turn for the job that waits: what is free besides is for others. */
-  private giveSlot(): void {
-    if (this.ahead === undefined || this.ahead.hasSlot) return;
-    this.ahead.hasSlot = true;
-    this.running.begin(this.ahead.job, { cancel: this.ahead.cancel, share: 1 });
-  }
-
-  private waitNoMore(): void {
-    clearTimeout(this.ahead?.timer);
-    this.ahead = undefined;
-  }
-
   private ended(job: Job, attempt: number, end: AttemptEnd): void {
     if (end.ok) this.ends.built(job, end);
     else this.attemptFailed(job, attempt, end.outcome, end.durationS);
-    if (this.stopping || this.parts.laneOf(job).kind !== 'local') return;
-    if (!end.ok) this.parts.turns?.release();
-    if (this.early > 0) this.early--;
-    else this.giveSlot();
+    if (!this.stopping && this.parts.laneOf(job).kind === 'local') this.ahead.goOn(end.ok);
   }
 
   private reasonsOf(job: Job): string[] {
@@ -448,7 +416,7 @@ export class Scheduler {
   /** Nothing more begins. */
   private stop(): void {
     this.stopping = true;
-    this.parts.turns?.callOff();
+    this.ahead.callOff();
   }
 
   /** Temp outputs that were dropped are brought back for a job that needs them; false where their maker must run again first. */
@@ -473,7 +441,7 @@ export class Scheduler {
 
   private interrupt(): void {
     this.stop();
-    const count = this.running.size - (this.ahead === undefined ? 0 : 1);
+    const count = this.running.size - this.ahead.size;
     if (count > 0) {
       const what = count === 1 ? 'the running job is' : `${count} running jobs are`;
       this.announce.warn(`interrupted: ${what} ended; the next build runs what is missing`);
