@@ -61,12 +61,15 @@ export class Gate {
     for (let free = this.#slots - running; free > 0; free--) this.#turns.give();
   }
 
-  /** A job has ended. @param gaveBack whether its helper gave its turn back */
-  ended(wallS: number, wasWell: boolean, gaveBack: boolean): void {
+  /** A job has ended, after so many seconds. */
+  ended(wallS: number): void {
     this.#seen++;
     this.#meanS = this.#seen === 1 ? wallS : this.#meanS + WEIGHT * (wallS - this.#meanS);
-    if (this.#turns === undefined || gaveBack) return;
-    if (wasWell) this.#turns.give();
+  }
+
+  /** A job had a turn that its helper did not give back. */
+  giveBack(wasWell: boolean): void {
+    if (wasWell) this.#turns?.give();
     else this.#kept++;
   }
 
@@ -75,10 +78,10 @@ export class Gate {
     for (; this.#kept > 0; this.#kept--) this.#turns?.give();
   }
 
-  /** Calls off the job that waits. Until some have been short again, no other is handed over early. */
-  callOff(): void {
+  /** Calls off the job that waits. Until some have been short again, no other is handed over early. @param isFinal as of Turns.callOff */
+  callOff(isFinal: boolean): void {
     this.#seen = 0;
-    this.#turns?.callOff();
+    this.#turns?.callOff(isFinal);
   }
 
   /** From now on jobs go by no turns; one that waits ends. */

@@ -18,7 +18,7 @@ import { endProcesses, findProcesses, GRACE_MS, sendSignal, type JobProcesses } 
 import { ScratchFolders } from './scratch.ts';
 import { Slot, type Report } from './slot.ts';
 import { afterMs } from './timer.ts';
-import type { Turns } from './turns.ts';
+import type { TurnLines } from './turns.ts';
 import { MemorySampler } from './usage.ts';
 
 const HOST = hostname();
@@ -42,7 +42,9 @@ type Job = {
   readonly launch: Launch;
   readonly slot: Slot;
   readonly processes: JobProcesses;
-  readonly turns: Turns | undefined;
+  /** Whether it holds a turn, if there are any, and whether its helper gives it back where it ends well. */
+  hasTurn: boolean;
+  gives: boolean;
   startedAt: number;
   startMs: number;
   /** Whether it runs, or has, and does not wait for its turn. */
@@ -97,11 +99,14 @@ export class LocalExecutor implements Executor {
     this.#gate.release();
   }
 
-  /** The job that waits for its turn does not begin, if it has not: its outcome is `called-off`. */
-  callOff(): void {
+  /**
+   * The job that waits for its turn does not begin, if it has not: its outcome is `called-off`.
+   * @param isFinal whether nothing will begin any more
+   */
+  callOff(isFinal: boolean): void {
     if (this.#waiting === undefined || this.#waiting.calledOff) return;
     this.#waiting.calledOff = true;
-    this.#gate.callOff();
+    this.#gate.callOff(isFinal);
   }
 
   /** Starts a job; it never throws: what keeps a job from starting is its outcome, `spawn-failed`. */
@@ -191,7 +196,8 @@ export class LocalExecutor implements Executor {
       launch,
       slot,
       processes: { helper: slot.pid ?? -1, mark: `TMPDIR=${tmpdir}`, since: moment() },
-      turns: this.#gate.turns,
+      hasTurn: this.#gate.turns === undefined,
+      gives: false,
       startedAt,
       startMs: performance.now(),
       begun: ahead === undefined,
@@ -202,8 +208,7 @@ export class LocalExecutor implements Executor {
     };
     const token = this.#launches.newToken();
     const waits = ahead !== undefined;
-    const turn = job.turns?.lines(!slot.hasTurns, waits);
-    slot.hasTurns ||= turn !== undefined;
+    const turn = this.#turnFor(job, waits);
     const text = slotText({
       token,
       words,
@@ -222,11 +227,7 @@ export class LocalExecutor implements Executor {
     step('launch:noted');
     this.#jobs.add(job);
     if (waits) this.#waiting = { job, calledOff: false };
-    else {
-      // One that was called off reads what there is.
-      if (this.#waiting?.calledOff !== true) job.turns?.take();
-      this.#watch(job);
-    }
+    else this.#watch(job);
     const settle = (report: Report): void => {
       this.#finish(job, report)
         .then(async (ended) => {
@@ -241,11 +242,34 @@ export class LocalExecutor implements Executor {
         });
     };
     slot.run(text, settle, () => {
-      this.#launches.addBegun(token);
+      try {
+        this.#launches.addBegun(token);
+      } catch {
+        // A full disk: should lhb be killed, the next build does not know that it had begun.
+      }
       this.#begin(job, ahead);
     });
     step('launch:started');
     return () => this.#stop(job, { kind: 'cancelled' });
+  }
+
+  /** What of turns there is in a job's text. One that begins at once takes its own now. */
+  #turnFor(job: Job, waits: boolean): TurnLines | undefined {
+    const { turns } = this.#gate;
+    if (turns === undefined) return undefined;
+    // One that was called off reads what there is.
+    if (!waits) job.hasTurn = this.#waiting?.calledOff !== true && turns.take();
+    job.gives = waits || job.hasTurn;
+    if (!job.gives) return undefined;
+    const lines = turns.lines(!job.slot.hasTurns, waits ? 'waits' : 'has');
+    job.slot.hasTurns = true;
+    return lines;
+  }
+
+  /** Nothing is called off any more: those that began meanwhile take the turns that are theirs. */
+  #settleTurns(): void {
+    this.#waiting = undefined;
+    for (const job of this.#jobs) if (job.begun) job.hasTurn ||= this.#gate.turns?.take() ?? true;
   }
 
   /** Its turn has come. */
@@ -254,8 +278,9 @@ export class LocalExecutor implements Executor {
     job.timer?.cancel();
     job.startedAt = Date.now() / 1000;
     job.startMs = performance.now();
-    if (this.#waiting?.calledOff === true) job.turns?.clear();
-    this.#waiting = undefined;
+    job.hasTurn = true;
+    if (this.#waiting?.calledOff === true) this.#gate.turns?.clear();
+    this.#settleTurns();
     this.#watch(job);
     tell?.();
     // It was to be stopped while it waited.
@@ -274,7 +299,7 @@ export class LocalExecutor implements Executor {
     if (job.stopped !== undefined) return;
     job.stopped = outcome;
     if (job.begun) return this.#end(job);
-    this.callOff();
+    this.callOff(false);
     job.timer = afterMs(this.#graceMs, () => job.slot.kill());
   }
 
@@ -307,7 +332,8 @@ export class LocalExecutor implements Executor {
     // What it has done with its turn nobody knows.
     if (report.kind === 'helper-gone') this.#gate.close();
     if (!job.begun) return this.#neverBegun(job, report);
-    this.#gate.ended(wallS, isWell(report), isWell(report) && job.turns !== undefined);
+    this.#gate.ended(wallS);
+    if (job.hasTurn && !(job.gives && isWell(report))) this.#gate.giveBack(isWell(report));
     const maxRssMb = this.#sampler.finish(job.processes.helper);
     if (hasProc) {
       job.ending ??= this.#leavesNothing(job) ? undefined : this.#endAll(job);
@@ -324,7 +350,7 @@ export class LocalExecutor implements Executor {
 
   #neverBegun(job: Job, report: Report): Completion {
     job.timer?.cancel();
-    this.#waiting = undefined;
+    this.#settleTurns();
     if (report.kind === 'called-off') this.#idle.push(job.slot);
     return completion({ kind: 'called-off' }, job.startedAt, 0, undefined, undefined);
   }

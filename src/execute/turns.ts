@@ -27,7 +27,7 @@ export const SHUT = ` ${FD}<&-`;
 export type TurnLines = {
   /** Before the job. */
   readonly take: string;
-  /** After its marker, with what gives its exit code. */
+  /** After its marker, with what gives its exit code; nothing of a job that has no turn. */
   readonly give: (status: string) => string;
   /** At the end of all. */
   readonly end: string;
@@ -49,13 +49,14 @@ export class Turns {
     writeSync(this.#fd, '\n');
   }
 
-  /** Takes a turn for a job that begins at once; not while one waits that was called off. */
-  take(): void {
-    this.#read();
+  /** Takes a turn for a job that begins at once; false where there is none. Not while one waits that was called off. */
+  take(): boolean {
+    return this.#read() === '\n';
   }
 
-  /** Calls off the job that waits. */
-  callOff(): void {
+  /** Calls off the job that waits. @param isFinal whether nothing may begin any more: then no turns are left either */
+  callOff(isFinal: boolean): void {
+    if (isFinal) while (this.take());
     writeSync(this.#fd, 'x\n');
   }
 
@@ -79,9 +80,10 @@ export class Turns {
 
   /**
    * @param opens whether the helper has not opened the FIFO yet
-   * @param waits whether the job waits for its turn; else it has one
+   * @param from `waits`: the job waits for its turn; `has`: it has one
    */
-  lines(opens: boolean, waits: boolean): TurnLines {
+  lines(opens: boolean, from: 'waits' | 'has'): TurnLines {
+    const waits = from === 'waits';
     const path = quoteWord(this.path);
     // A FIFO that is gone must not end the helper. Its own end for both makes sure that the other is opened at once.
     const open = opens ? `[ -p ${path} ] && exec 5<>${path} ${FD}<${path} 5<&-\n` : '';

@@ -47,7 +47,7 @@ export class Ahead {
 
   /** The job was handed over. It has no slot before another one ends. */
   wait(job: Job, cancel: () => void): void {
-    this.#waiting = { job, cancel, timer: setTimeout(() => this.callOff(), PATIENCE_MS), hasSlot: false };
+    this.#waiting = { job, cancel, timer: setTimeout(() => this.#turns?.callOff(false), PATIENCE_MS), hasSlot: false };
   }
 
   /** It runs. */
@@ -65,7 +65,7 @@ export class Ahead {
 
   /** Nothing begins that has not. */
   callOff(): void {
-    this.#turns?.callOff();
+    this.#turns?.callOff(true);
   }
 
   /** A local job is over, its slot is free, and the build goes on. */

@@ -49,6 +49,8 @@ export class Scheduler {
   private stopping = false;
   private background = 0;
   private heldByOthers = 0;
+  /** How many jobs have a slot and wait for temp outputs. */
+  private bringing = 0;
   private left: Left | undefined;
   /** A bug met in the background; the loop throws it. */
   private broken: { problem: unknown } | undefined;
@@ -271,7 +273,8 @@ export class Scheduler {
 
   /** Where all slots are taken by short jobs, the next one is made ready already, to begin when one of them has ended well. */
   private startAhead(): void {
-    if (this.stopping || !this.ahead.isWanted) return;
+    // A job that has a slot, and will take its turn only then, must find it.
+    if (this.stopping || this.bringing > 0 || !this.ahead.isWanted) return;
     let tried = 0;
     // None but the first: others would go before it.
     const next = this.queue.take((item) => tried++ === 0 && mayGoAhead(item, this.reasons.get(item.job) ?? []));
@@ -285,9 +288,11 @@ export class Scheduler {
     const pack = onCluster ? packOf(job, attempt, this.expected.seconds(job), this.parts.packS) : undefined;
     if (absent.length > 0) {
       this.running.begin(job, { cancel: () => {}, share: pack?.share ?? 1 });
+      this.bringing++;
       this.inBackground(async () => {
         // It keeps its slot meanwhile.
         const ready = await this.bringBackTemp(job, absent);
+        this.bringing--;
         this.running.end(job);
         if (ready && !this.stopping) this.launch(next, allotment, pack);
         else allotment.give();
@@ -371,6 +376,8 @@ export class Scheduler {
     const adopted = this.parts.runner.adopt(job, orphan, allotment, standing, reasons);
     this.announce.started(job, attempt, reasons, this.expected.seconds(job), { state: orphan.state, since: startedAt });
     this.follow(job, adopted, allotment, 1, (end) => {
+      // Its slot is free as any other.
+      if (!this.stopping && this.parts.laneOf(job).kind === 'local') this.ahead.goOn(end.ok);
       if (end.ok) return this.ends.built(job, end);
       const { kind } = end.outcome;
       // What nobody saw end is no attempt of this build.

@@ -96,7 +96,7 @@ turnsTest('after a failure it begins only when the build goes on', async (rig) =
 
 turnsTest('one that is called off has not begun, leaves nothing, and its helper takes the next job', async (rig) => {
   const { both, third, hasBegun } = await three(rig);
-  rig.executor.callOff();
+  rig.executor.callOff(false);
   assert.equal((await third.done).outcome, { kind: 'called-off' });
   assert.not(rig.executor.takesAhead, 'it waited too long: the jobs are not short');
   touch(rig, 'go1');
@@ -122,7 +122,7 @@ turnsTest('what is called off just as its turn comes runs whole or not at all, a
     const { both, third, hasBegun } = await three(rig);
     touch(rig, 'go1');
     await sleep(round / 4);
-    rig.executor.callOff();
+    rig.executor.callOff(false);
     const { kind } = (await third.done).outcome;
     assert.ok(kind === 'success' || kind === 'called-off', kind);
     assert.is(kind === 'success', hasBegun());
@@ -167,6 +167,36 @@ turnsTest(
       assert.not.match(rig.read('fds'), 'turns');
     }
     assert.not(rig.executor.takesAhead);
+  },
+);
+
+turnsTest(
+  'one that begins while another is being called off has its turn, and no turn is too many after',
+  async (rig) => {
+    const { both, third } = await three(rig);
+    const helper =
+      readLaunches(rig.path('launches')).launches.findLast(({ jobId }) => jobId === 'third')?.helper?.pid ?? -1;
+    process.kill(helper, 'SIGSTOP');
+    rig.executor.callOff(false);
+    for (const name of ['go1', 'go2']) touch(rig, name);
+    for (const { done } of both) await done;
+    const long = (n: number): Running =>
+      rig.start(`touch up${n}; while ! test -e go${n}; do sleep 0.01; done`, { jobId: `busy${n}` });
+    const fourth = long(4);
+    await until('it runs', () => existsSync(rig.path('up4')));
+    process.kill(helper, 'SIGCONT');
+    assert.equal((await third.done).outcome, { kind: 'called-off' });
+    while (!rig.executor.takesAhead) await rig.run(':');
+    const fifth = long(5);
+    await until('it runs', () => existsSync(rig.path('up5')));
+    let begun = false;
+    const sixth = rig.startAhead('touch ran', { jobId: 'sixth' }, () => (begun = true));
+    await sleep(100);
+    assert.not(begun, 'both turns are taken');
+    touch(rig, 'go4');
+    assert.equal((await sixth.done).outcome, { kind: 'success' });
+    touch(rig, 'go5');
+    for (const { done } of [fourth, fifth]) assert.equal((await done).outcome, { kind: 'success' });
   },
 );
 
