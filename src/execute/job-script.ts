@@ -57,8 +57,8 @@ function execLine(words: readonly string[], env: readonly string[]): string {
 }
 
 /**
- * What a helper reads to run one job. A subshell becomes the command (exec), or it is a simple command, with stdin from /dev/null, stdout and
- * stderr to the log, and nothing else open. Then comes the exit marker; then, on fd 3: two lines of `times`, and `e STATUS`.
+ * What a helper reads to run one job. A subshell becomes the command (exec), or it is a simple command, with stdin from
+ * /dev/null, stdout and stderr to the log, and nothing else open. Then comes the exit marker; then, on fd 3: two lines of `times`, and `e STATUS`.
  * A job that goes by turns begins when it has one, and the first on fd 3 is `b`, or `x` where it was called off.
  * All in braces: a text that is cut off, because lhb is killed while it writes, runs nothing.
  */

@@ -121,14 +121,12 @@ export class LaunchLog {
   add(
     token: string,
     launch: Launch,
-    more: Pick<Launched, 'executor' | 'startedAt' | 'tmpdir' | 'cpuBefore'> & { readonly waits?: boolean },
+    more: Pick<Launched, 'executor' | 'startedAt' | 'tmpdir' | 'cpuBefore'> & Noted,
     helper: number | undefined,
   ): void {
     const { jobId, rule, attempt, actionKey, gpus, place, resources, logName } = launch;
-    const { waits, ...rest } = more;
-    const begun = waits === true ? false : undefined;
     this.#append({
-      launch: { token, jobId, rule, attempt, actionKey, ...rest, log: logName, gpus, place, resources, begun },
+      launch: { token, jobId, rule, attempt, actionKey, ...more, log: logName, gpus, place, resources },
       helper,
     });
   }
@@ -316,7 +314,7 @@ function isScratch(value: unknown): value is { beginning: string; place: string 
 }
 
 /** `false` of one that was noted while it waited for its turn. */
-type Noted = { readonly begun?: boolean };
+type Noted = { readonly begun?: boolean | undefined };
 
 function isLaunch(value: unknown): value is Omit<Launched, 'helper' | 'submitted' | 'begun'> & Noted {
   if (!isFields(value)) return false;

@@ -223,7 +223,8 @@ export class LocalExecutor implements Executor {
     const { helper } = job.processes;
     step('launch:before');
     // On disk before the job can begin: should this process be killed, the next build knows of it.
-    this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS, waits }, helper);
+    const begun = waits ? false : undefined;
+    this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS, begun }, helper);
     step('launch:noted');
     this.#jobs.add(job);
     if (waits) this.#waiting = { job, calledOff: false };

@@ -9,6 +9,7 @@ import type { Running } from '../../src/execute/executor.ts';
 import { readLaunches } from '../../src/execute/launches.ts';
 import type { JobId } from '../../src/base/brand.ts';
 import { findOrphans, notedAttempt } from '../../src/execute/orphans.ts';
+import { Turns } from '../../src/execute/turns.ts';
 import { alive, localTest, until, type LocalRig } from './local-rig.ts';
 
 const linux = process.platform === 'linux';
@@ -199,6 +200,28 @@ turnsTest(
     for (const { done } of [fourth, fifth]) assert.equal((await done).outcome, { kind: 'success' });
   },
 );
+
+turnsTest('a call-off that came too late is taken back, and one that is final leaves no turns', async (rig) => {
+  const path = rig.path('fifo');
+  assert.is(spawnSync('mkfifo', [path]).status, 0);
+  const turns = new Turns(path);
+  const free = (): number => {
+    let count = 0;
+    while (turns.take()) count++;
+    return count;
+  };
+  turns.give();
+  turns.callOff(false);
+  turns.give();
+  turns.clear();
+  assert.is(free(), 2);
+  for (let n = 0; n < 3; n++) turns.give();
+  turns.callOff(true);
+  turns.clear();
+  assert.is(free(), 0);
+  turns.close();
+  assert.not(existsSync(path));
+});
 
 turnsTest('its time limit counts from its beginning', async (rig) => {
   const both = [1, 2].map((n) => rig.start(`while ! test -e go${n}; do sleep 0.01; done`, { jobId: `busy${n}` }));
