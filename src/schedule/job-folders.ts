@@ -13,12 +13,21 @@ const KEPT = 500;
 /** After so many jobs a folder's markers are dropped: each job appends one. */
 const MOST_MARKERS = 500;
 
+/** File times may stand still for this long, and a server's clock be behind: a later change may not show in what is younger. */
+const TICK_MS = 2000;
+
+/** Something that is no empty folder stands where one is renamed to. */
+const OCCUPIED = new Set(['ENOTEMPTY', 'EEXIST', 'ENOTDIR']);
+
+/** What is known of a folder: how many jobs had it, and its mtime when nothing but lhb's own files was in it. */
+type Had = { readonly jobs: number; readonly plainAt: number | undefined };
+
 export class JobFolders {
   readonly #own: string;
-  /** Of jobs that ended well, the earliest first: how many jobs had the folder. */
-  readonly #done = new Map<string, number>();
+  /** Of jobs that ended well, the earliest first. */
+  readonly #done = new Map<string, Had>();
   /** Of jobs that run in a folder that others had. */
-  readonly #running = new Map<string, number>();
+  readonly #running = new Map<string, Had>();
 
   /** @param own lhb's own folder, absolute */
   constructor(own: string) {
@@ -28,16 +37,17 @@ export class JobFolders {
   /** Makes a job's folder; of an earlier job there may be a job.json in it, and markers. Throws system errors. */
   begin(folder: string): void {
     this.#done.delete(folder);
-    const there = lstatSync(folder, { throwIfNoEntry: false });
+    // Where a folder with something in it is there, it is not taken over: a folder cannot be renamed to it.
+    if (this.#done.size >= KEPT && this.#takeOver(folder)) return;
     // A link in its place would have lhb write somewhere else.
-    if (there?.isSymbolicLink()) unlinkSync(folder);
-    if (there?.isDirectory() || (this.#done.size >= KEPT && this.#takeOver(folder))) return;
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(folder);
     makeFolder(folder, this.#own);
   }
 
   /** The job's result is on record. */
   end(folder: string): void {
-    this.#done.set(folder, (this.#running.get(folder) ?? 0) + 1);
+    const had = this.#running.get(folder);
+    this.#done.set(folder, { jobs: (had?.jobs ?? 0) + 1, plainAt: had?.plainAt });
     this.#running.delete(folder);
   }
 
@@ -45,21 +55,32 @@ export class JobFolders {
   #takeOver(folder: string): boolean {
     const [oldest] = this.#done;
     if (oldest === undefined) return false;
-    const [path, jobs] = oldest;
+    const [path, { jobs, plainAt }] = oldest;
     this.#done.delete(path);
     try {
-      const names = readdirSync(path);
-      // What else there is, a config file say, stays for people.
-      if (!names.every((name) => [JOB_FILE, EXIT_MARKER, COMMAND_FILE].includes(name))) return false;
-      if (names.includes(COMMAND_FILE)) unlinkSync(`${path}/${COMMAND_FILE}`);
-      const isWorn = jobs % MOST_MARKERS === 0;
-      if (isWorn && names.includes(EXIT_MARKER)) unlinkSync(`${path}/${EXIT_MARKER}`);
+      const { mtimeMs } = lstatSync(path);
+      // To list a folder costs five times as much as to see that no name came or went.
+      const isPlain = mtimeMs === plainAt && jobs % MOST_MARKERS !== 0;
+      if (!isPlain && !makePlain(path, jobs)) return false;
       renameSync(path, folder);
+      this.#running.set(folder, { jobs, plainAt: Date.now() - mtimeMs > TICK_MS ? mtimeMs : undefined });
     } catch (error) {
-      if (errno(error) === undefined) throw error;
+      const code = errno(error);
+      if (code === undefined) throw error;
+      if (OCCUPIED.has(code)) this.#done.set(path, { jobs, plainAt });
       return false;
     }
-    this.#running.set(folder, jobs);
     return true;
   }
+}
+
+/** Leaves nothing but lhb's own files in a folder; false where others are in it. */
+function makePlain(path: string, jobs: number): boolean {
+  const names = readdirSync(path);
+  // What else there is, a config file say, stays for people.
+  if (!names.every((name) => [JOB_FILE, EXIT_MARKER, COMMAND_FILE].includes(name))) return false;
+  if (names.includes(COMMAND_FILE)) unlinkSync(`${path}/${COMMAND_FILE}`);
+  const isWorn = jobs % MOST_MARKERS === 0;
+  if (isWorn && names.includes(EXIT_MARKER)) unlinkSync(`${path}/${EXIT_MARKER}`);
+  return true;
 }
