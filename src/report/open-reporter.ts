@@ -38,16 +38,21 @@ export function openReporter(
 ): Reporter {
   if (options.json) return new NdjsonReporter(process.stdout);
   if (!process.stderr.isTTY || env['TERM'] === 'dumb' || options.verbosity === 'quiet') {
-    return new PlainReporter(process.stderr, options);
+    const plain = new PlainReporter(process.stderr, systemClock, options);
+    return closedAtExit(plain, () => plain.close());
   }
   const live = new LiveReporter(terminalOf(process.stderr), systemClock, options);
-  const abandon = (): void => live.abandon();
-  process.once('exit', abandon);
+  return closedAtExit(live, () => live.abandon());
+}
+
+/** The same reporter, which comes to its end by `atExit` where the process ends before it is closed. */
+function closedAtExit(reporter: Reporter, atExit: () => void): Reporter {
+  process.once('exit', atExit);
   return {
-    handle: (event) => live.handle(event),
+    handle: (event) => reporter.handle(event),
     close() {
-      process.off('exit', abandon);
-      live.close();
+      process.off('exit', atExit);
+      reporter.close();
     },
   };
 }

@@ -15,7 +15,12 @@ const e = events(new FakeClock());
 function lines(list: readonly BuildEvent[], options: Partial<ReportOptions> = {}): string[] {
   let text = '';
   const sink = { write: (more: string) => (text += more) };
-  const reporter = new PlainReporter(sink, { verbosity: 'normal', reasons: false, color: false, ...options });
+  const reporter = new PlainReporter(sink, new FakeClock(), {
+    verbosity: 'normal',
+    reasons: false,
+    color: false,
+    ...options,
+  });
   for (const event of list) reporter.handle(event);
   reporter.close();
   return text.split('\n').slice(0, -1);
@@ -50,6 +55,30 @@ const END = [
   '    train n=4 (j4): exit code 3, log .lhb/logs/train/j4.log',
   'built 1, restored 1, fresh 1, failed 1, skipped 1 in 3 m 04 s',
 ];
+
+test('the first line is written at once, those right after it together, and none is held long', () => {
+  const clock = new FakeClock();
+  const writes: string[] = [];
+  const sink = { write: (text: string) => writes.push(text) };
+  const reporter = new PlainReporter(sink, clock, { verbosity: 'normal', reasons: false, color: false });
+  const linesWritten = (): number[] => writes.map((text) => text.split('\n').length - 1);
+  reporter.handle(e.begin(9));
+  reporter.handle(e.start('j1'));
+  assert.equal(linesWritten(), [1]);
+  reporter.handle(e.finish('j1'));
+  reporter.handle(e.start('j2'));
+  assert.equal(linesWritten(), [1]);
+  clock.pass(0.1);
+  assert.equal(linesWritten(), [1, 2]);
+  clock.pass(1);
+  assert.is(clock.waiting, 0);
+  reporter.handle(e.finish('j2'));
+  assert.equal(linesWritten(), [1, 2, 1]);
+  reporter.handle(e.start('j3'));
+  reporter.close();
+  assert.equal(linesWritten(), [1, 2, 1, 1]);
+  assert.is(clock.waiting, 0);
+});
 
 test('one plain line an event', () => {
   assert.equal(lines(BUILD), [
