@@ -19,13 +19,13 @@ const isPlainName = (name: string): boolean => /^[A-Za-z_]\w*$/.test(name) && !S
 
 /** The part of an environment that a helper shell can be started with and hand on unchanged. */
 export function helperEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const plain: Record<string, string> = {};
-  for (const [name, value] of Object.entries(env)) {
+  const isPlain = (entry: [string, string | undefined]): entry is [string, string] => {
+    const [name, value] = entry;
     // No job has `_`: each would have to unset it.
-    if (value === undefined || name === '_' || name.startsWith('LHB_')) continue;
-    if (isPlainName(name) && fits(name, value)) plain[name] = value;
-  }
-  return plain;
+    if (value === undefined || name === '_' || name.startsWith('LHB_')) return false;
+    return isPlainName(name) && fits(name, value);
+  };
+  return Object.fromEntries(Object.entries(env).filter(isPlain));
 }
 
 /** The words that are executed; `file` is the command file of a script, undefined where none is needed. */
