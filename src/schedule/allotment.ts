@@ -29,6 +29,8 @@ export type ResourceOverrides = {
   readonly sets: readonly { readonly rule: string; readonly name: string; readonly value: Template }[];
 };
 
+const NOTHING: Request = new Map();
+
 export class Allotments {
   private readonly scopes: Scopes;
   private readonly laneOf: LaneOf;
@@ -43,17 +45,15 @@ export class Allotments {
 
   /** What a job asks for at this attempt: --default-resources < the rule's < --set-resources. */
   requestOf(job: Job, attempt: number): Request {
+    const { defaults, sets } = this.overrides;
+    if (job.rule.resources.length + defaults.length + sets.length === 0) return NOTHING;
     const key = `${job.id} ${attempt}`;
     let request = this.known.get(key);
     if (request === undefined) {
       const scope = this.scopes.ofResources(job, attempt);
       if (!scope.has('input')) scope.set('input', new InputSize(this.scopes.root, job));
       const merged = new Map<string, ResourceValue>();
-      const layers = [
-        this.overrides.defaults,
-        job.rule.resources,
-        this.overrides.sets.filter((set) => set.rule === job.rule.name),
-      ];
+      const layers = [defaults, job.rule.resources, sets.filter((set) => set.rule === job.rule.name)];
       each(layers.flat(), ({ name, value }) => merged.set(name, resourceValue(job, name, value, scope)));
       request = merged;
       this.known.set(key, request);
