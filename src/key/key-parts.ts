@@ -17,6 +17,8 @@ import type { SourceDigests } from './source-digests.ts';
 const SCHEME = 'lhb action key 1';
 const ABSENT = '(missing)';
 
+const MOST_FIXED = 32;
+
 /** The outputs of an upstream job as they count: those on record, or those just made. */
 export type ManifestOf = (job: Job) => Manifest | undefined;
 
@@ -29,7 +31,7 @@ export const commandIn = (parts: readonly KeyPart[]): string =>
 /** A key that was made just now. `moving`: its parts that depend on files and on the outputs of other jobs. */
 export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[] };
 
-/** Takes the parts one by one: to hash them, or to show them. */
+/** Takes the parts one by one. */
 type Take = (kind: PartKind, path: string, value: string) => void;
 
 /** As JSON: a digest, which most parts are, as it stands. */
@@ -47,6 +49,8 @@ export class KeyMaker {
   private readonly sources: SourceDigests;
   /** What a result counts with where all its outputs do; asked by every job below. */
   private readonly wholes = new WeakMap<Manifest, Digest>();
+  /** Of the jobs asked for last: a job is judged, started and put on record within a few others. */
+  private readonly fixed = new Map<Job, readonly KeyPart[]>();
 
   constructor(scopes: Scopes, sources: SourceDigests) {
     this.scopes = scopes;
@@ -62,11 +66,11 @@ export class KeyMaker {
       return undefined;
     }
     let text = SCHEME;
-    const add: Take = (kind, path, value) => {
+    const add = ({ kind, path, value }: KeyPart): void => {
       text += `${text === SCHEME ? '[' : ','}["${kind}",${quoted(path)},${quoted(value)}]`;
     };
-    this.fixedParts(job, add);
-    for (const { kind, path, value } of moving) add(kind, path, value);
+    for (const part of this.fixedParts(job)) add(part);
+    for (const part of moving) add(part);
     return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, job, this);
   }
 
@@ -81,7 +85,22 @@ export class KeyMaker {
   }
 
   /** What depends on the workflow alone. */
-  fixedParts(job: Job, take: Take): void {
+  fixedParts(job: Job): readonly KeyPart[] {
+    const known = this.fixed.get(job);
+    if (known !== undefined) return known;
+    const parts: KeyPart[] = [];
+    this.walkFixed(job, (kind, path, value) => {
+      parts.push({ kind, path, value });
+    });
+    for (const [oldest] of this.fixed) {
+      if (this.fixed.size < MOST_FIXED) break;
+      this.fixed.delete(oldest);
+    }
+    this.fixed.set(job, parts);
+    return parts;
+  }
+
+  private walkFixed(job: Job, take: Take): void {
     const { rule } = job;
     const keyed = rule.unkeyed.length > 0 ? removePaths(job.portableConfig, rule.unkeyed) : job.portableConfig;
     const { run, shell, env } = keyCommand(job, this.scopes);
@@ -208,10 +227,6 @@ class MadeKey implements FreshKey {
   }
 
   get parts(): readonly KeyPart[] {
-    const parts: KeyPart[] = [];
-    this.maker.fixedParts(this.job, (kind, path, value) => {
-      parts.push({ kind, path, value });
-    });
-    return [...parts, ...this.moving];
+    return [...this.maker.fixedParts(this.job), ...this.moving];
   }
 }
