@@ -47,6 +47,8 @@ export class IndexDb extends IndexReads {
   readonly #options: IndexOptions;
   /** Undefined where it was opened to read. */
   readonly #writes: IndexWrites | undefined;
+  /** Attempts that have begun and wait to be written: of one whose result waits behind it nothing is. */
+  readonly #begun = new Map<ActionKey, { isOver: boolean }>();
 
   private constructor(dir: string, tables: Tables | undefined, options: IndexOptions) {
     super(options);
@@ -89,6 +91,8 @@ export class IndexDb extends IndexReads {
       alongside();
       this.takeResult(tree, trace, line, made);
     });
+    const attempt = this.#begun.get(trace.actionKey);
+    if (attempt !== undefined) attempt.isOver = true;
   }
 
   /** As `record`, of a result that came from elsewhere: the work tree does not hold it yet. */
@@ -127,8 +131,13 @@ export class IndexDb extends IndexReads {
   /** Puts an attempt on record: one that failed at once, one that has begun with the next commit. */
   recordAttempt(tree: string, attempt: Attempt): void {
     const write = (): void => this.#putAttempt(tree, attempt);
-    if (attempt.state === 'failed') this.#writer().record([attempt.jobId], [attemptLine(attempt)], write);
-    else this.#writer().later([attempt.jobId], [], write);
+    if (attempt.state === 'failed') return this.#writer().record([attempt.jobId], [attemptLine(attempt)], write);
+    const begun = { isOver: false };
+    this.#begun.set(attempt.actionKey, begun);
+    this.#writer().later([attempt.jobId], [], () => {
+      if (this.#begun.get(attempt.actionKey) === begun) this.#begun.delete(attempt.actionKey);
+      if (!begun.isOver) write();
+    });
   }
 
   /** Brings the index up to what is on record. Throws as `transaction`. */

@@ -7,7 +7,7 @@ import { DiagnosticError, error } from '../base/diagnostic.ts';
 import { step } from '../base/step.ts';
 import type { Tables } from './index-tables.ts';
 import type { TraceLog } from './trace-log.ts';
-import { codeOf, hasSpace, NoSpace, writeHint } from './write-failed.ts';
+import { codeOf, freeBytes, NoSpace, writeHint } from './write-failed.ts';
 
 /** How far the index may be behind the log: a commit makes the file system flush all that was made meanwhile (2 to 10 ms). */
 export const BEHIND_MS = 200;
@@ -17,6 +17,10 @@ const MOST_WAITING_BYTES = 8 * 1024 * 1024;
 
 /** What a commit may take besides what is in the log: pages that are split, digests of files. */
 const COMMIT_BYTES = 256 * 1024;
+
+/** With so much more space than that, it is looked for again only after some time: each record asks. */
+const AMPLE_BYTES = 1024 ** 3;
+const AMPLE_MS = 10;
 
 const DISK_FAILURES = new Set(['EIO', 'ENOSPC', 'EDQUOT', 'EROFS']);
 
@@ -35,6 +39,8 @@ export class IndexWrites {
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires. */
   #due = Infinity;
+  /** Until then there is space enough. */
+  #ampleUntil = 0;
   /** What goes into the log next. */
   #lines: string[] = [];
   /** The bytes of the log that the next commit brings the index up to; undefined: it is there. */
@@ -159,7 +165,12 @@ export class IndexWrites {
 
   /** lmdb 3.5.6 writes over the end of a buffer when the disk fills up under it: so it is not asked when that is near. */
   #checkSpace(): void {
-    if (!hasSpace(this.#dir, COMMIT_BYTES + 8 * this.#waitingBytes)) throw new NoSpace();
+    const now = performance.now();
+    if (now < this.#ampleUntil) return;
+    const free = freeBytes(this.#dir);
+    const needed = COMMIT_BYTES + 8 * this.#waitingBytes;
+    if (free < needed) throw new NoSpace();
+    if (free > needed + AMPLE_BYTES) this.#ampleUntil = now + AMPLE_MS;
   }
 
   #appendLines(): void {

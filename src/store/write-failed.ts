@@ -96,13 +96,13 @@ export function isFull(path: string): boolean {
   }
 }
 
-/** Are so many bytes free on the disk of a folder? True where it does not tell. */
-export function hasSpace(folder: string, bytes: number): boolean {
+/** How many bytes are free on the disk of a folder; without end where it does not tell. */
+export function freeBytes(folder: string): number {
   try {
     const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize >= bytes;
+    return bavail * bsize;
   } catch {
-    return true;
+    return Infinity;
   }
 }
 
@@ -130,10 +130,6 @@ export function writeHint(path: string, code: string | undefined): string {
 }
 
 function freeSpace(folder: string): string {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    return ` (${((bavail * bsize) / 1e6).toFixed(1)} MB are free)`;
-  } catch {
-    return '';
-  }
+  const free = freeBytes(folder);
+  return Number.isFinite(free) ? ` (${(free / 1e6).toFixed(1)} MB are free)` : '';
 }
