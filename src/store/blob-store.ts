@@ -9,7 +9,6 @@
 import {
   chmodSync,
   closeSync,
-  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -19,7 +18,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  unlinkSync,
   utimesSync,
   writeSync,
   type Stats,
@@ -177,6 +175,9 @@ export class BlobStore {
     const { digest, size } = await hashFileAsync(path, expected);
     if (this.#durable) flush(path);
     const blob = blobPath(this.layout, digest, exec);
+    // Many small outputs are the same: to be told by a system error that one is there costs more than to look.
+    if (this.#seen.standing(blob, blob) !== undefined)
+      return { digest, size, exec, relinked: this.#relink(blob, path) };
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
         step('blob:before-link');
@@ -189,22 +190,19 @@ export class BlobStore {
         if (errno(error) !== 'EEXIST') throw error;
       }
       // The blob is there. Its bytes were right once; this file's are right now, so nothing is thrown away unseen.
-      if (this.#seen.standing(blob, blob) !== undefined || (await this.check(digest, exec)) === 'ok')
-        return { digest, size, exec, relinked: this.#relink(blob, path) };
+      if ((await this.check(digest, exec)) === 'ok') return { digest, size, exec, relinked: this.#relink(blob, path) };
       this.quarantine(digest, exec);
     }
     return undefined;
   }
 
-  /** Makes an output a link to a blob of the same bytes. False where there are too many links already. */
+  /** Makes an output, which has no other name, a link to a blob of the same bytes. False where there are too many links already. */
   #relink(blob: string, path: string): boolean {
     const temporary = this.temporaryInWork();
     if (!tryHardLink(blob, temporary)) return false;
     try {
       step('output:relinking');
       renameSync(temporary, path);
-      // Where both were one file already, rename does nothing.
-      if (existsSync(temporary)) unlinkSync(temporary);
       return true;
     } catch (error) {
       rmSync(temporary, { force: true });
