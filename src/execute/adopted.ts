@@ -104,7 +104,7 @@ export class Adopted implements Running {
 
   /** Ends all its processes. Should some outlive KILL, the helper that waits for them is given up. */
   async #endAll(): Promise<boolean> {
-    const find = (): number[] => findProcesses(this.#processes, this.#others());
+    const find = (): number[] => findProcesses(this.#processes, this.#others);
     const all = await endProcesses(find, () => this.#ended, this.#graceMs);
     if (!all && lives(this.#helper)) sendSignal(this.#helper.pid, 'SIGKILL');
     return all;

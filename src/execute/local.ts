@@ -311,7 +311,7 @@ export class LocalExecutor implements Executor {
 
   /** Ends all processes of the job. Should some outlive KILL, the helper that waits for them is given up. */
   async #endAll(job: Job): Promise<boolean> {
-    const find = (): number[] => findProcesses(job.processes, this.#helpersBut(job.processes.helper));
+    const find = (): number[] => findProcesses(job.processes, () => this.#helpersBut(job.processes.helper));
     const all = await endProcesses(find, () => job.reported, this.#graceMs);
     if (!all) job.slot.kill();
     return all;
@@ -371,7 +371,7 @@ export class LocalExecutor implements Executor {
   }
 
   #leavesNothing(job: Job): boolean {
-    return findProcesses(job.processes, this.#helpersBut(job.processes.helper)).length === 0;
+    return findProcesses(job.processes, () => this.#helpersBut(job.processes.helper)).length === 0;
   }
 
   #outcome(job: Job, report: Report): Outcome {

@@ -94,14 +94,32 @@ export function variableFrom(pid: number, beginning: string): string | undefined
  */
 export function lastProcessId(): number | undefined {
   if (!hasProc) return undefined;
-  const last = Number(readSmall('/proc/loadavg')?.trim().split(' ')[4]);
-  lastRead = { id: last > 0 ? last : undefined, ms: performance.now() };
+  lastRead = { id: lastIdNow(), ms: performance.now() };
   return lastRead.id;
 }
 
 /** An id that is some moments old is as good for what is younger. */
 let lastRead: { readonly id: number | undefined; readonly ms: number } = { id: undefined, ms: -Infinity };
 const RECENT_MS = 5;
+
+/** Open from the first use on: each job asks, and its text is made anew at each read of its beginning. */
+let loadavg: number | undefined;
+
+function lastIdNow(): number | undefined {
+  try {
+    loadavg ??= openSync('/proc/loadavg', 'r');
+    let end = readSync(loadavg, buffer, 0, buffer.length, 0);
+    while (end > 0 && !isDigit(buffer[end - 1])) end--;
+    let id = 0;
+    for (let at = end - 1, unit = 1; at >= 0 && isDigit(buffer[at]); at--, unit *= 10) id += digit(buffer[at]) * unit;
+    return id > 0 ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const digit = (byte: number | undefined): number => (byte ?? 0) - 48;
+const isDigit = (byte: number | undefined): boolean => digit(byte) >= 0 && digit(byte) <= 9;
 
 export type Moment = {
   /** On the clock of `performance.now()`. */

@@ -24,14 +24,16 @@ export type JobProcesses = {
   readonly since: Moment;
 };
 
-/** The job's processes that live now, the helper left out. `others` are helpers of other jobs. */
-export function findProcesses(job: JobProcesses, others: ReadonlySet<number>): number[] {
+/** The job's processes that live now, the helper left out. `helpers` gives those of other jobs. */
+export function findProcesses(job: JobProcesses, helpers: () => ReadonlySet<number>): number[] {
   if (!hasProc) return [];
   const stats = new Map<number, ProcessStat>();
   for (const pid of candidates(job)) {
     const stat = readStat(pid);
     if (stat !== undefined) stats.set(pid, stat);
   }
+  if (stats.size === 0) return [];
+  const others = helpers();
   const verdicts = new Map<number, boolean>([[job.helper, true]]);
   const belongs = (pid: number): boolean => {
     const known = verdicts.get(pid);
