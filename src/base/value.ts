@@ -21,22 +21,37 @@ export function fromJson(json: unknown): Value {
 
 /** JSON text of a value. Ints keep every digit, floats their point; not-a-number and infinities become strings. */
 export function toJsonText(value: Value, indent = 0, depth = 0): string {
-  const nl = indent > 0 ? '\n' + ' '.repeat(indent * (depth + 1)) : '';
-  const end = indent > 0 ? '\n' + ' '.repeat(indent * depth) : '';
+  if (typeof value === 'string') return quoted(value);
   if (isList(value)) {
     if (value.length === 0) return '[]';
-    return `[${nl}${value.map((v) => toJsonText(v, indent, depth + 1)).join(`,${nl}`)}${end}]`;
+    const nl = lineStart(indent, depth + 1);
+    let items = '';
+    for (const item of value) items += `${items === '' ? '' : ','}${nl}${toJsonText(item, indent, depth + 1)}`;
+    return `[${items}${lineStart(indent, depth)}]`;
   }
   if (isMap(value)) {
     if (value.size === 0) return '{}';
+    const nl = lineStart(indent, depth + 1);
     const colon = indent > 0 ? ': ' : ':';
-    const entries = [...value].map(([k, v]) => JSON.stringify(String(k)) + colon + toJsonText(v, indent, depth + 1));
-    return `{${nl}${entries.join(`,${nl}`)}${end}}`;
+    let entries = '';
+    for (const [key, item] of value) {
+      const before = entries === '' ? nl : `,${nl}`;
+      entries += `${before}${quoted(String(key))}${colon}${toJsonText(item, indent, depth + 1)}`;
+    }
+    return `{${entries}${lineStart(indent, depth)}}`;
   }
   if (typeof value === 'bigint') return value.toString();
   if (typeof value === 'number') return Number.isFinite(value) ? floatText(value) : JSON.stringify(floatText(value));
   return JSON.stringify(value);
 }
+
+/** What JSON writes as it stands. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
+
+const lineStarts: string[] = [];
+const lineStart = (indent: number, depth: number): string =>
+  indent === 0 ? '' : (lineStarts[indent * depth] ??= `\n${' '.repeat(indent * depth)}`);
 
 /**
  * A float as text in commands, labels and configs: always with a point (`1.0`, `1e-06`), as Python prints it, so that

@@ -35,6 +35,13 @@ export function joinRel(base: RelPath, path: RelPath): RelPath {
   return (path === '.' ? base : `${base}/${path}`) as RelPath;
 }
 
+/** `path` below `folder`, absolute or not, both normalised: as node:path's join, in a tenth of its time. */
+export function below(folder: string, path: string): string {
+  if (path === '.' || path === '') return folder;
+  if (folder === '.') return path;
+  return folder === '/' ? `/${path}` : `${folder}/${path}`;
+}
+
 /** The folder that `path` lies in; that of `.` is `.`. */
 export function parentOf(path: RelPath): RelPath {
   const slash = path.lastIndexOf('/');

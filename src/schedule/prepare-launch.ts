@@ -20,6 +20,7 @@ import { defaultShell } from '../execute/shell.ts';
 import { unless } from '../fs/errno.ts';
 import { evaluateText } from '../expr/template.ts';
 import { makeFolder } from '../fs/make-folder.ts';
+import { below } from '../fs/rel-path.ts';
 import { jobCommand, type JobCommand } from '../graph/command.ts';
 import type { WorkspaceHost } from '../graph/host.ts';
 import type { Job } from '../graph/job.ts';
@@ -59,8 +60,8 @@ export function prepareLaunch(
 ): Launch {
   const { root, scopes, allotments } = parts;
   const command = job.inPlace(place, () => jobCommand(job, scopes, attempt, allotment.resources));
-  const folder = join(root, jobDir(job.id));
-  const log = join(root, job.log);
+  const folder = below(root, jobDir(job.id));
+  const log = below(root, job.log);
   makeFolders(parts, job, place);
   parts.folders.begin(folder);
   makeFolder(dirname(log), join(root, STORE_DIR));
@@ -92,7 +93,7 @@ function makeFolders({ root, records }: PrepareParts, job: Job, place: string | 
   records.removeOutputs(job);
   step('outputs:removed');
   for (const output of job.outputs) {
-    const path = join(root, place === undefined ? job.pathOf(output) : join(place, output.inDir));
+    const path = below(root, place === undefined ? job.pathOf(output) : join(place, output.inDir));
     makeFolder(output.tree ? path : dirname(path));
   }
   if (job.outputs.length === 0 && job.rule.dir) makeFolder(join(root, place ?? job.dir));
@@ -108,7 +109,7 @@ function writeJobFiles(
   place: string | undefined,
 ): void {
   const jobFile = job.inPlace(place, () => jobFileText(job, attempt, allotment.resources));
-  writeOwn(join(folder, JOB_FILE), jobFile);
+  writeOwn(`${folder}/${JOB_FILE}`, jobFile);
   const text = command.run?.kind === 'argv' ? command.run.argv.join(' ') : (command.run?.text ?? '');
   const named = `${text} ${(command.shell ?? []).join(' ')} ${Object.values(command.env).join(' ')}`;
   const namesConfig = named.includes(job.configFile) || named.includes('LHB_CONFIG');
@@ -175,7 +176,7 @@ function environment(
 
 /** The folder, absolute, in which the job's own scratch folder is made; a local disk may lie anywhere. */
 function scratch({ root, scopes }: PrepareParts, job: Job, attempt: number, allotment: Allotment): string {
-  if (job.rule.scratch === undefined) return join(root, '.lhb/tmp');
+  if (job.rule.scratch === undefined) return below(root, '.lhb/tmp');
   return resolve(root, evaluateText(job.rule.scratch, scopes.ofCommand(job, attempt, allotment.resources)));
 }
 

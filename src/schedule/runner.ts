@@ -10,6 +10,7 @@ import type { Completion, Executor, Outcome, Pack, Running } from '../execute/ex
 import type { LocalExecutor } from '../execute/local.ts';
 import type { Orphan } from '../execute/orphans.ts';
 import { outcomeOf } from '../execute/output-problem.ts';
+import { below } from '../fs/rel-path.ts';
 import type { Job } from '../graph/job.ts';
 import type { FreshKey, KeyMaker, KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Reason } from '../plan/reason.ts';
@@ -293,7 +294,7 @@ export class JobRunner {
     records.commit(job, trace);
     step('commit:after');
     if (place !== undefined) this.places.dropOthers(job);
-    else this.parts.folders.end(join(this.parts.root, jobDir(job.id)));
+    else this.parts.folders.end(below(this.parts.root, jobDir(job.id)));
     return ok(trace.manifest);
   }
 

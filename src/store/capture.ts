@@ -1,6 +1,7 @@
 // After a job: its declared outputs go into the store, and become its manifest.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { below } from '../fs/rel-path.ts';
 import type { Digest } from '../base/brand.ts';
 import { concurrently } from '../base/concurrently.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -66,7 +67,7 @@ export async function captureOutputs(
 
       async function captureFile(found: Extract<Found, { type: 'file' }>): Promise<Entry> {
         const stored = await blobs.put(found.absolute, found.followed, found.stats);
-        const path = join(dir, output.path, found.path);
+        const path = below(below(dir, output.path), found.path);
         digests?.record(path, stored.signature, stored.digest, stored.settled, stored.sharedOn);
         const keyDigest = ignoring(output, found.path)
           ? digestWithout(output.ignore, found.absolute, stored.digest, stored.size)

@@ -4,7 +4,7 @@
 // leads to is not the job's own. Below a followed folder every link is followed.
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { isInside } from '../fs/rel-path.ts';
+import { below, isInside } from '../fs/rel-path.ts';
 import { statOf } from '../fs/stat-signature.ts';
 import { byPath, type Declared } from './manifest.ts';
 
@@ -41,14 +41,15 @@ class Invalid extends Error {
  * Throws system errors other than "not there" (EACCES).
  */
 export function walkOutput(root: string, dir: string, declared: Pick<Declared, 'path' | 'tree'>): Walked {
-  const absolute = join(root, dir, declared.path);
+  const folder = below(root, dir);
+  const absolute = below(folder, declared.path);
   const shown = (path: string): string => relative(root, join(absolute, path));
   try {
     const own = lstatSync(absolute, { throwIfNoEntry: false });
     if (!own) return { kind: 'missing' };
     if (own.isSymbolicLink()) follow(root, absolute, shown(''));
     const stats = own.isSymbolicLink() ? statOf(absolute) : own;
-    const followed = own.isSymbolicLink() || belowLink(join(root, dir), declared.path);
+    const followed = own.isSymbolicLink() || belowLink(folder, declared.path);
     if (declared.tree) {
       if (!stats?.isDirectory()) throw new Invalid(shown(''), `${shown('')} is not a folder`);
       const walk: Walk = { root, top: absolute, realTop: realpathSync(absolute), shown, found: [] };

@@ -1,5 +1,5 @@
 // Folders of lhb's own, each made when something is first put into it.
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { temporaryName } from '../fs/atomic-write.ts';
 import { makeFolder } from '../fs/make-folder.ts';
 
@@ -9,7 +9,7 @@ export class OwnFolders {
   /** A path in a folder that does not exist yet; the folder does after. Throws system errors. */
   temporaryIn(folder: string): string {
     this.#make(folder, dirname(folder));
-    return join(folder, temporaryName());
+    return `${folder}/${temporaryName()}`;
   }
 
   /** `path`, its folder made. @param root of all that is lhb's own there. Throws system errors */

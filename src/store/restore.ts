@@ -18,7 +18,7 @@ import { temporaryBeside } from '../fs/atomic-write.ts';
 import { errno } from '../fs/errno.ts';
 import { makeFolder } from '../fs/make-folder.ts';
 import { moveInto } from '../fs/move.ts';
-import { isInside, parseRelPath } from '../fs/rel-path.ts';
+import { below, isInside, parseRelPath } from '../fs/rel-path.ts';
 import { isRacy, isWholeSecond, signatureOf, statOf } from '../fs/stat-signature.ts';
 import type { BlobStore } from './blob-store.ts';
 import type { FileDigests } from './file-digests.ts';
@@ -226,8 +226,9 @@ function remember(path: string, { digest }: FileEntry, stats: Stats, digests: Fi
  */
 export function removeOutputs(root: string, dir: string, declared: readonly Pick<Declared, 'path' | 'tree'>[]): void {
   for (const { path } of declared) {
-    const link = firstLink(join(root, dir), path);
-    if (link === undefined) removeAll(join(root, dir, path));
+    const folder = below(root, dir);
+    const link = firstLink(folder, path);
+    if (link === undefined) removeAll(below(folder, path));
     else unlinkSync(link);
   }
 }
