@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { ActionKey, JobId } from '../base/brand.ts';
 import { err, type Result } from '../base/result.ts';
 import { unless } from '../fs/errno.ts';
-import { below, isInside } from '../fs/rel-path.ts';
+import { isInside } from '../fs/rel-path.ts';
 import type { Job } from '../graph/job.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { captureOutputs, type Captured, type OutputProblem } from '../store/capture.ts';
@@ -44,14 +44,9 @@ export const isTemp = (job: Job, path: string): boolean =>
 
 const hasTemp = (job: Job): boolean => job.rule.temp || job.rule.outputs.some((output) => output.temp);
 
-/** So many results are kept in memory, 2 kB each. */
-const MOST_MADE = 20_000;
-
 export class Records {
   private readonly parts: RecordsParts;
   private last: Trace | undefined;
-  /** Results that this build made: who asks for them after it need not have them read again. */
-  private readonly made = new Map<ActionKey, Trace>();
   /** The jobs with an attempt on record: few, or none, of many. Undefined: not looked up yet. */
   private attempted: Set<JobId> | undefined;
   /** No result was on record when one was first looked for, as in a new store, and none was put there since. Undefined: not looked up yet. */
@@ -65,7 +60,7 @@ export class Records {
 
   trace(key: ActionKey): Trace | undefined {
     // A job is asked for its current result and then for that of its key, which is mostly the same.
-    if (this.last?.actionKey !== key) this.last = this.made.get(key) ?? this.parts.index.getTrace(key);
+    if (this.last?.actionKey !== key) this.last = this.parts.index.getTrace(key);
     return this.last;
   }
 
@@ -164,10 +159,7 @@ export class Records {
   // What follows changes the work tree or the record.
 
   removeOutputs(job: Job): void {
-    const stats = this.folderStats(job);
-    // Where there is no folder there are no outputs.
-    if (stats === undefined) return;
-    if (stats.isSymbolicLink()) this.removeStrayFolder(job);
+    this.removeStrayFolder(job);
     removeOutputs(this.parts.root, job.dir, declared(job));
   }
 
@@ -197,15 +189,11 @@ export class Records {
     const { root, output } = this.parts;
     if (dir === output || !isInside(output, dir)) return undefined;
     const folder = join(root, dir);
-    if (this.folderStats({ dir })?.isSymbolicLink() !== true) return undefined;
+    const stats = unless(['ENOTDIR'], () => lstatSync(folder, { throwIfNoEntry: false }));
+    if (stats?.isSymbolicLink() !== true) return undefined;
     const real = unless(['ENOENT', 'ELOOP', 'ENOTDIR', 'EACCES'], () => realpathSync(folder));
     const inside = [root, join(root, output)].some((each) => real !== undefined && isInside(realpathSync(each), real));
     return inside ? undefined : folder;
-  }
-
-  /** Of a job's folder, links not followed. */
-  private folderStats({ dir }: Pick<Job, 'dir'>): Stats | undefined {
-    return unless(['ENOTDIR'], () => lstatSync(below(this.parts.root, dir), { throwIfNoEntry: false }));
   }
 
   private removeStrayFolder(job: Job): void {
@@ -231,7 +219,6 @@ export class Records {
     this.last = undefined;
     this.isNew = false;
     index.record(tree, trace, pathsMade(job), () => files.flush());
-    if (this.made.size < MOST_MADE || this.made.has(trace.actionKey)) this.made.set(trace.actionKey, trace);
   }
 
   /** Puts a result on record that came from elsewhere; the work tree does not hold it yet. */

@@ -1,7 +1,6 @@
 // What a snapshot keeps of one job's outputs, and of one source: paths, and how each stood when its bytes were known.
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { below } from '../fs/rel-path.ts';
 import { isExecutable, isRacy, signatureOf, statOf } from '../fs/stat-signature.ts';
 import { listFolder } from '../fs/walk.ts';
 import type { Job } from '../graph/job.ts';
@@ -61,7 +60,7 @@ export type RowParts = {
 export function outputsRow(parts: RowParts, job: Job, manifest: Manifest): Row {
   const row = new Row();
   for (const output of manifest) {
-    const path = below(job.dir, output.path);
+    const path = join(job.dir, output.path);
     if (output.tree) addTree(parts, row, path, output);
     else if (isDropped(parts, job, output, path)) row.add(path, LOOK.absent);
     else {
@@ -88,7 +87,7 @@ function isDropped({ root }: RowParts, job: Job, output: Output, path: string): 
 
 /** The stats of a file that is on record as it stands now, and is what the entry says; else undefined. */
 function known({ root, files }: RowParts, path: string, entry: Entry | undefined): Stats | undefined {
-  const stats = statOf(below(root, path));
+  const stats = statOf(join(root, path));
   if (!stats?.isFile() || entry?.type !== 'file') return undefined;
   if (stats.size !== entry.size || isExecutable(stats) !== entry.exec) return undefined;
   return files.recorded(path, stats) === entry.digest ? stats : undefined;
