@@ -52,15 +52,31 @@ if (process.argv[2] === undefined) {
   if (run.status !== 0) process.stderr.write(`no code cache was written: lhb will start more slowly\n${run.stderr}`);
 } else void warmUp(process.argv[2]);
 
-async function warmUp(folder) {
-  mkdirSync(join(folder, 'conf'));
-  mkdirSync(join(folder, 'code'));
+/** Makes a work tree, and goes there. */
+function enterTree(folder, caches) {
+  for (const sub of ['conf', 'code']) mkdirSync(join(folder, sub), { recursive: true });
   writeFileSync(join(folder, 'conf/base.yaml'), 'steps: 10\nname: base # a comment\nlist: [1, 2.5, "three"]\n');
   writeFileSync(join(folder, 'code/a.txt'), 'a\n');
-  writeFileSync(join(folder, 'lhb.yaml'), WORKFLOW);
+  writeFileSync(join(folder, 'lhb.yaml'), WORKFLOW.replace('rules:', `${caches}rules:`));
   process.chdir(folder);
+}
+
+async function warmUp(folder) {
   const { main } = load('main.cjs');
-  for (const command of COMMANDS) await main(command.split(' '));
+  const run = async (...commands) => {
+    for (const command of commands) await main(command.split(' '));
+  };
+  enterTree(join(folder, 'alone'), '');
+  await run(...COMMANDS);
+  // What one has shared another takes over; outputs that are gone come back.
+  const caches = `caches: [{ name: c, url: "dir:${folder}/cache", mode: rw, trust: any }]\n`;
+  await run(`cache init dir:${folder}/cache`);
+  enterTree(join(folder, 'first'), caches);
+  await run('build');
+  enterTree(join(folder, 'second'), caches);
+  await run('build');
+  rmSync('runs', { recursive: true });
+  await run('build');
   const parts = [...scripts].map(([name, script]) => [name, script.createCachedData()]);
   let at = 0;
   const table = JSON.stringify(parts.map(([name, { length }]) => [name, (at += length) - length, length]));

@@ -1,6 +1,19 @@
 // The environment of a job (spec, "Job environment"), but for TMPDIR and CUDA_VISIBLE_DEVICES, which the executor adds.
+//
+// It has two parts: what it inherits, which is one object for all jobs of a rule and looked at once for all of them, and its
+// own, a few variables.
 
 export type Environment = Readonly<Record<string, string>>;
+
+export type JobEnvironment = {
+  /** The same object for all jobs of a rule. */
+  readonly inherited: Environment;
+  /** These win. */
+  readonly env: Environment;
+};
+
+/** Both parts as one. */
+export const wholeEnvironment = ({ inherited, env }: JobEnvironment): Environment => ({ ...inherited, ...env });
 
 /** What stays of the inherited environment whatever `keep_env` says. */
 const ALWAYS_KEPT = ['PATH', 'HOME', 'USER', 'LANG'];
@@ -15,40 +28,50 @@ const globToRegExp = (glob: string): RegExp =>
   );
 
 /**
- * The inherited environment, narrowed by `keepEnv` (names, or globs with `*` and `?`; undefined keeps all), then the
+ * The environment of lhb itself (`outer`), narrowed by `keepEnv` (names, or globs with `*` and `?`; undefined keeps all), then the
  * LHB_* variables of this job, then the rule's `env`; later wins. LHB_* of an outer lhb, and the credentials of caches
  * that have such names, are left out; so is `_`, which names the program that was started last and nothing else.
  */
 export function jobEnvironment(from: {
   /** As it stands when it is first seen. */
-  readonly inherited: Inherited;
+  readonly outer: Outer;
   readonly keepEnv: readonly string[] | undefined;
   readonly ruleEnv: Environment;
   readonly lhbVars: Environment;
-}): Record<string, string> {
-  return { ...keptOf(from.inherited, from.keepEnv), ...from.lhbVars, ...from.ruleEnv };
+}): JobEnvironment {
+  return { inherited: keptOf(from.outer, from.keepEnv), env: { ...from.lhbVars, ...from.ruleEnv } };
 }
 
-type Inherited = Readonly<Record<string, string | undefined>>;
+type Outer = Readonly<Record<string, string | undefined>>;
 
-/** What a rule's jobs keep of an environment, by its `keepEnv`: worked out once, not for each job. */
-const known = new WeakMap<Inherited, Map<readonly string[] | undefined, Environment>>();
+const known = new WeakMap<Outer, Map<readonly string[] | undefined, Environment>>();
 
-function keptOf(inherited: Inherited, keepEnv: readonly string[] | undefined): Environment {
-  const byRule = known.get(inherited) ?? new Map<readonly string[] | undefined, Environment>();
-  known.set(inherited, byRule);
-  const found = byRule.get(keepEnv) ?? keep(inherited, keepEnv);
+function keptOf(outer: Outer, keepEnv: readonly string[] | undefined): Environment {
+  const byRule = known.get(outer) ?? new Map<readonly string[] | undefined, Environment>();
+  known.set(outer, byRule);
+  const found = byRule.get(keepEnv) ?? keep(outer, keepEnv);
   byRule.set(keepEnv, found);
   return found;
 }
 
-function keep(inherited: Inherited, keepEnv: readonly string[] | undefined): Environment {
+function keep(outer: Outer, keepEnv: readonly string[] | undefined): Environment {
   const kept = keepEnv && [...ALWAYS_KEPT, ...keepEnv].map(globToRegExp);
   const isKept = (entry: [string, string | undefined]): entry is [string, string] => {
     const [name, value] = entry;
     if (value === undefined || name === '_' || name.startsWith('LHB_')) return false;
     return kept === undefined || kept.some((pattern) => pattern.test(name));
   };
-  // Property by property V8 makes a dictionary of it, which is copied in twice the time.
-  return Object.fromEntries(Object.entries(inherited).filter(isKept));
+  return Object.fromEntries(Object.entries(outer).filter(isKept));
+}
+
+const differences = new WeakMap<Environment, { readonly from: Environment; readonly names: readonly string[] }>();
+
+/** Names of variables that only one of two environments has, or that have other values in it. */
+export function differing(env: Environment, from: Environment): readonly string[] {
+  const found = differences.get(env);
+  if (found?.from === from) return found.names;
+  const all = new Set([...Object.keys(env), ...Object.keys(from)]);
+  const names = [...all].filter((name) => env[name] !== from[name]);
+  differences.set(env, { from, names });
+  return names;
 }

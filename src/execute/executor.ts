@@ -1,4 +1,5 @@
 // What runs a job: local processes, or a scheduler. An executor knows nothing of rules, keys or the store.
+import type { JobEnvironment } from './environment.ts';
 import type { Usage } from '../store/trace.ts';
 import type { Orphan } from './orphans.ts';
 
@@ -16,7 +17,8 @@ export type Pack = {
   readonly share: number;
 };
 
-export type Launch = {
+/** Its environment is without TMPDIR and CUDA_VISIBLE_DEVICES, which the executor adds. */
+export type Launch = JobEnvironment & {
   readonly jobId: string;
   readonly rule: string;
   readonly attempt: number;
@@ -30,8 +32,6 @@ export type Launch = {
   readonly command: Command;
   /** Absolute; the workflow's folder. */
   readonly cwd: string;
-  /** The whole environment, but for TMPDIR and CUDA_VISIBLE_DEVICES, which the executor adds. */
-  readonly env: Readonly<Record<string, string>>;
   /** Absolute. stdout and stderr go there, as they are written. Its folder exists. */
   readonly log: string;
   /** The same from the workflow's folder, for people. */

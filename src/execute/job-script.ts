@@ -2,11 +2,11 @@
 // - `slotText`: what a local helper shell reads from its stdin: the differences to the helper's own environment, no
 //   process but the command's own, the status on fd 3.
 // - `jobScript`: a file that does all by itself (`sh job.sh`): for a scheduler's node, and to run a failed job by hand.
-import { readFileSync } from 'node:fs';
-import type { Command, Launch } from './executor.ts';
-import type { Environment } from './environment.ts';
+import type { Launch } from './executor.ts';
+import { differing, type Environment, type JobEnvironment } from './environment.ts';
 import { EXIT_MARKER, markerLines } from './exit-marker.ts';
 import { defaultShell, isProgram, isShellWord, plainWords, quoteWord, shIsDash } from './shell.ts';
+import { fits } from './start-limits.ts';
 import { SHUT, type TurnLines } from './turns.ts';
 
 /** The command's text, in the job's folder, for `shell` to run: an argument ends at 128 kB, a file does not. */
@@ -28,18 +28,33 @@ export function helperEnvironment(env: Readonly<Record<string, string | undefine
   return Object.fromEntries(Object.entries(env).filter(isPlain));
 }
 
+// bash reads BASH_ENV and exported functions before the command: these could give any word another meaning.
+const hasHooks = (env: Environment): boolean =>
+  Object.keys(env).some((name) => name === 'BASH_ENV' || name.startsWith('BASH_FUNC_'));
+
+const hooks = new WeakMap<Environment, boolean>();
+
+/** Asked for each job of a rule. */
+function inheritsHooks(inherited: Environment): boolean {
+  const found = hooks.get(inherited) ?? hasHooks(inherited);
+  hooks.set(inherited, found);
+  return found;
+}
+
 /** The words that are executed; `file` is the command file of a script, undefined where none is needed. */
-export function commandWords(
-  command: Command,
-  env: Environment,
-  { jobDir, cwd }: Pick<Launch, 'jobDir' | 'cwd'>,
-): { words: string[]; file: string | undefined } {
+export function commandWords({
+  command,
+  inherited,
+  env,
+  jobDir,
+  cwd,
+}: JobEnvironment & Pick<Launch, 'command' | 'jobDir' | 'cwd'>): { words: string[]; file: string | undefined } {
   if (command.kind === 'argv') return { words: [...command.wrapper, ...command.argv], file: undefined };
   const isDefault = command.shell === defaultShell() || command.shell.join('\0') === defaultShell().join('\0');
-  // bash reads BASH_ENV and exported functions before the command: these could give any word another meaning
-  if (isDefault && !Object.keys(env).some((name) => name === 'BASH_ENV' || name.startsWith('BASH_FUNC_'))) {
+  if (isDefault && !inheritsHooks(inherited) && !hasHooks(env)) {
     const words = plainWords(command.text);
-    if (words?.[0] !== undefined && isProgram(words[0], env['PATH'], cwd)) return { words, file: undefined };
+    const path = env['PATH'] ?? inherited['PATH'];
+    if (words?.[0] !== undefined && isProgram(words[0], path, cwd)) return { words, file: undefined };
   }
   const file = `${jobDir}/${COMMAND_FILE}`;
   return { words: [...command.shell, file], file };
@@ -64,7 +79,7 @@ function execLine(words: readonly string[], env: readonly string[]): string {
  */
 export function slotText(from: {
   readonly words: readonly string[];
-  /** The whole environment of the job. */
+  readonly inherited: Environment;
   readonly env: Environment;
   /** What the helper was started with. */
   readonly helperEnv: Environment;
@@ -79,31 +94,38 @@ export function slotText(from: {
   /** Whether the helper has opened the turns. */
   readonly hasTurns: boolean;
 }): string {
-  const { env, helperEnv } = from;
+  const { inherited, env, helperEnv } = from;
   const set: string[] = [];
   const odd: string[] = [];
   const unset: string[] = [];
-  for (const name in env) {
-    const value = env[name] ?? '';
-    if (helperEnv[name] === value) continue;
+  const give = (name: string, value: string): void => {
+    if (helperEnv[name] === value) return;
     if (isPlainName(name)) set.push(`${name}=${quoteWord(value)}`);
     else odd.push(`${name}=${value}`);
+  };
+  for (const name of differing(inherited, helperEnv)) {
+    const value = inherited[name];
+    if (name in env) continue;
+    if (value === undefined) unset.push(name);
+    else give(name, value);
   }
-  for (const name in helperEnv) if (!(name in env)) unset.push(name);
+  for (const name in env) give(name, env[name] ?? '');
+  const valueOf = (name: string): string | undefined => env[name] ?? inherited[name];
   // bash tells what it starts so by a variable more, `_`.
   const isSimple =
     shIsDash() &&
     from.cwd === from.helperCwd &&
     odd.length + unset.length === 0 &&
-    (env['PATH'] === helperEnv['PATH'] || from.words[0]?.includes('/') === true) &&
+    (valueOf('PATH') === helperEnv['PATH'] || from.words[0]?.includes('/') === true) &&
     !isShellWord(from.words[0] ?? '');
   const steps: string[] = [];
   if (from.cwd !== from.helperCwd) {
     steps.push(`cd ${quoteWord(from.cwd)} || exit 125`);
     // cd exports both
     set.push(`PWD=${quoteWord(from.cwd)}`);
-    if (env['OLDPWD'] === undefined) unset.push('OLDPWD');
-    else set.push(`OLDPWD=${quoteWord(env['OLDPWD'])}`);
+    const before = valueOf('OLDPWD');
+    if (before === undefined) unset.push('OLDPWD');
+    else set.push(`OLDPWD=${quoteWord(before)}`);
   }
   if (unset.length > 0) steps.push(`unset ${unset.join(' ')}`);
   if (set.length > 0) steps.push(`export ${set.join(' ')}`);
@@ -151,50 +173,3 @@ exit $s
 }
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ');
-
-// Linux: one string of an argument list or environment has at most 32 pages (MAX_ARG_STRLEN), with its NUL; all of them
-// and their pointers a quarter of the stack's limit, 6 MiB at most, 128 KiB at least (execve(2)).
-const MAX_STRING = 131072;
-let maxTotal: number | undefined;
-
-function totalLimit(): number {
-  if (maxTotal !== undefined) return maxTotal;
-  maxTotal = 2 * 1024 * 1024;
-  try {
-    const soft = /^Max stack size\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-    const quarter = soft === undefined || soft === 'unlimited' ? Infinity : Number(soft) / 4;
-    maxTotal = Math.max(131072, Math.min(quarter, 6 * 1024 * 1024));
-  } catch {
-    // not Linux: the usual value
-  }
-  return maxTotal;
-}
-
-/** Bytes of a string with its NUL; counts them only where it may matter. */
-const bytes = (text: string): number => (text.length * 3 < 1024 ? text.length : Buffer.byteLength(text)) + 1;
-
-const fits = (name: string, value: string): boolean =>
-  bytes(name) + bytes(value) <= MAX_STRING && !value.includes('\0');
-
-/** Why the kernel would refuse to start this, in the user's words; undefined if it would not. */
-export function refusal(words: readonly string[], env: Environment): string | undefined {
-  if (words.length === 0 || words[0] === '') return 'the command is empty';
-  let total = 4096; // the program's own path, the auxiliary vector
-  for (const word of words) {
-    const size = bytes(word);
-    if (size > MAX_STRING)
-      return `an argument has ${size} bytes, and one may have ${MAX_STRING}; hand it over in a file`;
-    if (word.includes('\0')) return 'an argument contains a NUL byte';
-    total += size + 8;
-  }
-  for (const name in env) {
-    const value = env[name] ?? '';
-    const size = bytes(name) + bytes(value);
-    if (size > MAX_STRING) return `the variable ${name} has ${size} bytes, and one may have ${MAX_STRING}`;
-    if (name === '' || name.includes('=') || name.includes('\0') || value.includes('\0'))
-      return `the environment has a name or value that cannot be: '${name}'`;
-    total += size + 8;
-  }
-  if (total <= totalLimit()) return undefined;
-  return `arguments and environment have ${total} bytes together, and may have ${totalLimit()}; hand lists over in a file (listfile)`;
-}

@@ -8,7 +8,8 @@ import { unreachable } from '../base/invariant.ts';
 import { step } from '../base/step.ts';
 import { Adopted } from './adopted.ts';
 import type { Completion, Executor, Launch, Outcome, Running } from './executor.ts';
-import { commandWords, helperEnvironment, jobScript, refusal, slotText } from './job-script.ts';
+import { wholeEnvironment } from './environment.ts';
+import { commandWords, helperEnvironment, jobScript, slotText } from './job-script.ts';
 import { LaunchLog } from './launches.ts';
 import { Gate } from './gate.ts';
 import type { Orphan } from './orphans.ts';
@@ -17,6 +18,7 @@ import { hasProc, moment } from './proc.ts';
 import { endProcesses, findProcesses, GRACE_MS, sendSignal, type JobProcesses } from './process-group.ts';
 import { ScratchFolders } from './scratch.ts';
 import { Slot, type Report } from './slot.ts';
+import { refusal } from './start-limits.ts';
 import { afterMs } from './timer.ts';
 import type { TurnLines } from './turns.ts';
 import { MemorySampler } from './usage.ts';
@@ -180,10 +182,11 @@ export class LocalExecutor implements Executor {
     ahead: (() => void) | undefined,
     resolve: (completion: Completion) => void,
   ): () => void {
-    const { words, file } = commandWords(launch.command, launch.env, launch);
+    const { words, file } = commandWords(launch);
+    const { inherited } = launch;
     const env: Record<string, string> = { ...launch.env, PWD: launch.cwd };
     if (launch.gpus !== undefined) env['CUDA_VISIBLE_DEVICES'] = launch.gpus.join(',');
-    const refused = refusal(words, env);
+    const refused = refusal(words, { inherited, env });
     if (refused !== undefined) throw new Error(refused);
     if (launch.cwd !== this.#cwd && !existsSync(launch.cwd)) throw new Error(`the folder ${launch.cwd} does not exist`);
     if (file !== undefined && launch.command.kind === 'script') writeFileSync(file, launch.command.text);
@@ -212,6 +215,7 @@ export class LocalExecutor implements Executor {
     const text = slotText({
       token,
       words,
+      inherited,
       env,
       helperEnv: this.#env,
       helperCwd: this.#cwd,
@@ -233,7 +237,8 @@ export class LocalExecutor implements Executor {
       this.#finish(job, report)
         .then(async (ended) => {
           const { kind } = ended.outcome;
-          if (kind !== 'success' && kind !== 'called-off') keepScript(launch, token, words, env, tmpdir);
+          if (kind !== 'success' && kind !== 'called-off')
+            keepScript(launch, token, words, wholeEnvironment({ inherited, env }), tmpdir);
           await this.#scratch.give(scratch);
           resolve(ended);
         })

@@ -14,7 +14,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import type { ActionKey } from '../base/brand.ts';
 import { step } from '../base/step.ts';
-import { jobEnvironment } from '../execute/environment.ts';
+import { jobEnvironment, type JobEnvironment } from '../execute/environment.ts';
 import type { Command, Launch, Pack } from '../execute/executor.ts';
 import { defaultShell } from '../execute/shell.ts';
 import { unless } from '../fs/errno.ts';
@@ -78,7 +78,7 @@ export function prepareLaunch(
     resources: plainResources(allotment),
     command: executable(command),
     cwd: root,
-    env: environment(parts, job, place ?? job.dir, attempt, allotment, command),
+    ...environment(parts, job, place ?? job.dir, attempt, allotment, command),
     log,
     logName: job.log,
     jobDir: folder,
@@ -156,9 +156,9 @@ function environment(
   attempt: number,
   allotment: Allotment,
   command: JobCommand,
-): Record<string, string> {
+): JobEnvironment {
   return jobEnvironment({
-    inherited,
+    outer: inherited,
     keepEnv: job.rule.keepEnv,
     ruleEnv: command.env,
     lhbVars: {

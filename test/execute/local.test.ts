@@ -77,6 +77,12 @@ localTest('the environment is exactly what was given', async (rig) => {
   for (const name of ['NEWLINES', 'QUOTES', 'UNICODE', 'EMPTY', 'BLANKS', 'HUGE', 'not-a-name', 'a.b'] as const) {
     assert.is(inScript[name], nasty[name]);
   }
+  // the same where it is inherited, and its own wins
+  const argv = { kind: 'argv', wrapper: [], argv: words } as const;
+  await rig.run('', { jobId: 'heir', inherited: { ...nasty, EMPTY: 'not' }, env: { EMPTY: '' }, command: argv });
+  const heir = JSON.parse(rig.read('heir/log'));
+  delete heir.TMPDIR;
+  assert.equal(heir, { ...nasty, PWD: rig.root });
   // the next job on the same helper has nothing of it
   await rig.run('', { jobId: 'next', command: { kind: 'argv', wrapper: [], argv: words } });
   assert.equal(Object.keys(JSON.parse(rig.read('next/log'))).sort(), ['PATH', 'PWD', 'TMPDIR']);

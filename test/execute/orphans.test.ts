@@ -35,7 +35,7 @@ class KilledDriver {
       const root = ${JSON.stringify(this.root)};
       const executor = new LocalExecutor({ slots: 2, cwd: root, launches: new LaunchLog(root + '/launches') });
       executor.start({ jobId: 'j', rule: 'r', attempt: 1, actionKey: 'k', resources: { cpus: 2 }, cwd: root,
-        env: { PATH: process.env.PATH }, log: root + '/log', logName: 'log',
+        inherited: {}, env: { PATH: process.env.PATH }, log: root + '/log', logName: 'log',
         command: { kind: 'script', shell: ['/bin/sh', '-eu'], text: ${JSON.stringify(job)} },
         jobDir: root + '/jobs/j', timeoutS: undefined, scratch: root + '/tmp', gpus: ['0'] }, () => {});`;
     mkdirSync(this.path('jobs/j'), { recursive: true });
@@ -301,6 +301,7 @@ test('a text for a helper that is cut off anywhere runs nothing', () => {
     for (const helperCwd of ['/', root]) {
       const text = slotText({
         words: ['touch', 'ran'],
+        inherited: {},
         env: {},
         helperEnv: {},
         helperCwd,

@@ -28,6 +28,7 @@ function launch(jobId: string, pack?: Pack, resources: Launch['resources'] = { c
     resources,
     command: { kind: 'argv', wrapper: [], argv: ['true'] },
     cwd: '/w',
+    inherited: {},
     env: {},
     log: `/w/${jobId}.log`,
     logName: `${jobId}.log`,

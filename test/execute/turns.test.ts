@@ -48,7 +48,7 @@ function driver(root: string, body: string): string {
     const start = (id, text, how = 'start') => {
       mkdirSync(root + '/' + id);
       return executor[how]({ jobId: id, rule: 'r', attempt: 1, actionKey: 'k', resources: {}, cwd: root,
-        env: { PATH: process.env.PATH }, log: root + '/' + id + '/log', logName: id,
+        inherited: {}, env: { PATH: process.env.PATH }, log: root + '/' + id + '/log', logName: id,
         command: { kind: 'script', shell: ['/bin/sh', '-eu'], text }, jobDir: root + '/' + id,
         timeoutS: undefined, scratch: root + '/tmp', gpus: undefined }, () => {}).done;
     };

@@ -4,6 +4,7 @@
 // to end. Beside the times that the shell knows, the marker has the host and the peak memory of the job's processes.
 import type { Launch } from '../executor.ts';
 import { HOST_LINE, markerLines, PEAK_LINE } from '../exit-marker.ts';
+import { wholeEnvironment } from '../environment.ts';
 import { quoteWord } from '../shell.ts';
 
 /** Names that are the node's own. */
@@ -36,7 +37,7 @@ export function nodeScript(from: NodeScript): string {
   const { launch, words, token } = from;
   const marker = quoteWord(from.marker);
   const log = quoteWord(launch.log);
-  const exports = Object.entries(launch.env)
+  const exports = Object.entries(wholeEnvironment(launch))
     .filter(([name]) => /^[A-Za-z_]\w*$/.test(name) && !OF_NODE.test(name))
     .map(([name, value]) => `export ${name}=${quoteWord(value)}\n`)
     .join('');

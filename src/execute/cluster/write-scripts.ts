@@ -50,7 +50,7 @@ function writeScript(task: Task, directives: readonly string[], { templates, opt
   const { launch } = task;
   if (launch === undefined) throw new Error(`invariant broken: ${task.jobId} was handed over before`);
   const { scratch, printsToScheduler } = templates;
-  const { words, file } = commandWords(launch.command, launch.env, launch);
+  const { words, file } = commandWords(launch);
   if (file !== undefined && launch.command.kind === 'script') writeFileSync(file, launch.command.text);
   const path = join(task.jobDir, 'job.sh');
   const marker = join(options.ended, task.token);
