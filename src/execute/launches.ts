@@ -126,7 +126,7 @@ export class LaunchLog {
   ): void {
     const { jobId, rule, attempt, actionKey, gpus, place, resources, logName } = launch;
     this.#append({
-      launch: { token, jobId, rule, attempt, actionKey, ...more, log: logName, gpus, place, resources },
+      launch: { token, jobId, rule, attempt, actionKey, log: logName, gpus, place, resources, ...more },
       helper,
     });
   }

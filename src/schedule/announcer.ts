@@ -52,13 +52,15 @@ export class Announcer {
   ): void {
     this.emit({
       event: 'job-started',
-      ...ref(job),
+      id: job.id,
+      rule: job.rule.name,
+      label: job.label,
       attempt,
       log: job.log,
       reasons,
       expected_s: expectedS,
-      ...(adopted && { adopted: adopted.state === 'ended' ? 'ended' : 'running', since: adopted.since }),
       time: now(),
+      ...(adopted && { adopted: adopted.state === 'ended' ? 'ended' : 'running', since: adopted.since }),
     });
   }
 
@@ -74,7 +76,9 @@ export class Announcer {
   private end(job: JobRef, result: 'built' | 'restored' | 'fresh', durationS: number, run: RunFacts): void {
     this.emit({
       event: 'job-finished',
-      ...job,
+      id: job.id,
+      rule: job.rule,
+      label: job.label,
       result,
       unchanged: run.unchanged,
       changed: run.changed,

@@ -78,7 +78,6 @@ export function prepareLaunch(
     resources: plainResources(allotment),
     command: executable(command),
     cwd: root,
-    ...environment(parts, job, place ?? job.dir, attempt, allotment, command),
     log,
     logName: job.log,
     jobDir: folder,
@@ -86,6 +85,7 @@ export function prepareLaunch(
     scratch: scratch(parts, job, attempt, allotment),
     gpus: allotment.gpus,
     pack,
+    ...environment(parts, job, place ?? job.dir, attempt, allotment, command),
   };
 }
 

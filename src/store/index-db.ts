@@ -34,6 +34,20 @@ export type IndexOptions = ReadOptions & {
   readonly atOnce?: boolean;
 };
 
+/** Of a trace what stands in the tables beside its line. */
+type TraceHead = Pick<Trace, 'actionKey' | 'jobId' | 'jobHash' | 'rule' | 'label' | 'config' | 'recordedAt'>;
+
+/** What waits for a commit outlives the young ones of V8's heap, which costs as much as to make it: the less of it the better. */
+const headOf = ({ actionKey, jobId, jobHash, rule, label, config, recordedAt }: Trace): TraceHead => ({
+  actionKey,
+  jobId,
+  jobHash,
+  rule,
+  label,
+  config,
+  recordedAt,
+});
+
 /** How long what was restored waits: a commit waits for the disk, and who makes files meanwhile with it. */
 const RESTORED_WITHIN_MS = 500;
 
@@ -87,9 +101,10 @@ export class IndexDb extends IndexReads {
    */
   record(tree: string, trace: Trace, made: readonly string[], alongside: () => void): void {
     const line = traceLine(trace);
+    const head = headOf(trace);
     this.#writer().record([trace.jobId, trace.actionKey], [line], () => {
       alongside();
-      this.takeResult(tree, trace, line, made);
+      this.takeResult(tree, head, line, made);
     });
     const attempt = this.#begun.get(trace.actionKey);
     if (attempt !== undefined) attempt.isOver = true;
@@ -102,7 +117,7 @@ export class IndexDb extends IndexReads {
   }
 
   /** As `record`, of a result whose line the log has; without the line, one that is on record already. */
-  takeResult(tree: string, trace: Trace, line: string | undefined, made: readonly string[]): void {
+  takeResult(tree: string, trace: TraceHead, line: string | undefined, made: readonly string[]): void {
     if (line !== undefined) this.restoreTrace(trace, line);
     void this.#writable().current.put([tree, trace.jobId], trace.actionKey);
     this.clearAttempt(tree, trace.jobId, trace.actionKey);
@@ -155,7 +170,7 @@ export class IndexDb extends IndexReads {
   }
 
   /** As putTrace, of a trace whose line the log has. */
-  restoreTrace(trace: Trace, line: string): void {
+  restoreTrace(trace: TraceHead, line: string): void {
     this.transaction(() => {
       const { traces, byJob, byRule } = this.#writable();
       this.#forget(trace.actionKey);
