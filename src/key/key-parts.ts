@@ -10,7 +10,7 @@ import type { Scopes } from '../graph/scope.ts';
 import { hashText } from '../hash/digest.ts';
 import { canonicalTyped } from '../hash/encode.ts';
 import { keyDigestWithin, type Manifest } from '../store/manifest.ts';
-import type { KeyPart, PartKind } from '../store/trace.ts';
+import type { KeyPart } from '../store/trace.ts';
 import { removePaths } from '../workflow/layers.ts';
 import type { SourceDigests } from './source-digests.ts';
 
@@ -31,9 +31,6 @@ export const commandIn = (parts: readonly KeyPart[]): string =>
 /** A key that was made just now. `moving`: its parts that depend on files and on the outputs of other jobs. */
 export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[] };
 
-/** Takes the parts one by one. */
-type Take = (kind: PartKind, path: string, value: string) => void;
-
 /** As JSON: a digest, which most parts are, as it stands. */
 const quoted = (text: string): string => (text === '' || isDigest(text) ? `"${text}"` : JSON.stringify(text));
 
@@ -49,8 +46,8 @@ export class KeyMaker {
   private readonly sources: SourceDigests;
   /** What a result counts with where all its outputs do; asked by every job below. */
   private readonly wholes = new WeakMap<Manifest, Digest>();
-  /** Of the jobs asked for last: a job is judged, started and put on record within a few others. */
-  private readonly fixed = new Map<Job, readonly KeyPart[]>();
+  /** Of the last keys made: a job is judged, started and put on record within a few others. */
+  private readonly fixed = new Map<Job, { readonly config: Digest; readonly parts: readonly KeyPart[] }>();
 
   constructor(scopes: Scopes, sources: SourceDigests) {
     this.scopes = scopes;
@@ -69,7 +66,7 @@ export class KeyMaker {
     const add = ({ kind, path, value }: KeyPart): void => {
       text += `${text === SCHEME ? '[' : ','}["${kind}",${quoted(path)},${quoted(value)}]`;
     };
-    for (const part of this.fixedParts(job)) add(part);
+    for (const part of this.makeFixed(job)) add(part);
     for (const part of moving) add(part);
     return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, job, this);
   }
@@ -84,38 +81,36 @@ export class KeyMaker {
     return now.filter((part) => before.get(nameOf(part)) !== part.value).map(({ path }) => path);
   }
 
-  /** What depends on the workflow alone. */
+  /** What does not depend on inputs and code, as it was when the job's key was made last. */
   fixedParts(job: Job): readonly KeyPart[] {
-    const known = this.fixed.get(job);
-    if (known !== undefined) return known;
-    const parts: KeyPart[] = [];
-    this.walkFixed(job, (kind, path, value) => {
-      parts.push({ kind, path, value });
-    });
-    for (const [oldest] of this.fixed) {
-      if (this.fixed.size < MOST_FIXED) break;
-      this.fixed.delete(oldest);
-    }
-    this.fixed.set(job, parts);
-    return parts;
+    return this.fixed.get(job)?.parts ?? this.makeFixed(job);
   }
 
-  private walkFixed(job: Job, take: Take): void {
-    const { rule } = job;
-    const keyed = rule.unkeyed.length > 0 ? removePaths(job.portableConfig, rule.unkeyed) : job.portableConfig;
+  /** As `fixedParts`, as it is now: a command may ask for the size of a file. */
+  private makeFixed(job: Job): readonly KeyPart[] {
+    const config = this.fixed.get(job)?.config ?? configDigest(job);
+    const parts: KeyPart[] = [
+      { kind: 'job', path: '', value: job.hash },
+      { kind: 'config', path: '', value: config },
+    ];
     const { run, shell, env } = keyCommand(job, this.scopes);
-    take('job', '', job.hash);
-    take('config', '', hashText(canonicalTyped(keyed, jobLeaf)));
-    if (run !== undefined) take('command', 'run', run);
-    if (shell !== undefined) take('command', 'shell', shell);
+    if (run !== undefined) parts.push({ kind: 'command', path: 'run', value: run });
+    if (shell !== undefined) parts.push({ kind: 'command', path: 'shell', value: shell });
     if (env.length > 0) {
-      for (const { name, value } of [...env].sort((a, b) => (a.name < b.name ? -1 : 1))) take('env', name, value);
+      for (const { name, value } of [...env].sort((a, b) => (a.name < b.name ? -1 : 1)))
+        parts.push({ kind: 'env', path: name, value });
     }
     for (const output of job.outputs) {
       const shape = output.tree ? `${output.path}/` : output.path;
       const ignored = output.spec.ignore.length > 0 ? ` ignoring ${toJsonText([...output.spec.ignore].sort())}` : '';
-      take('outputs', output.name, shape + ignored);
+      parts.push({ kind: 'outputs', path: output.name, value: shape + ignored });
     }
+    for (const [oldest] of this.fixed) {
+      if (this.fixed.size < MOST_FIXED) break;
+      this.fixed.delete(oldest);
+    }
+    this.fixed.set(job, { config, parts });
+    return parts;
   }
 
   /** What depends on files and on the outputs of other jobs; undefined where an upstream job has no manifest yet. */
@@ -191,6 +186,12 @@ export class KeyMaker {
       }
     }
   }
+}
+
+/** Of the fields of a job's config that count in its key. */
+function configDigest({ rule, portableConfig }: Job): Digest {
+  const keyed = rule.unkeyed.length > 0 ? removePaths(portableConfig, rule.unkeyed) : portableConfig;
+  return hashText(canonicalTyped(keyed, jobLeaf));
 }
 
 /** Which order a list of inputs has: a command or a job file shows it. */

@@ -486,4 +486,23 @@ rigTest('the output root counts in no key, wherever its paths stand: for, config
   );
 });
 
+rigTest(
+  'a command that asks for the size of a file has it, in its key too, as it is when the job starts',
+  async (rig) => {
+    rig.write('in.txt', 'x'.repeat(1_000_000));
+    rig.workflow(`
+    rules:
+      a: { dir: a, inputs: { i: in.txt }, outputs: { o: a.bin }, run: 'cp \${{ inputs.i }} \${{ outputs.o }}' }
+      b: { dir: b, inputs: { i: "\${{ a.outputs.o }}" }, outputs: { o: b.txt }, run: "echo \${{ file_mb('a/a.bin') }} > \${{ outputs.o }}" }
+  `);
+    await rig.ok('build', 'a');
+    await rig.ok('build');
+    assert.is(rig.read('b/b.txt'), '1.0\n');
+    rig.write('in.txt', 'x'.repeat(3_000_000));
+    await rig.ok('build');
+    assert.is(rig.read('b/b.txt'), '3.0\n');
+    assert.match((await rig.ok('build')).stderr, /nothing to do/);
+  },
+);
+
 test.run();
