@@ -16,9 +16,6 @@ const MOST_MARKERS = 500;
 /** File times may stand still for this long, and a server's clock be behind: a later change may not show in what is younger. */
 const TICK_MS = 2000;
 
-/** Something that is no empty folder stands where one is renamed to. */
-const OCCUPIED = new Set(['ENOTEMPTY', 'EEXIST', 'ENOTDIR']);
-
 /** What is known of a folder: how many jobs had it, and its mtime when nothing but lhb's own files was in it. */
 type Had = { readonly jobs: number; readonly plainAt: number | undefined };
 
@@ -37,10 +34,10 @@ export class JobFolders {
   /** Makes a job's folder; of an earlier job there may be a job.json in it, and markers. Throws system errors. */
   begin(folder: string): void {
     this.#done.delete(folder);
-    // Where a folder with something in it is there, it is not taken over: a folder cannot be renamed to it.
-    if (this.#done.size >= KEPT && this.#takeOver(folder)) return;
+    const there = lstatSync(folder, { throwIfNoEntry: false });
     // A link in its place would have lhb write somewhere else.
-    if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(folder);
+    if (there?.isSymbolicLink()) unlinkSync(folder);
+    if (there?.isDirectory() || (this.#done.size >= KEPT && this.#takeOver(folder))) return;
     makeFolder(folder, this.#own);
   }
 
@@ -65,9 +62,7 @@ export class JobFolders {
       renameSync(path, folder);
       this.#running.set(folder, { jobs, plainAt: Date.now() - mtimeMs > TICK_MS ? mtimeMs : undefined });
     } catch (error) {
-      const code = errno(error);
-      if (code === undefined) throw error;
-      if (OCCUPIED.has(code)) this.#done.set(path, { jobs, plainAt });
+      if (errno(error) === undefined) throw error;
       return false;
     }
     return true;

@@ -57,6 +57,14 @@ folderTest('one into which a later job put a file stays, though it was seen to b
   assert.is(rig.names().length, KEPT + 1);
 });
 
+folderTest('to begin in a folder that is there takes nothing from others', (rig) => {
+  rig.folders.begin(rig.path('failed'));
+  writeFileSync(join(rig.path('failed'), 'mine'), '');
+  for (let n = 0; n <= KEPT; n++) rig.run(`a_${n}`, 'command');
+  rig.folders.begin(rig.path('failed'));
+  assert.ok(existsSync(join(rig.path('a_0'), 'command')));
+});
+
 folderTest('a job that failed has its folder again, and no other is lost for it', (rig) => {
   for (const name of ['a', 'b']) rig.round(name);
   rig.folders.begin(rig.path('failed'));
