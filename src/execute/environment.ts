@@ -12,6 +12,10 @@ export type JobEnvironment = {
   readonly env: Environment;
 };
 
+/** A variable's value; every object has a `__proto__` that is none. */
+export const valueIn = (env: Environment, name: string): string | undefined =>
+  Object.hasOwn(env, name) ? env[name] : undefined;
+
 /** Both parts as one. */
 export const wholeEnvironment = ({ inherited, env }: JobEnvironment): Environment => ({ ...inherited, ...env });
 
@@ -71,7 +75,7 @@ export function differing(env: Environment, from: Environment): readonly string[
   const found = differences.get(env);
   if (found?.from === from) return found.names;
   const all = new Set([...Object.keys(env), ...Object.keys(from)]);
-  const names = [...all].filter((name) => env[name] !== from[name]);
+  const names = [...all].filter((name) => valueIn(env, name) !== valueIn(from, name));
   differences.set(env, { from, names });
   return names;
 }

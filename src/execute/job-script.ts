@@ -3,7 +3,7 @@
 //   process but the command's own, the status on fd 3.
 // - `jobScript`: a file that does all by itself (`sh job.sh`): for a scheduler's node, and to run a failed job by hand.
 import type { Launch } from './executor.ts';
-import { differing, type Environment, type JobEnvironment } from './environment.ts';
+import { differing, valueIn, type Environment, type JobEnvironment } from './environment.ts';
 import { EXIT_MARKER, markerLines } from './exit-marker.ts';
 import { defaultShell, isProgram, isShellWord, plainWords, quoteWord, shIsDash } from './shell.ts';
 import { fits } from './start-limits.ts';
@@ -104,8 +104,8 @@ export function slotText(from: {
     else odd.push(`${name}=${value}`);
   };
   for (const name of differing(inherited, helperEnv)) {
-    const value = inherited[name];
-    if (name in env) continue;
+    const value = valueIn(inherited, name);
+    if (Object.hasOwn(env, name)) continue;
     if (value === undefined) unset.push(name);
     else give(name, value);
   }

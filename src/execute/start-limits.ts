@@ -1,6 +1,6 @@
 // What the kernel lets a program be started with.
 import { readFileSync } from 'node:fs';
-import { wholeEnvironment, type Environment, type JobEnvironment } from './environment.ts';
+import { valueIn, wholeEnvironment, type Environment, type JobEnvironment } from './environment.ts';
 
 // Linux: one string of an argument list or environment has at most 32 pages (MAX_ARG_STRLEN), with its NUL; all of them
 // and their pointers a quarter of the stack's limit, 6 MiB at most, 128 KiB at least (execve(2)).
@@ -82,7 +82,7 @@ function weighBoth({ inherited, env }: JobEnvironment): Weight {
   const own = weigh(env);
   let total = all.bytes + own.bytes;
   for (const name in env) {
-    const value = inherited[name];
+    const value = valueIn(inherited, name);
     if (value !== undefined) total -= entryBytes(name, value);
   }
   return { bytes: total, problem: own.problem };

@@ -88,6 +88,14 @@ localTest('the environment is exactly what was given', async (rig) => {
   assert.equal(Object.keys(JSON.parse(rig.read('next/log'))).sort(), ['PATH', 'PWD', 'TMPDIR']);
 });
 
+localTest('a variable that is called __proto__ is one like others', async (rig) => {
+  const env = Object.fromEntries([['__proto__', 'own']]);
+  await rig.run('env', { env });
+  assert.match(rig.read('j0/log'), /^__proto__=own$/m);
+  await rig.run('env');
+  assert.not.match(rig.read('j1/log'), /__proto__/);
+});
+
 test('what the helper notes for itself changes no variable of a job', async () => {
   const names = { s: 'mine', t: 'too', LHB_STATUS: 'and', LHB_TURN: 'this' };
   for (const [name, value] of Object.entries(names)) process.env[name] = value;
