@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { ActionKey, JobId } from '../base/brand.ts';
 import { err, type Result } from '../base/result.ts';
 import { unless } from '../fs/errno.ts';
-import { isInside } from '../fs/rel-path.ts';
+import { below, isInside } from '../fs/rel-path.ts';
 import type { Job } from '../graph/job.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { captureOutputs, type Captured, type OutputProblem } from '../store/capture.ts';
@@ -159,7 +159,10 @@ export class Records {
   // What follows changes the work tree or the record.
 
   removeOutputs(job: Job): void {
-    this.removeStrayFolder(job);
+    const stats = this.folderStats(job);
+    // Where there is no folder there are no outputs.
+    if (stats === undefined) return;
+    if (stats.isSymbolicLink()) this.removeStrayFolder(job);
     removeOutputs(this.parts.root, job.dir, declared(job));
   }
 
@@ -189,11 +192,15 @@ export class Records {
     const { root, output } = this.parts;
     if (dir === output || !isInside(output, dir)) return undefined;
     const folder = join(root, dir);
-    const stats = unless(['ENOTDIR'], () => lstatSync(folder, { throwIfNoEntry: false }));
-    if (stats?.isSymbolicLink() !== true) return undefined;
+    if (this.folderStats({ dir })?.isSymbolicLink() !== true) return undefined;
     const real = unless(['ENOENT', 'ELOOP', 'ENOTDIR', 'EACCES'], () => realpathSync(folder));
     const inside = [root, join(root, output)].some((each) => real !== undefined && isInside(realpathSync(each), real));
     return inside ? undefined : folder;
+  }
+
+  /** Of a job's folder, links not followed. */
+  private folderStats({ dir }: Pick<Job, 'dir'>): Stats | undefined {
+    return unless(['ENOTDIR'], () => lstatSync(below(this.parts.root, dir), { throwIfNoEntry: false }));
   }
 
   private removeStrayFolder(job: Job): void {

@@ -9,6 +9,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -18,6 +19,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  unlinkSync,
   utimesSync,
   writeSync,
   type Stats,
@@ -196,13 +198,15 @@ export class BlobStore {
     return undefined;
   }
 
-  /** Makes an output, which has no other name, a link to a blob of the same bytes. False where there are too many links already. */
+  /** Makes an output a link to a blob of the same bytes. False where there are too many links already. */
   #relink(blob: string, path: string): boolean {
     const temporary = this.temporaryInWork();
     if (!tryHardLink(blob, temporary)) return false;
     try {
       step('output:relinking');
       renameSync(temporary, path);
+      // Where both were one file already, as where two outputs of a job are one, rename does nothing.
+      if (existsSync(temporary)) unlinkSync(temporary);
       return true;
     } catch (error) {
       rmSync(temporary, { force: true });

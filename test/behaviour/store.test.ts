@@ -1,5 +1,5 @@
 // Outputs and their blobs: shared bytes, damage, loss.
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ran, rigTest, type Rig } from '../support/rig.ts';
@@ -35,6 +35,15 @@ rigTest('a program that was made no program, its blob with it, is restored, and 
   rig.remove('a/tree');
   await rig.runs([]);
   assert.ok(isProgram(rig, 'a/tree/prog'));
+});
+
+rigTest('an output that is a part of another leaves nothing behind when it is stored twice', async (rig) => {
+  rig.workflow(`
+    rules:
+      a: { dir: a, outputs: { t: sub/, f: sub/p.txt }, run: 'echo hi > a/sub/p.txt' }
+  `);
+  await rig.ok('build');
+  assert.equal(readdirSync(rig.path('.lhb/tmp')), []);
 });
 
 test.run();
