@@ -44,7 +44,11 @@ const COMMANDS = [
 
 if (process.argv[2] === undefined) {
   const folder = mkdtempSync(join(tmpdir(), 'lhb-code-cache-'));
+  // Without the caches that whoever builds this has for other work.
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('LHB_'));
+  const env = { ...Object.fromEntries(own), HOME: folder, XDG_CONFIG_HOME: folder };
   const run = spawnSync(process.execPath, [__filename, folder], {
+    env,
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',
   });
