@@ -47,7 +47,7 @@ function weigh(env: Environment): Weight {
     const value = env[name] ?? '';
     const size = entryBytes(name, value);
     if (size - 8 > MAX_STRING) {
-      const problem = `the variable ${name} has ${size - 8} bytes, and one may have ${MAX_STRING}`;
+      const problem = `the variable ${name} has ${size - 8} bytes, and one may have ${MAX_STRING}; hand it over in a file`;
       return { bytes: total, problem };
     }
     if (name === '' || name.includes('=') || name.includes('\0') || value.includes('\0'))

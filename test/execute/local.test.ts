@@ -175,7 +175,7 @@ localTest('what the kernel would refuse is refused with the reason', async (rig)
   );
   assert.is(
     await message(['true'], { BIG: 'x'.repeat(140_000) }),
-    'the variable BIG has 140005 bytes, and one may have 131072',
+    'the variable BIG has 140005 bytes, and one may have 131072; hand it over in a file',
   );
   assert.is(await message([]), 'the command is empty');
   assert.match(await message(['echo', 'a\0b']), 'NUL');
