@@ -352,4 +352,18 @@ test('records of another form or format count as absent', () => {
   }
 });
 
+test('of attempts that have begun those stay on record whose result is not', () =>
+  withIndex((index) => {
+    for (const name of ['done', 'running']) {
+      index.recordAttempt('t', attempt({ jobId: id(name), actionKey: key(name), state: 'begun' }));
+    }
+    index.record('t', trace({ jobId: id('done'), actionKey: key('done') }), [], () => {});
+    index.settle();
+    assert.is(index.attempt('t', id('running'))?.state, 'begun');
+    assert.is(index.attempt('t', id('done')), undefined);
+    // On record before its result comes.
+    index.record('t', trace({ jobId: id('running'), actionKey: key('running') }), [], () => {});
+    assert.is(index.attempt('t', id('running')), undefined);
+  }));
+
 test.run();
