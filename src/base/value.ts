@@ -47,7 +47,8 @@ export function toJsonText(value: Value, indent = 0, depth = 0): string {
 
 /** What JSON writes as it stands. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
+/** As JSON.stringify, of a text; most are plain, and their quotes are all that it takes. */
+export const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
 
 const lineStarts: string[] = [];
 const lineStart = (indent: number, depth: number): string =>

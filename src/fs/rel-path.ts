@@ -30,10 +30,7 @@ export function parseRelPath(text: string): Result<RelPath, string> {
 export const hasParentSegment = (text: string): boolean => text.split('/').includes('..');
 
 /** `path` below `base`, both normalised; `.` is neutral on either side. */
-export function joinRel(base: RelPath, path: RelPath): RelPath {
-  if (base === '.') return path;
-  return (path === '.' ? base : `${base}/${path}`) as RelPath;
-}
+export const joinRel = (base: RelPath, path: RelPath): RelPath => below(base, path) as RelPath;
 
 /** `path` below `folder`, absolute or not, both normalised: as node:path's join, in a tenth of its time. */
 export function below(folder: string, path: string): string {

@@ -1,7 +1,7 @@
 // The single walk over everything in an action key. It feeds the hash and the explanation alike, so every part of a key
 // can be explained and every explanation is part of the key.
 import type { ActionKey, Digest } from '../base/brand.ts';
-import { toJsonText } from '../base/value.ts';
+import { quoted, toJsonText } from '../base/value.ts';
 import { keyCommand } from '../graph/command.ts';
 import type { Job, JobInput, Source } from '../graph/job.ts';
 import { jobLeaf } from '../graph/job-hash.ts';
@@ -31,14 +31,8 @@ export const commandIn = (parts: readonly KeyPart[]): string =>
 /** A key that was made just now. `moving`: its parts that depend on files and on the outputs of other jobs. */
 export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[] };
 
-/** As JSON: a digest, which most parts are, as it stands. */
-const quoted = (text: string): string => (text === '' || isDigest(text) ? `"${text}"` : JSON.stringify(text));
-
 const isEqual = (a: KeyPart, b: KeyPart | undefined): boolean =>
   a.kind === b?.kind && a.path === b.path && a.value === b.value;
-
-const DIGEST = /^[0-9a-f]{64}$/;
-const isDigest = (text: string): boolean => text.length === 64 && DIGEST.test(text);
 
 /** Makes action keys. */
 export class KeyMaker {
