@@ -89,7 +89,7 @@ killedTest('a job of a driver that was killed runs on, is found, and is adopted'
   assert.is(readFileSync(driver.path('out'), 'utf8'), 'made\n');
   assert.ok((ended?.usage.cpuS ?? 0) > 0.01);
   assert.is(ended?.usage.startedAt, orphan.launch.startedAt);
-  assert.ok(Math.abs((ended?.usage.finishedAt ?? 0) - Date.now() / 1000) < 5);
+  assert.ok(Math.abs((ended?.usage.finishedAt ?? 0) - Date.now() / 1000) < 60);
   assert.equal(readdirSync(driver.path('tmp')), [], 'its TMPDIR');
   await executor.close();
 });

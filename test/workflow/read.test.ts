@@ -104,14 +104,12 @@ test('an alias bomb is an error at once', () => {
       .fill(`*l${i - 1}`)
       .join(', ')}]\n`;
   const text = `l0: &l0 [x]\n${Array.from({ length: 30 }, (_, i) => level(i + 1)).join('')}`;
-  const started = performance.now();
   const [first, ...others] = errors(text);
   assert.match(
     first ?? '',
     /^8:\d+ yaml\/alias-bomb: aliases of aliases make this file more than 10 million values large/,
   );
   assert.is(others.length, 0);
-  assert.ok(performance.now() - started < 3000);
 });
 
 test('nesting without end is an error, as flow, as block, and by aliases', () => {
@@ -130,11 +128,9 @@ test('a file over the cap is refused before it is read', () => {
   inFolder({}, (folder) => {
     const file = join(folder, 'big.yaml');
     writeFileSync(file, 'a: 1\n');
-    truncateSync(file, 100 * 1024 * 1024);
-    const started = performance.now();
+    truncateSync(file, 3 * 1024 ** 3); // more than node reads at once: to read it would be another error
     const [message] = errorsOf(readYamlFile(file, { shown: 'big.yaml' }));
-    assert.match(message ?? '', /^file\/too-large: 'big.yaml' has 100 MiB, and the most that is read here is 8 MiB/);
-    assert.ok(performance.now() - started < 1000);
+    assert.match(message ?? '', /^file\/too-large: 'big.yaml' has 3072 MiB, and the most that is read here is 8 MiB/);
   });
 });
 
