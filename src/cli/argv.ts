@@ -71,6 +71,8 @@ export function splitArgv(argv: readonly string[]): SplitArgv {
   const errors: Diagnostic[] = [];
   let command: CommandSpec | undefined;
   let i = 0;
+  /** The option just read, where it takes a number and has none. */
+  let behind: string | undefined;
 
   const find = (match: (o: OptionSpec) => boolean): OptionSpec | undefined => {
     const own = command ? commandOptions(command) : COMMANDS.flatMap(commandOptions);
@@ -96,8 +98,10 @@ export function splitArgv(argv: readonly string[]): SplitArgv {
       if (option.value === 'word' || option.value === 'count') break;
     }
     if (taken.length > 0) options.push(...taken.map((value) => ({ option, value, at })));
-    else if (option.value === 'none' || option.value === 'count') options.push({ option, value: undefined, at });
-    else errors.push(missingValue(option, shown, at, words[i]));
+    else if (option.value === 'none' || option.value === 'count') {
+      options.push({ option, value: undefined, at });
+      if (option.value === 'count') behind = shown;
+    } else errors.push(missingValue(option, shown, at, words[i]));
   };
 
   const readLong = (word: Word): void => {
@@ -110,15 +114,26 @@ export function splitArgv(argv: readonly string[]): SplitArgv {
   };
 
   /** `-nr`, `-j4`, `-nj4`, `-C=dir`: one option a letter, until one that takes a value takes the rest. */
-  const readShort = (word: Word): void => {
+  const readShort = (word: Word, before: string | undefined): void => {
+    let count: string | undefined;
     for (let k = 1; k < word.text.length; k++) {
       const letter = word.text.charAt(k);
       const rest = word.text.slice(k + 1);
       const option = find((o) => o.short === letter);
       if (!option) {
-        errors.push(unknownOption(k === 1 && rest.length > 1 ? word.text : `-${letter}`, word.at, command));
+        if (count !== undefined) {
+          const given = visible(letter + rest);
+          errors.push(
+            error('cli/bad-value', `option '${count}' needs a whole number, not '${given}'`, { at: word.at }),
+          );
+          return;
+        }
+        const unknown = unknownOption(k === 1 && rest.length > 1 ? word.text : `-${letter}`, word.at, command);
+        const isNumber = before !== undefined && /^-\d/.test(word.text);
+        errors.push(isNumber ? { ...unknown, hint: `${before} takes a whole number, from 1` } : unknown);
         return;
       }
+      count = option.value === 'count' ? `-${letter}` : undefined;
       const takesRest =
         rest !== '' &&
         (rest.startsWith('=') || (option.value === 'count' ? /^\d/.test(rest) : option.value !== 'none'));
@@ -135,13 +150,15 @@ export function splitArgv(argv: readonly string[]): SplitArgv {
   while (i < words.length) {
     const word = words[i++];
     if (word === undefined) break;
+    const before = behind;
+    behind = undefined;
     if (word.text === '--') {
       positionals.push(...words.slice(i));
       break;
     }
     if (word.text.startsWith('--')) readLong(word);
-    else if (isOption(word.text)) readShort(word);
-    else if (command) positionals.push(word);
+    else if (isOption(word.text)) readShort(word, before);
+    else if (command) positionals.push(before === undefined ? word : { ...word, behind: before });
     else {
       command = findCommand(word.text);
       if (!command) return { command, options, positionals, errors: [noSuchCommand(word)], line };

@@ -4,7 +4,12 @@ import type { Profile } from '../execute/cluster/profile.ts';
 import type { UploadMode } from '../cache/uploads.ts';
 
 /** A word of the command line as it was typed, with its place, so that later errors can point at it. */
-export type Word = { readonly text: string; readonly at: SourceRange };
+export type Word = {
+  readonly text: string;
+  readonly at: SourceRange;
+  /** As of Selector. */
+  readonly behind?: string;
+};
 
 /** `name=value`; the value is text (`--config`: YAML, resources: a number, text or an expression). */
 export type Assignment = { readonly name: string; readonly value: string; readonly at: SourceRange };

@@ -10,7 +10,12 @@ import type { JobGraph } from './graph.ts';
 import type { Job } from './job.ts';
 import { throughNames } from './resolve.ts';
 
-export type Selector = { readonly text: string; readonly at: SourceRange };
+export type Selector = {
+  readonly text: string;
+  readonly at: SourceRange;
+  /** The option before it that takes a number, where there may be none: `-j`, which this text may have been meant for. */
+  readonly behind?: string;
+};
 
 export type SelectContext = {
   readonly graph: JobGraph;
@@ -146,7 +151,7 @@ function placeIn(at: SourceRange, text: string): SourceRange {
 }
 
 function selectPrefix({ graph }: SelectContext, selector: Selector): Result<Job[]> {
-  const { text } = selector;
+  const { text, behind } = selector;
   const ids = text === '' ? [] : [...graph.byId.keys()].filter((id) => id.startsWith(text));
   const [first, ...rest] = ids;
   const job = first && graph.byId.get(first);
@@ -165,7 +170,7 @@ function selectPrefix({ graph }: SelectContext, selector: Selector): Result<Job[
   return err([
     error('select/nothing', message, {
       at: selector.at,
-      hint: nearestName(graph, text),
+      hint: behind === undefined ? nearestName(graph, text) : `${behind} takes a whole number, and '${text}' is none`,
     }),
   ]);
 }

@@ -109,6 +109,7 @@ rigTest('an ambiguous beginning is an error that lists the candidates', async (r
 rigTest('what matches nothing is an error with the nearest names', async (rig) => {
   writeSweep(rig);
   assert.match((await rig.exits(2, 'build', 'build_targt')).stderr, 'build_target');
+  assert.match((await rig.exits(2, 'build', '-j', 'two')).stderr, "hint: -j takes a whole number, and 'two' is none");
   const job = await rig.job("where:target.name=='a'");
   assert.match((await rig.exits(2, 'build', `${job.dir}/metta.json`)).stderr, `${job.dir}/meta.json`);
   await rig.exits(2, 'build', 'runs/*/nothing.json');

@@ -44,6 +44,22 @@ test('-j takes a number that follows, and nothing else', () => {
   assert.is(build('-j', '2', '-j', '8').jobs, 8);
 });
 
+test('what stands where -j takes a number is told so', () => {
+  const behind = (...argv: string[]): (string | undefined)[] => {
+    const parsed = parse('build', ...argv);
+    return parsed.command === 'build' ? parsed.selectors.map((word) => word.behind) : [];
+  };
+  assert.equal(behind('-j', 'two', 'a'), ['-j', undefined]);
+  assert.equal(behind('--jobs', 'two'), ['--jobs']);
+  assert.equal(behind('-nj', '2x'), ['-j']);
+  assert.equal(behind('-j', '2', 'a'), [undefined]);
+  assert.equal(behind('-j', '-n', 'a'), [undefined]);
+  assert.equal(behind('-j', '--', 'a'), [undefined]);
+  assert.equal(errors('build', '-jtwo'), ["option '-j' needs a whole number, not 'two' [-jtwo]"]);
+  assert.equal(errors('build', '-j', '-1'), ["lhb build has no option '-1' [-1] -- -j takes a whole number, from 1"]);
+  assert.match(errors('build', '-n', '-1').join('\n'), /no option '-1' \[-1\] -- see lhb build --help/);
+});
+
 test('words that look like numbers stay text', () => {
   const numbers = ['1e5', '123456789012345678', '0x10', '007', '1.0'];
   assert.equal(build(...numbers).selectors, numbers);
