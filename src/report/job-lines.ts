@@ -100,11 +100,18 @@ function startedLines(event: StartedEvent, at: At, reasons: boolean): Line[] {
   ];
 }
 
+/** Of a time-out it is said how long it took already, and of the others nothing was begun. */
+const TIMELESS = new Set<FailedEvent['outcome']['kind']>([
+  'timed-out',
+  'spawn-failed',
+  'submit-failed',
+  'never-starts',
+]);
+
 function failedLines(event: FailedEvent, at: At): Line[] {
   const attempt = event.attempt > 1 || event.will_retry ? `, attempt ${event.attempt}` : '';
   const retry = event.will_retry ? '; it is tried again' : '';
-  // A time-out has said how long already.
-  const took = event.outcome.kind === 'timed-out' ? '' : ` after ${formatDuration(event.duration_s)}`;
+  const took = TIMELESS.has(event.outcome.kind) ? '' : ` after ${formatDuration(event.duration_s)}`;
   const how = `: ${describeOutcome(event.outcome)}${took}${attempt}${retry}`;
   const line = jobLine(at, event.will_retry ? 'yellow' : 'red', 'failed', event, how);
   // Of an attempt that is not the last one the log is kept, and is worth no screenful.

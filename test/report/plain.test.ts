@@ -94,6 +94,21 @@ test('one plain line an event', () => {
   ]);
 });
 
+test('of a job that was not begun no time is told', () => {
+  const list = [
+    e.begin(2),
+    e.fail('j1', { outcome: { kind: 'spawn-failed', message: 'no such folder' }, log_tail: [] }),
+    e.fail('j2', { outcome: { kind: 'timed-out', limitS: 60 }, log_tail: [] }),
+  ];
+  assert.equal(
+    lines(list).filter((line) => line.startsWith('[')),
+    [
+      '[1/2] failed   train n=1 (j1): could not be started: no such folder',
+      '[2/2] failed   train n=2 (j2): timed out after 1 m 00 s',
+    ],
+  );
+});
+
 test('what an earlier build started is told as adopted, with how long it has run', () => {
   const now = new FakeClock().now();
   const list = [
