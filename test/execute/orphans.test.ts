@@ -142,6 +142,9 @@ killedTest('strays are ended, in sessions of their own too, and what is kept is 
     until [ -s left ]; do sleep 0.01; done; echo $$ >self; while :; do sleep 0.05 || :; done`,
   );
   const earlier = readLaunches(driver.file);
+  const busy = earlier.launches.map(({ helper }) => helper?.pid);
+  const idle = earlier.helpers.filter(({ pid }) => !busy.includes(pid));
+  await until('the helper without a job has ended', () => !idle.some(({ pid }) => alive(pid)));
   assert.is(await endStrays(earlier, earlier.launches, 100), 0);
   assert.ok(alive(driver.pid()));
   assert.ok(alive(driver.pid('left')));
