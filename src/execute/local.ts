@@ -11,7 +11,7 @@ import type { Completion, Executor, Launch, Outcome, Running } from './executor.
 import { wholeEnvironment } from './environment.ts';
 import { commandWords, helperEnvironment, jobScript, slotText } from './job-script.ts';
 import { LaunchLog } from './launches.ts';
-import { Gate } from './gate.ts';
+import { Gate, type Turn } from './gate.ts';
 import type { Orphan } from './orphans.ts';
 import { outcomeOfStatus } from './outcome.ts';
 import { hasProc, moment } from './proc.ts';
@@ -20,7 +20,6 @@ import { ScratchFolders } from './scratch.ts';
 import { Slot, type Report } from './slot.ts';
 import { refusal } from './start-limits.ts';
 import { afterMs } from './timer.ts';
-import type { TurnLines } from './turns.ts';
 import { MemorySampler } from './usage.ts';
 
 const HOST = hostname();
@@ -44,13 +43,9 @@ type Job = {
   readonly launch: Launch;
   readonly slot: Slot;
   readonly processes: JobProcesses;
-  /** Whether it holds a turn, if there are any, and whether its helper gives it back where it ends well. */
-  hasTurn: boolean;
-  gives: boolean;
+  readonly turn: Turn;
   startedAt: number;
   startMs: number;
-  /** Whether it runs, or has, and does not wait for its turn. */
-  begun: boolean;
   /** Whether the command has ended (or its helper is gone). */
   reported: boolean;
   /** Set once the job is to end before its time. */
@@ -76,11 +71,7 @@ export class LocalExecutor implements Executor {
   /** Helpers of adopted jobs. */
   readonly #adopted = new Set<number>();
   readonly #running = new Map<Running, Promise<Completion>>();
-  /** Those whose command has not ended. */
-  readonly #jobs = new Set<Job>();
   readonly #gate: Gate;
-  /** The one that waits for its turn, and whether it was called off. */
-  #waiting: { readonly job: Job; calledOff: boolean } | undefined;
 
   constructor(options: LocalOptions) {
     this.#cwd = options.cwd;
@@ -93,7 +84,7 @@ export class LocalExecutor implements Executor {
 
   /** May a job be handed over before its turn? No other may wait. */
   get takesAhead(): boolean {
-    return this.#gate.isOpen && this.#waiting === undefined;
+    return this.#gate.isOpen;
   }
 
   /** Nothing that has failed keeps others from beginning. */
@@ -106,8 +97,6 @@ export class LocalExecutor implements Executor {
    * @param isFinal whether nothing will begin any more
    */
   callOff(isFinal: boolean): void {
-    if (this.#waiting === undefined || this.#waiting.calledOff) return;
-    this.#waiting.calledOff = true;
     this.#gate.callOff(isFinal);
   }
 
@@ -199,19 +188,17 @@ export class LocalExecutor implements Executor {
       launch,
       slot,
       processes: { helper: slot.pid ?? -1, mark: `TMPDIR=${tmpdir}`, since: moment() },
-      hasTurn: this.#gate.turns === undefined,
-      gives: false,
+      turn: this.#gate.newTurn(ahead !== undefined),
       startedAt,
       startMs: performance.now(),
-      begun: ahead === undefined,
       reported: false,
       stopped: undefined,
       ending: undefined,
       timer: undefined,
     };
     const token = this.#launches.newToken();
-    const waits = ahead !== undefined;
-    const turn = this.#turnFor(job, waits);
+    const turn = this.#gate.linesFor(job.turn, !slot.hasTurns);
+    if (turn !== undefined) slot.hasTurns = true;
     const text = slotText({
       token,
       words,
@@ -227,12 +214,12 @@ export class LocalExecutor implements Executor {
     const { helper } = job.processes;
     step('launch:before');
     // On disk before the job can begin: should this process be killed, the next build knows of it.
+    const waits = ahead !== undefined;
     const begun = waits ? false : undefined;
     this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS, begun }, helper);
     step('launch:noted');
-    this.#jobs.add(job);
-    if (waits) this.#waiting = { job, calledOff: false };
-    else this.#watch(job);
+    this.#gate.add(job.turn);
+    if (!waits) this.#watch(job);
     const settle = (report: Report): void => {
       this.#finish(job, report)
         .then(async (ended) => {
@@ -259,34 +246,12 @@ export class LocalExecutor implements Executor {
     return () => this.#stop(job, { kind: 'cancelled' });
   }
 
-  /** What of turns there is in a job's text. One that begins at once takes its own now. */
-  #turnFor(job: Job, waits: boolean): TurnLines | undefined {
-    const { turns } = this.#gate;
-    if (turns === undefined) return undefined;
-    // One that was called off reads what there is.
-    if (!waits) job.hasTurn = this.#waiting?.calledOff !== true && turns.take();
-    job.gives = waits || job.hasTurn;
-    if (!job.gives) return undefined;
-    const lines = turns.lines(!job.slot.hasTurns, waits ? 'waits' : 'has');
-    job.slot.hasTurns = true;
-    return lines;
-  }
-
-  /** Nothing is called off any more: those that began meanwhile take the turns that are theirs. */
-  #settleTurns(): void {
-    this.#waiting = undefined;
-    for (const job of this.#jobs) if (job.begun) job.hasTurn ||= this.#gate.turns?.take() ?? true;
-  }
-
   /** Its turn has come. */
   #begin(job: Job, tell: (() => void) | undefined): void {
-    job.begun = true;
     job.timer?.cancel();
     job.startedAt = Date.now() / 1000;
     job.startMs = performance.now();
-    job.hasTurn = true;
-    if (this.#waiting?.calledOff === true) this.#gate.turns?.clear();
-    this.#settleTurns();
+    this.#gate.begin(job.turn);
     this.#watch(job);
     tell?.();
     // It was to be stopped while it waited.
@@ -304,7 +269,7 @@ export class LocalExecutor implements Executor {
   #stop(job: Job, outcome: Outcome): void {
     if (job.stopped !== undefined) return;
     job.stopped = outcome;
-    if (job.begun) return this.#end(job);
+    if (job.turn.begun) return this.#end(job);
     this.callOff(false);
     job.timer = afterMs(this.#graceMs, () => job.slot.kill());
   }
@@ -333,13 +298,11 @@ export class LocalExecutor implements Executor {
 
   async #finish(job: Job, report: Report): Promise<Completion> {
     job.reported = true;
-    this.#jobs.delete(job);
     const wallS = (performance.now() - job.startMs) / 1000;
     // What it has done with its turn nobody knows.
     if (report.kind === 'helper-gone') this.#gate.close();
-    if (!job.begun) return this.#neverBegun(job, report);
-    this.#gate.ended(wallS);
-    if (job.hasTurn && !(job.gives && isWell(report))) this.#gate.giveBack(isWell(report));
+    if (!job.turn.begun) return this.#neverBegun(job, report);
+    this.#gate.ended(job.turn, wallS, isWell(report));
     const maxRssMb = this.#sampler.finish(job.processes.helper);
     if (hasProc) {
       job.ending ??= this.#leavesNothing(job) ? undefined : this.#endAll(job);
@@ -356,7 +319,7 @@ export class LocalExecutor implements Executor {
 
   #neverBegun(job: Job, report: Report): Completion {
     job.timer?.cancel();
-    this.#settleTurns();
+    this.#gate.drop(job.turn);
     if (report.kind === 'called-off') this.#idle.push(job.slot);
     return completion({ kind: 'called-off' }, job.startedAt, 0, undefined, undefined);
   }
@@ -370,7 +333,7 @@ export class LocalExecutor implements Executor {
       slot.run(text, (report) => {
         if (report.kind !== 'ended') return;
         this.#idle.push(slot);
-        if (report.status === 0) this.#gate.open(path, this.#jobs.size);
+        if (report.status === 0) this.#gate.open(path);
       });
     }
   }
