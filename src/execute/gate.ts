@@ -87,6 +87,11 @@ export class Gate {
     return turn.gives ? this.#turns.lines(opens, turn.begun ? 'has' : 'waits') : undefined;
   }
 
+  /** A job that was to begin at once, and has its lines, is not handed over after all. */
+  takeBack(turn: Turn): void {
+    if (turn.begun && turn.gives) this.#turns?.give();
+  }
+
   /** A job is handed over: it runs, or waits. */
   add(turn: Turn): void {
     this.#going.add(turn);

@@ -198,7 +198,7 @@ export class LocalExecutor implements Executor {
     };
     const token = this.#launches.newToken();
     const turn = this.#gate.linesFor(job.turn, !slot.hasTurns);
-    if (turn !== undefined) slot.hasTurns = true;
+    const hasTurns = slot.hasTurns || turn !== undefined;
     const text = slotText({
       token,
       words,
@@ -208,7 +208,7 @@ export class LocalExecutor implements Executor {
       helperCwd: this.#cwd,
       startedAt,
       turn,
-      hasTurns: slot.hasTurns,
+      hasTurns,
       ...where(launch),
     });
     const { helper } = job.processes;
@@ -216,8 +216,17 @@ export class LocalExecutor implements Executor {
     // On disk before the job can begin: should this process be killed, the next build knows of it.
     const waits = ahead !== undefined;
     const begun = waits ? false : undefined;
-    this.#launches.add(token, launch, { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS, begun }, helper);
+    const noted = { executor: this.name, startedAt, tmpdir, cpuBefore: slot.cpuS, begun };
+    try {
+      this.#launches.add(token, launch, noted, helper);
+    } catch (problem) {
+      this.#idle.push(slot);
+      this.#gate.takeBack(job.turn);
+      void this.#scratch.give(scratch);
+      throw problem;
+    }
     step('launch:noted');
+    slot.hasTurns = hasTurns;
     this.#gate.add(job.turn);
     if (!waits) this.#watch(job);
     const settle = (report: Report): void => {
@@ -372,8 +381,14 @@ export class LocalExecutor implements Executor {
     const slot = new Slot(this.#cwd, this.#env);
     const { pid } = slot;
     if (pid === undefined) throw new Error('cannot start /bin/sh');
+    try {
+      this.#launches.addHelper(pid);
+    } catch (problem) {
+      // What is not on record would not be found, should this process be killed.
+      slot.close();
+      throw problem;
+    }
     this.#slots.set(pid, slot);
-    this.#launches.addHelper(pid);
     void slot.ended().then(() => this.#slots.delete(pid));
     return slot;
   }

@@ -35,15 +35,15 @@ export class LocalRig {
 
   /** Starts text for the default shell, as job `id`, whose folder is `id` and whose log is `id/log`. */
   start(text: string, changes: Partial<Launch> = {}): Running {
-    return this.executor.start(this.#launch(text, changes), () => {});
+    return this.executor.start(this.launch(text, changes), () => {});
   }
 
   /** As `start`, of a job that waits for its turn. */
   startAhead(text: string, changes: Partial<Launch>, begun: () => void): Running {
-    return this.executor.startAhead(this.#launch(text, changes), begun);
+    return this.executor.startAhead(this.launch(text, changes), begun);
   }
 
-  #launch(text: string, changes: Partial<Launch>): Launch {
+  launch(text: string, changes: Partial<Launch> = {}): Launch {
     const id = changes.jobId ?? `j${this.#started++}`;
     mkdirSync(this.path(id), { recursive: true });
     return {

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Running } from '../../src/execute/executor.ts';
-import { readLaunches } from '../../src/execute/launches.ts';
+import { LaunchLog, readLaunches } from '../../src/execute/launches.ts';
+import { LocalExecutor } from '../../src/execute/local.ts';
 import type { JobId } from '../../src/base/brand.ts';
 import { findOrphans, notedAttempt } from '../../src/execute/orphans.ts';
 import { Turns } from '../../src/execute/turns.ts';
@@ -82,6 +83,54 @@ turnsTest('a third job begins when one of two has ended well, and not before', a
   touch(rig, 'go2');
   for (const { done } of both) assert.equal((await done).outcome, { kind: 'success' });
 });
+
+localTest(
+  'launches that cannot be noted leave no helper behind, and no turn',
+  async (rig) => {
+    let helpers = 0;
+    let isFull = false;
+    class Log extends LaunchLog {
+      override add(...what: Parameters<LaunchLog['add']>): void {
+        if (isFull) throw new Error('no space left');
+        super.add(...what);
+      }
+      override addHelper(pid: number): void {
+        helpers++;
+        super.addHelper(pid);
+      }
+    }
+    const executor = new LocalExecutor({ slots: 2, cwd: rig.root, launches: new Log(rig.path('noted')) });
+    try {
+      const run = (text: string): Running => executor.start(rig.launch(text), () => {});
+      for (let n = 0; linux && !executor.takesAhead; n++) {
+        assert.ok(n < 100, 'turns come into use after some short jobs');
+        await run(':').done;
+      }
+      const before = helpers;
+      isFull = true;
+      for (let n = 0; n < 10; n++) {
+        assert.equal((await run(':').done).outcome, { kind: 'spawn-failed', message: 'no space left' });
+      }
+      isFull = false;
+      assert.is(helpers, before);
+      // Both have a turn, so that one ahead begins only when one of them ends.
+      const busy = [1, 2].map(() => run('until test -e go; do sleep 0.01; done'));
+      if (linux) {
+        let begun = false;
+        const third = executor.startAhead(rig.launch('test -e go'), () => (begun = true));
+        await sleep(50);
+        touch(rig, 'go');
+        await until('the third one begins', () => begun);
+        assert.equal((await third.done).outcome, { kind: 'success' });
+      }
+      touch(rig, 'go');
+      for (const { done } of busy) assert.equal((await done).outcome, { kind: 'success' });
+    } finally {
+      await executor.close();
+    }
+  },
+  { slots: 2 },
+);
 
 turnsTest('after a failure it begins only when the build goes on', async (rig) => {
   const { both, third, hasBegun } = await three(rig, 3);
