@@ -12,7 +12,7 @@ import { canonicalTyped } from '../hash/encode.ts';
 import { keyDigestWithin, type Manifest } from '../store/manifest.ts';
 import type { KeyPart } from '../store/trace.ts';
 import { removePaths } from '../workflow/layers.ts';
-import type { SourceDigests } from './source-digests.ts';
+import { restamped, type SourceDigests, type Stamps } from './source-digests.ts';
 
 const SCHEME = 'lhb action key 1';
 const ABSENT = '(missing)';
@@ -28,8 +28,11 @@ export type KeyParts = { readonly key: ActionKey; readonly parts: readonly KeyPa
 export const commandIn = (parts: readonly KeyPart[]): string =>
   parts.find(({ kind, path }) => kind === 'command' && path === 'run')?.value ?? '';
 
-/** A key that was made just now. `moving`: its parts that depend on files and on the outputs of other jobs. */
-export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[] };
+/**
+ * A key that was made just now. `moving`: its parts that depend on files and on the outputs of other jobs; `stamps`: those of
+ * its files, where they were asked for.
+ */
+export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[]; readonly stamps: Stamps | undefined };
 
 const isEqual = (a: KeyPart, b: KeyPart | undefined): boolean =>
   a.kind === b?.kind && a.path === b.path && a.value === b.value;
@@ -48,9 +51,12 @@ export class KeyMaker {
     this.sources = sources;
   }
 
-  /** The key of a job and its parts, or undefined where an upstream job has no manifest yet. */
-  keyOf(job: Job, manifestOf: ManifestOf): FreshKey | undefined {
-    const moving = this.movingParts(job, manifestOf);
+  /**
+   * The key of a job and its parts, or undefined where an upstream job has no manifest yet.
+   * @param stamps takes up how the files stand: for a job that begins now
+   */
+  keyOf(job: Job, manifestOf: ManifestOf, stamps?: Stamps): FreshKey | undefined {
+    const moving = this.movingParts(job, manifestOf, stamps);
     if (moving === undefined) {
       // What is wrong in the command is told all the same.
       keyCommand(job, this.scopes);
@@ -62,15 +68,16 @@ export class KeyMaker {
     };
     for (const part of this.makeFixed(job)) add(part);
     for (const part of moving) add(part);
-    return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, job, this);
+    return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, stamps, job, this);
   }
 
-  /** Paths of sources and upstream outputs that are others now than when the key was made. */
+  /** Paths of sources and upstream outputs that are others now than when the key was made, or were meanwhile. */
   changedSince(job: Job, key: FreshKey, manifestOf: ManifestOf): string[] {
     const nameOf = ({ kind, path }: KeyPart): string => `${kind} ${path}`;
-    const now = this.movingParts(job, manifestOf) ?? [];
+    const stamps: Stamps = new Map();
+    const now = this.movingParts(job, manifestOf, stamps) ?? [];
     const isSame = now.length === key.moving.length && now.every((part, i) => isEqual(part, key.moving[i]));
-    if (isSame) return [];
+    if (isSame) return key.stamps === undefined ? [] : restamped(key.stamps, stamps);
     const before = new Map(key.moving.map((part) => [nameOf(part), part.value]));
     return now.filter((part) => before.get(nameOf(part)) !== part.value).map(({ path }) => path);
   }
@@ -108,10 +115,10 @@ export class KeyMaker {
   }
 
   /** What depends on files and on the outputs of other jobs; undefined where an upstream job has no manifest yet. */
-  private movingParts(job: Job, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+  private movingParts(job: Job, manifestOf: ManifestOf, stamps?: Stamps): readonly KeyPart[] | undefined {
     const parts: KeyPart[] = [];
     for (const other of job.boundJobs) {
-      const made = this.jobParts(other, manifestOf);
+      const made = this.jobParts(other, manifestOf, stamps);
       if (made === undefined) return undefined;
       for (const part of made) parts.push(part);
     }
@@ -121,20 +128,23 @@ export class KeyMaker {
         if (makers.some((maker) => manifestOf(maker) === undefined)) return undefined;
         continue;
       }
-      const made = this.inputParts(input, manifestOf);
+      const made = this.inputParts(input, manifestOf, stamps);
       if (made === undefined) return undefined;
       for (const part of made) parts.push(part);
       if (input.sources.length > 1) parts.push(orderPart(input));
     }
     if (job.code.length === 0) return parts;
-    const code = job.code.map((path): KeyPart => ({ kind: 'code', path, value: this.sources.ofFile(path) ?? ABSENT }));
+    const code = job.code.map((path): KeyPart => {
+      return { kind: 'code', path, value: this.sources.ofFile(path, stamps) ?? ABSENT };
+    });
     return [...code, ...parts];
   }
 
   /** A job that counts with all its outputs; a name counts with what it names. */
-  private jobParts(job: Job, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+  private jobParts(job: Job, manifestOf: ManifestOf, stamps?: Stamps): readonly KeyPart[] | undefined {
     if (isName(job)) {
-      const named = job.inputs.filter((input) => input.keyed).map((input) => this.inputParts(input, manifestOf));
+      const keyed = job.inputs.filter((input) => input.keyed);
+      const named = keyed.map((input) => this.inputParts(input, manifestOf, stamps));
       return named.some((parts) => parts === undefined) ? undefined : named.flatMap((parts) => parts ?? []);
     }
     const manifest = manifestOf(job);
@@ -150,28 +160,35 @@ export class KeyMaker {
     return digest;
   }
 
-  private inputParts(input: JobInput, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+  private inputParts(input: JobInput, manifestOf: ManifestOf, stamps?: Stamps): readonly KeyPart[] | undefined {
     const [only] = input.sources;
-    if (only !== undefined && input.sources.length === 1) return this.sourceParts(input, only, manifestOf);
+    if (only !== undefined && input.sources.length === 1) return this.sourceParts(input, only, manifestOf, stamps);
     const parts: KeyPart[] = [];
     for (const source of input.sources) {
-      const made = this.sourceParts(input, source, manifestOf);
+      const made = this.sourceParts(input, source, manifestOf, stamps);
       if (made === undefined) return undefined;
       parts.push(...made);
     }
     return parts;
   }
 
-  private sourceParts(input: JobInput, source: Source, manifestOf: ManifestOf): readonly KeyPart[] | undefined {
+  private sourceParts(
+    input: JobInput,
+    source: Source,
+    manifestOf: ManifestOf,
+    stamps: Stamps | undefined,
+  ): readonly KeyPart[] | undefined {
     switch (source.kind) {
       case 'file':
       case 'folder': {
-        const digest = source.kind === 'file' ? this.sources.ofFile(source.path) : this.sources.ofFolder(source.path);
+        const { sources } = this;
+        const isFile = source.kind === 'file';
+        const digest = isFile ? sources.ofFile(source.path, stamps) : sources.ofFolder(source.path, stamps);
         // A path outside the workflow's folder differs between people; its content does not.
         return [{ kind: 'input', path: source.outside ? input.name : source.path, value: digest ?? ABSENT }];
       }
       case 'job':
-        return this.jobParts(source.job, manifestOf);
+        return this.jobParts(source.job, manifestOf, stamps);
       case 'output': {
         const manifest = manifestOf(source.job);
         if (manifest === undefined) return undefined;
@@ -211,12 +228,14 @@ function outputDigest(manifest: Manifest, inDir: string, sub: string): Digest | 
 class MadeKey implements FreshKey {
   readonly key: ActionKey;
   readonly moving: readonly KeyPart[];
+  readonly stamps: Stamps | undefined;
   private readonly job: Job;
   private readonly maker: KeyMaker;
 
-  constructor(key: ActionKey, moving: readonly KeyPart[], job: Job, maker: KeyMaker) {
+  constructor(key: ActionKey, moving: readonly KeyPart[], stamps: Stamps | undefined, job: Job, maker: KeyMaker) {
     this.key = key;
     this.moving = moving;
+    this.stamps = stamps;
     this.job = job;
     this.maker = maker;
   }

@@ -135,7 +135,7 @@ export class JobRunner {
     ahead: (() => void) | undefined,
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { parts } = this;
-    const key = parts.keys.keyOf(job, manifestOf);
+    const key = parts.keys.keyOf(job, manifestOf, new Map());
     if (key === undefined) throw new Error(`invariant broken: ${job.id} started before its upstream was done`);
     const executor = ahead ? parts.local : parts.executorOf(job);
     const place = executor.apart ? this.places.make(job) : undefined;
@@ -168,7 +168,7 @@ export class JobRunner {
   ): { cancel: () => void; done: Promise<AttemptEnd> } {
     const { attempt, actionKey, startedAt } = orphan.launch;
     const { place } = orphan.launch;
-    const key = this.parts.keys.keyOf(job, manifestOf);
+    const key = this.parts.keys.keyOf(job, manifestOf, new Map());
     const executor = this.parts.executorNamed(orphan.launch.executor);
     const isSame = key?.key === actionKey;
     const running = isSame ? executor?.adopt(orphan, this.timeoutS(job, attempt, allotment)) : undefined;

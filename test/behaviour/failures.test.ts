@@ -165,6 +165,27 @@ rigTest('inputs that change while a job runs fail it; its outputs stay, and touc
   assert.is(rig.read('out/o.txt'), 'one\n');
 });
 
+rigTest('inputs and code that were others for a while fail it too', async (rig) => {
+  const KINDS = ['inputs: { i: in/f.txt }', 'inputs: { i: in/ }', 'inputs: { i: "in/*.txt" }', 'code: ["in/*.txt"]'];
+  const SWAPS = [
+    'cp -p in/f.txt keep; echo two > in/f.txt; cat in/f.txt > ${{ outputs.o }}; cat keep > in/f.txt; touch -r keep in/f.txt',
+    'cp in/f.txt keep; echo two > in/f.txt; cat in/f.txt > ${{ outputs.o }}; mv -f keep in/f.txt',
+    'mv in/f.txt keep; echo two > in/f.txt; cat in/f.txt > ${{ outputs.o }}; mv -f keep in/f.txt',
+  ];
+  for (const kind of KINDS) {
+    for (const swap of SWAPS) {
+      rig.write('in/f.txt', 'one\n');
+      oneJob(rig, swap, kind);
+      const ended = await rig.exits(1, 'build');
+      assert.match(ended.stderr, 'inputs changed while running: in/f.txt', `${kind} ${swap}`);
+      assert.is(rig.read('in/f.txt'), 'one\n');
+    }
+  }
+  // To be read, or linked, is no change.
+  oneJob(rig, 'cat in/f.txt > ${{ outputs.o }}; ln in/f.txt other', 'inputs: { i: in/f.txt }');
+  await rig.ok('build');
+});
+
 rigTest('a job that edits an upstream output, or code, fails so', async (rig) => {
   rig.write('code.sh', ':\n');
   rig.workflow(`
