@@ -11,6 +11,7 @@ import type { BlobStore } from '../store/blob-store.ts';
 import { withoutFields } from '../store/ignore-fields.ts';
 import type { Declared, Manifest } from '../store/manifest.ts';
 import { systemText } from '../store/write-failed.ts';
+import { bringOnce, unfinishedFile } from './downloads.ts';
 import type { SharedFile } from './record.ts';
 import { CacheError, inParallel, manyListeners } from './shared-cache.ts';
 import type { Hit, Tier } from './tier.ts';
@@ -99,7 +100,7 @@ async function fetchBlobs(
   try {
     await inParallel(toFetch, WIDTH, async (file) => {
       if (ends.length > 0) return;
-      const one = await fetchFile(hit, file, blobs, { signal: ending.signal, onBytes });
+      const one = await fetchOnce(hit, file, blobs, { signal: ending.signal, onBytes }, (count) => (got += count));
       if (one === 'ok') return;
       ends.push(one);
       // What else is under way is of no use now.
@@ -119,14 +120,41 @@ async function fetchBlobs(
   return ends;
 }
 
+type Followed = { readonly signal: AbortSignal; readonly onBytes: (count: number) => void };
+type FileEnd = 'ok' | 'missing' | 'bad' | 'failed';
+
+/** Fetches a file. A large one that is on its way already, for another job, is waited for, and seen to come by `onSeen`. */
+async function fetchOnce(
+  hit: Hit,
+  file: SharedFile,
+  blobs: BlobStore,
+  transfer: Followed,
+  onSeen: (count: number) => void,
+): Promise<FileEnd> {
+  const { entry, blob } = file;
+  if (blob.parts === undefined) return fetchFile(hit, file, blobs, transfer);
+  const isHere = (): boolean => blobs.has(entry.digest, entry.exec, entry.size);
+  const brought = await bringOnce(blob.b3, { signal: transfer.signal, onSeen, isHere }, (tell) =>
+    fetchFile(hit, file, blobs, {
+      ...transfer,
+      onBytes: (count) => {
+        transfer.onBytes(count);
+        tell(count);
+      },
+    }),
+  );
+  return brought ?? 'ok';
+}
+
 async function fetchFile(
   { tier }: Hit,
   { entry, blob }: SharedFile,
   blobs: BlobStore,
-  transfer: { signal: AbortSignal; onBytes: (count: number) => void },
-): Promise<'ok' | 'missing' | 'bad' | 'failed'> {
+  transfer: Followed,
+): Promise<FileEnd> {
   // A blob in parts keeps its name, so that what came of it before it was cut off is not fetched twice.
-  const file = join(blobs.layout.tmp, blob.parts ? `download-${blob.b3}` : temporaryName());
+  const { tmp } = blobs.layout;
+  const file = blob.parts ? unfinishedFile(tmp, blob.b3) : join(tmp, temporaryName());
   if (tier.badBlobs.has(blob.b3)) return 'bad';
   const answer = await tier.reads
     .ask((cache, limits) => cache.fetchBlob(blob, file, limits), transfer)

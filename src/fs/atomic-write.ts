@@ -17,7 +17,7 @@ let namesGiven = 0;
  * host are in it only so that clearTemporary knows at once whether the writer still lives.
  */
 export function temporaryName(): string {
-  ownNames ??= { start: `${PREFIX}${nodeCrypto().randomBytes(12).toString('hex')}`, end: `-${process.pid}-${HOST}` };
+  ownNames ??= { start: `${PREFIX}${nodeCrypto().randomBytes(12).toString('hex')}`, end: `-${ownerMark()}` };
   return `${ownNames.start}.${namesGiven++}${ownNames.end}`;
 }
 
@@ -71,15 +71,27 @@ export function clearTemporary(folder: string): void {
   }
   for (const name of names) {
     if (!name.startsWith(PREFIX)) continue;
-    const [pid, ...rest] = name.slice(PREFIX.length).split('-').slice(1);
     const path = join(folder, name);
     try {
-      const abandoned = rest.join('-') === HOST ? !lives(Number(pid)) : statSync(path).mtimeMs < Date.now() - DAY_MS;
-      if (abandoned) rmSync(path, { recursive: true, force: true });
+      const owner = name.slice(name.indexOf('-', PREFIX.length) + 1);
+      if (isAbandoned(owner, path)) rmSync(path, { recursive: true, force: true });
     } catch {
       // Someone else cleared it.
     }
   }
+}
+
+/** This process in the name of a file that it alone writes to. */
+export const ownerMark = (): string => `${process.pid}-${HOST}`;
+
+/**
+ * Is the one who wrote this file gone? Known at once where it was on this host; else it is, after a day.
+ * @param owner as of ownerMark
+ * @throws ENOENT where the file is gone
+ */
+export function isAbandoned(owner: string, path: string): boolean {
+  const [pid, ...host] = owner.split('-');
+  return host.join('-') === HOST ? !lives(Number(pid)) : statSync(path).mtimeMs < Date.now() - DAY_MS;
 }
 
 function lives(pid: number): boolean {
