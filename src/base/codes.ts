@@ -14,6 +14,7 @@ export const CODES = {
   'file/too-large': 'a file is larger than what is read into memory',
   'file/encoding': 'a file is not UTF-8 text',
   'file/unreadable': 'a file cannot be read',
+  'file/name': 'the name of a file is not UTF-8',
   'yaml/syntax': 'a file is not valid YAML',
   'yaml/version': 'a file asks for a YAML other than 1.2',
   'yaml/documents': 'a file holds several YAML documents',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import picomatch from 'picomatch';
 import { globSync, type FileSystemAdapter } from 'tinyglobby';
 import { looks } from './looks.ts';
+import { checkName } from './name.ts';
 import { statOf } from './stat-signature.ts';
 
 const DYNAMIC = /[*?]|\[[^\]]+\]|\{[^{}]*(?:,|\.\.)[^{}]*\}|[@+!]\([^()]*\)/;
@@ -49,7 +50,8 @@ const linkedFilesAreFiles = {
 /**
  * The files that match, sorted by code unit. Paths come as the pattern writes them: from `root`, or absolute. A link to a file
  * is that file. A link to a folder is followed where the pattern names it, not where a wildcard meets it, so that no search
- * leaves the tree or runs in circles. Outputs and the store are for the caller to leave out.
+ * leaves the tree or runs in circles. Outputs and the store are for the caller to leave out. Throws a DiagnosticError for a
+ * name that is no text.
  */
 export function expandGlob(root: string, pattern: string): string[] {
   const { base, rest } = splitGlob(pattern);
@@ -62,6 +64,7 @@ export function expandGlob(root: string, pattern: string): string[] {
     onlyFiles: true,
     fs: linkedFilesAreFiles,
   });
+  for (const path of found) checkName(folder, path);
   const prefix = base === '' || base === '/' ? base : `${base}/`;
   return found.map((path) => prefix + path).sort();
 }

@@ -1,6 +1,7 @@
 // All that lies below a folder.
 import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkName } from './name.ts';
 import { statOf } from './stat-signature.ts';
 
 /** `path` is from the folder that was listed. */
@@ -9,7 +10,7 @@ export type FolderEntry = { readonly path: string; readonly type: 'file' | 'dir'
 /**
  * Files and folders below `folder` (absolute), at any depth, sorted by code unit; undefined where it is no folder. Names with
  * dots count; links to files and folders are followed, but for a link back to a folder that it lies in; broken links, pipes
- * and sockets are left out. Throws system errors such as EACCES.
+ * and sockets are left out. Throws system errors such as EACCES, and a DiagnosticError for a name that is no text.
  */
 export function listFolder(folder: string): FolderEntry[] | undefined {
   if (statOf(folder)?.isDirectory() !== true) return undefined;
@@ -17,6 +18,7 @@ export function listFolder(folder: string): FolderEntry[] | undefined {
   const visit = (path: string, above: ReadonlySet<string>): void => {
     for (const entry of readdirSync(join(folder, path), { withFileTypes: true })) {
       const below = path === '' ? entry.name : `${path}/${entry.name}`;
+      checkName(folder, below);
       const linked = entry.isSymbolicLink() ? statOf(join(folder, below)) : undefined;
       if ((linked ?? entry).isFile()) entries.push({ path: below, type: 'file' });
       else if ((linked ?? entry).isDirectory()) {
