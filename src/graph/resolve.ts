@@ -1,6 +1,6 @@
 // Input paths -> sources and edges, when all rules are expanded; code globs -> files.
-import { statSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { error, type Diagnostic } from '../base/diagnostic.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -66,6 +66,8 @@ class Resolver {
   private readonly expander: Expander;
   private readonly root: string;
   private readonly kinds = new Map<string, Kind>();
+  /** Where folders lie, links followed. */
+  private readonly places = new Map<string, string>();
   private readonly globs = new Map<string, readonly { path: string; source: Source }[]>();
   private readonly code = new Map<string, readonly string[]>();
   private outputPaths: readonly string[] | undefined;
@@ -89,7 +91,7 @@ class Resolver {
       if (found === undefined) continue;
       for (const { path, source } of found.matches) {
         sources.push(source);
-        items.push(source.kind === 'output' ? portable(source, path) : path);
+        items.push(source.kind === 'output' && !leadsOut(path) ? portable(source, path) : path);
       }
       if (whole && !found.isGlob) {
         input.value = items[0];
@@ -108,7 +110,8 @@ class Resolver {
   ): { isGlob: boolean; matches: readonly { path: string; source: Source }[] } | undefined {
     const { expander } = this;
     const clean = path.length > 1 ? path.replace(/\/+$/, '') : path;
-    const made = expander.producerOf(clean);
+    const below = this.below(clean);
+    const made = expander.producerOf(below);
     if (made !== undefined) {
       const { job: maker, output } = made.producer;
       return {
@@ -117,7 +120,7 @@ class Resolver {
       };
     }
     const kind = this.kindOf(clean);
-    const outside = isAbsolute(clean) || clean === '..' || clean.startsWith('../');
+    const outside = leadsOut(clean);
     if (kind !== 'none') {
       const folder = path.endsWith('/');
       if (folder !== (kind === 'folder')) {
@@ -126,11 +129,14 @@ class Resolver {
         this.fail(job, input, 'graph/input-kind', message, hint);
         return undefined;
       }
-      if (kind === 'folder') this.checkFolder(job, input, clean);
+      if (kind === 'folder') this.checkFolder(job, input, below);
+      else this.checkFile(job, input, clean, realpathSync.native(resolve(this.root, clean)));
       return { isGlob: false, matches: [{ path: clean, source: { kind, path: clean, outside } }] };
     }
     if (isGlob(clean)) {
       const matches = this.glob(clean).filter(({ source }) => source.kind !== 'output' || source.job !== job);
+      for (const { path: found, source } of matches)
+        if (source.kind === 'file') this.checkFile(job, input, found, `${this.placeOf(found)}/${basename(found)}`);
       if (matches.length > 0) return { isGlob: true, matches };
       this.fail(job, input, 'graph/no-match', `${clean} matches no output and no file`, this.nearestTo(clean));
       return undefined;
@@ -148,15 +154,17 @@ class Resolver {
   private glob(pattern: string): readonly { path: string; source: Source }[] {
     let found = this.globs.get(pattern);
     if (found !== undefined) return found;
-    const matches = compileGlob(pattern);
+    const below = this.below(pattern);
+    const shown = (path: string): string => (below === pattern ? path : join(this.root, path));
+    const matches = compileGlob(below);
     const results: { path: string; source: Source }[] = [];
     for (const [path, { job, output }] of this.expander.producers) {
-      if (matches(path)) results.push({ path, source: { kind: 'output', job, output, sub: '' } });
+      if (matches(path)) results.push({ path: shown(path), source: { kind: 'output', job, output, sub: '' } });
     }
-    for (const path of expandGlob(this.root, pattern)) {
+    for (const path of expandGlob(this.root, below)) {
       if (path.startsWith('.lhb/') || this.expander.producerOf(path) !== undefined) continue;
       if (this.expander.madeBefore(path)) continue;
-      results.push({ path, source: { kind: 'file', path, outside: false } });
+      results.push({ path: shown(path), source: { kind: 'file', path: shown(path), outside: false } });
     }
     found = results.sort((a, b) => (a.path < b.path ? -1 : 1));
     this.globs.set(pattern, found);
@@ -177,10 +185,36 @@ class Resolver {
     );
   }
 
+  /** A path, or pattern, that leads out of the workflow's folder and back into it, from there; others as they are. */
+  private below(path: string): string {
+    if (!leadsOut(path)) return path;
+    const absolute = resolve(this.root, path);
+    if (absolute === this.root) return '.';
+    return absolute.startsWith(`${this.root}/`) ? absolute.slice(this.root.length + 1) : path;
+  }
+
+  /** By way of a link a file may be an output, which would be read without waiting for its job. @param real where it lies */
+  private checkFile(job: Job, input: JobInput, path: string, real: string): void {
+    const root = this.placeOf('x');
+    if (!real.startsWith(`${root}/`)) return;
+    const below = real.slice(root.length + 1);
+    if (this.expander.producerOf(below) === undefined) return;
+    const problem = `${path} is a link, or lies behind one, to ${below}, which is an output`;
+    this.fail(job, input, 'graph/output-is-source', problem, `name ${below} itself`);
+  }
+
+  /** The folder in which a path lies, links followed. */
+  private placeOf(path: string): string {
+    const folder = dirname(resolve(this.root, path));
+    let place = this.places.get(folder);
+    if (place === undefined) this.places.set(folder, (place = realpathSync.native(folder)));
+    return place;
+  }
+
   private kindOf(path: string): Kind {
     let kind = this.kinds.get(path);
     if (kind === undefined) {
-      const stat = statSync(isAbsolute(path) ? path : join(this.root, path), { throwIfNoEntry: false });
+      const stat = statSync(resolve(this.root, path), { throwIfNoEntry: false });
       kind = stat === undefined ? 'none' : stat.isDirectory() ? 'folder' : 'file';
       this.kinds.set(path, kind);
       looks.kind(path, kind);
@@ -250,6 +284,8 @@ class Resolver {
     if (errors.length < 50 && !errors.some((e) => e.message === diagnostic.message)) errors.push(diagnostic);
   }
 }
+
+const leadsOut = (path: string): boolean => isAbsolute(path) || path === '..' || path.startsWith('../');
 
 function portable(source: Source & { kind: 'output' }, path: string): string {
   if (source.sub === '') return source.output.path;

@@ -1,5 +1,6 @@
 // What a change makes run, counted by what the jobs themselves left behind.
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ran, rigTest } from '../support/rig.ts';
@@ -504,5 +505,64 @@ rigTest(
     assert.match((await rig.ok('build')).stderr, /nothing to do/);
   },
 );
+
+rigTest('an output is an edge, however its path is written', async (rig) => {
+  const above = `../${basename(rig.dir)}`;
+  for (const path of [
+    `${rig.dir}/figures/o.txt`,
+    `${above}/figures/o.txt`,
+    `${rig.dir}/fig*/*.txt`,
+    `${above}/figures/*`,
+  ]) {
+    rig.write('in.txt', '1\n');
+    // As it is written, so that it is right wherever the job goes.
+    const go = path.startsWith('/') ? 'cd /;' : '';
+    rig.workflow(`
+      rules:
+        a: { dir: figures, inputs: { i: in.txt }, outputs: { o: o.txt }, run: "cat \${{ inputs.i }} > \${{ outputs.o }}" }
+        b: { dir: b, inputs: { i: "${path}" }, outputs: { o: o.txt }, run: "${go} cat \${{ inputs.i }} > ${rig.dir}/\${{ outputs.o }}" }
+    `);
+    await rig.ok('build');
+    rig.write('in.txt', '2\n');
+    await rig.ok('build');
+    assert.is(rig.read('b/o.txt'), '2\n', path);
+  }
+  await rig.ok('build');
+  symlinkSync('figures', rig.path('link'));
+  symlinkSync('figures/o.txt', rig.path('other.txt'));
+  for (const path of ['link/o.txt', 'link/*.txt', 'other.txt', `${rig.dir}/link/o.txt`]) {
+    rig.workflow(`
+      rules:
+        a: { dir: figures, inputs: { i: in.txt }, outputs: { o: o.txt }, run: "cat \${{ inputs.i }} > \${{ outputs.o }}" }
+        b: { dir: b, inputs: { i: "${path}" }, outputs: { o: o.txt }, run: "cat \${{ inputs.i }} > \${{ outputs.o }}" }
+    `);
+    const { stderr } = await rig.exits(2, 'build');
+    assert.match(stderr, 'graph/output-is-source');
+    assert.match(stderr, 'to figures/o.txt, which is an output');
+  }
+});
+
+rigTest('a file whose name is not UTF-8 is no input or code that could be keyed', async (rig) => {
+  mkdirSync(rig.path('in'));
+  rig.write('in/a.txt', 'a\n');
+  const odd = Buffer.concat([Buffer.from(rig.path('in/')), Buffer.from([0xff])]);
+  for (const make of [() => writeFileSync(odd, 'x'), () => mkdirSync(odd)]) {
+    make();
+    for (const field of ['inputs: { i: in/ }', 'inputs: { i: "in/*" }', 'code: ["in/*"]']) {
+      rig.workflow(`
+        rules: { r: { ${field}, outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' } }
+      `);
+      if (field.includes('*') && statSync(odd).isDirectory()) continue;
+      const { stderr } = await rig.exits(2, 'build');
+      assert.match(stderr, 'error[file/name]', field);
+      assert.match(stderr, 'is not UTF-8');
+    }
+    rig.workflow(`
+      rules: { r: { inputs: { i: "in/*.txt" }, outputs: { o: o.txt }, run: 'echo > \${{ outputs.o }}' } }
+    `);
+    await rig.ok('build');
+    rmSync(odd, { recursive: true });
+  }
+});
 
 test.run();
