@@ -63,6 +63,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'store/index-moved': 'a network file system; damage.test.ts',
   'store/locked': 'another build; exit 3',
   'store/log-lost': 'a damaged store; damage.test.ts',
+  'file/name': 'a name that git cannot hold everywhere; freshness.test.ts',
   'store/network': 'a network file system',
   'store/newer-record': 'a store of two lhbs; damage.test.ts',
   'store/write-failed': 'a full disk',
