@@ -213,12 +213,14 @@ async function whatIsThere(tier: Tier, record: SharedRecord): Promise<'none' | '
   if (answer.value === undefined) return 'none';
   const opened = tier.open(record.key, answer.value);
   if (typeof opened === 'string') return 'bad';
-  return sameBytes(opened.record.manifest, record.manifest) ? 'same' : 'other';
+  return compared(opened.record.manifest, record.manifest);
 }
 
-/** Do two results hold the same files? */
-function sameBytes(a: Manifest, b: Manifest): boolean {
-  return (
-    a.length === b.length && a.every((output, i) => output.path === b[i]?.path && output.keyDigest === b[i]?.keyDigest)
-  );
+/** Does a record hold the files that were made here? `bad`: it tells sizes of them that they cannot have. */
+function compared(there: Manifest, here: Manifest): 'same' | 'other' | 'bad' {
+  const sizes = new Map([...filesOf(here)].map(({ entry }) => [entry.digest, entry.size]));
+  for (const { entry } of filesOf(there)) if ((sizes.get(entry.digest) ?? entry.size) !== entry.size) return 'bad';
+  const own = new Map(here.map((output) => [output.path, output.keyDigest]));
+  const isSame = there.length === here.length && there.every((output) => own.get(output.path) === output.keyDigest);
+  return isSame ? 'same' : 'other';
 }

@@ -147,11 +147,11 @@ export function decodeRecord(text: string, key: RecordKey, ns: string): Result<S
       ns,
       rule: text_(fields['rule']),
       jobId: text_(fields['job']),
-      startedAt: number(fields['started']),
-      finishedAt: number(fields['finished']),
-      wallS: number(fields['wall_s']),
-      cpuS: fields['cpu_s'] === null ? undefined : number(fields['cpu_s']),
-      maxRssMb: fields['max_rss_mb'] === null ? undefined : number(fields['max_rss_mb']),
+      startedAt: within(fields['started'], MOST_S),
+      finishedAt: within(fields['finished'], MOST_S),
+      wallS: within(fields['wall_s'], MOST_S),
+      cpuS: fields['cpu_s'] === null ? undefined : within(fields['cpu_s'], MOST_S),
+      maxRssMb: fields['max_rss_mb'] === null ? undefined : within(fields['max_rss_mb'], Number.MAX_VALUE),
       producer: {
         lhb: text_(producer['lhb']),
         host: text_(producer['host']),
@@ -214,9 +214,18 @@ export function undeclared(manifest: Manifest, declared: readonly Declared[]): s
   for (const output_ of manifest) {
     if (!wanted.has(shape(output_))) return `it has an output '${output_.path}' that the rule does not declare`;
   }
-  // The order counts in the keys of jobs below.
-  const isWhole = manifest.length === declared.length && declared.every((d, i) => shape(d) === shape(manifest[i] ?? d));
+  const has = new Set(manifest.map(shape));
+  const isWhole = manifest.length === declared.length && declared.every((d) => has.has(shape(d)));
   return isWhole ? undefined : 'it does not have the outputs that the rule declares';
+}
+
+/** The latest moment that a date can tell, in seconds since the epoch. */
+const MOST_S = 8.64e12;
+
+function within(item: unknown, most: number): number {
+  const value = number(item);
+  if (!(value >= 0 && value <= most)) throw new Malformed();
+  return value;
 }
 
 function count(item: unknown): number {

@@ -162,6 +162,9 @@ test('a record of anything else is none', () => {
     [line.replace('"p":"t"', '"p":"../t"'), 'is no path'],
     [line.replace('"to":"sub"', '"to":"../../x"'), 'out of its tree'],
     [line.replace('"wall_s":1.5', '"wall_s":"x"'), 'not of the form'],
+    [line.replace('"wall_s":1.5', '"wall_s":-1.5'), 'not of the form'],
+    [line.replace('"finished":2.5', '"finished":1e300'), 'not of the form'],
+    [line.replace('"max_rss_mb":12', '"max_rss_mb":1e999'), 'not of the form'],
     ['[]', 'not of the form'],
     ['', 'not of the form'],
   ];

@@ -188,6 +188,23 @@ export function cacheSuite(
     assert.equal(rig.tree('runs', third), rig.tree('runs', second));
   });
 
+  define(`${kind}: a record that tells of more bytes than there can be is a miss, and is replaced`, async (rig) => {
+    const cache = await open(rig);
+    rig.workflow(kindsWorkflow(cache));
+    const [second, third] = [rig.copy('second'), rig.copy('third')];
+    await buildIn(rig, rig.dir, ALL, { env: cache.env });
+    const a = hashBytes(big('a'));
+    for (const entry of (await cache.list()).filter((each) => each.startsWith('ac/'))) {
+      if (!recordIn(await cache.read(entry)).includes(a)) continue;
+      await resealed((fields) => Object.assign(output(fields, 'big').e[0] ?? {}, { s: 1e15 }))(cache, entry);
+    }
+    const build = await buildIn(rig, second, ['make a'], { env: cache.env });
+    assert.match(build.stderr, 'warning: cache lab: there is no room here for what it has');
+    assert.match(build.stderr, /^cache: .*1 uploaded/m);
+    assert.not.match((await buildIn(rig, third, [], { env: cache.env })).stderr, /warning/);
+    assert.equal(rig.tree('runs', third), rig.tree('runs', second));
+  });
+
   define(`${kind}: eight writers of one key: one entry, and no error`, async (rig) => {
     const cache = await open(rig);
     rig.workflow(`
