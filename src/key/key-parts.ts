@@ -34,6 +34,15 @@ export const commandIn = (parts: readonly KeyPart[]): string =>
  */
 export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[]; readonly stamps: Stamps | undefined };
 
+/** In an order that is not that of the workflow's maps, each once: `inputs: { a: x, b: x }` reads one file. */
+function inOrder(parts: readonly KeyPart[]): readonly KeyPart[] {
+  if (parts.length < 2) return parts;
+  const sorted = [...parts].sort((a, b) => compareText(a.kind, b.kind) || compareText(a.path, b.path));
+  return sorted.filter((part, i) => !isEqual(part, sorted[i - 1]));
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 const isEqual = (a: KeyPart, b: KeyPart | undefined): boolean =>
   a.kind === b?.kind && a.path === b.path && a.value === b.value;
 
@@ -98,10 +107,9 @@ export class KeyMaker {
     if (run !== undefined) parts.push({ kind: 'command', path: 'run', value: run });
     if (shell !== undefined) parts.push({ kind: 'command', path: 'shell', value: shell });
     if (env.length > 0) {
-      for (const { name, value } of [...env].sort((a, b) => (a.name < b.name ? -1 : 1)))
-        parts.push({ kind: 'env', path: name, value });
+      for (const { name, value } of byName(env)) parts.push({ kind: 'env', path: name, value });
     }
-    for (const output of job.outputs) {
+    for (const output of byName(job.outputs)) {
       const shape = output.tree ? `${output.path}/` : output.path;
       const ignored = output.spec.ignore.length > 0 ? ` ignoring ${toJsonText([...output.spec.ignore].sort())}` : '';
       parts.push({ kind: 'outputs', path: output.name, value: shape + ignored });
@@ -133,11 +141,11 @@ export class KeyMaker {
       for (const part of made) parts.push(part);
       if (input.sources.length > 1) parts.push(orderPart(input));
     }
-    if (job.code.length === 0) return parts;
+    if (job.code.length === 0) return inOrder(parts);
     const code = job.code.map((path): KeyPart => {
       return { kind: 'code', path, value: this.sources.ofFile(path, stamps) ?? ABSENT };
     });
-    return [...code, ...parts];
+    return [...code, ...inOrder(parts)];
   }
 
   /** A job that counts with all its outputs; a name counts with what it names. */
@@ -154,7 +162,7 @@ export class KeyMaker {
   private allOutputs(manifest: Manifest): Digest {
     let digest = this.wholes.get(manifest);
     if (digest === undefined) {
-      digest = hashText(JSON.stringify(manifest.map((o) => [o.name, o.path, o.keyDigest])));
+      digest = hashText(JSON.stringify(byName(manifest).map((o) => [o.name, o.path, o.keyDigest])));
       this.wholes.set(manifest, digest);
     }
     return digest;
@@ -198,6 +206,9 @@ export class KeyMaker {
     }
   }
 }
+
+const byName = <T extends { readonly name: string }>(items: readonly T[]): readonly T[] =>
+  items.length < 2 ? items : [...items].sort((a, b) => compareText(a.name, b.name));
 
 /** Of the fields of a job's config that count in its key. */
 function configDigest({ rule, portableConfig }: Job): Digest {

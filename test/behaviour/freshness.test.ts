@@ -506,6 +506,33 @@ rigTest(
   },
 );
 
+rigTest('the order of inputs and outputs, and a second name of an input, make no other job', async (rig) => {
+  for (const name of ['a', 'b']) rig.write(`${name}.txt`, `${name}\n`);
+  const write = (inputs: string, outputs: string, below: string): void =>
+    rig.workflow(`
+      rules:
+        up: { dir: up, outputs: { ${outputs} }, run: '${ran('up')}; echo o > up/o; echo q > up/q' }
+        r:
+          dir: r
+          inputs: { ${inputs} }
+          outputs: { ${outputs} }
+          run: ${ran('r')}; cat a.txt > r/o; cat up/o > r/q
+        below: { inputs: { ${below} }, outputs: { o: o.txt }, run: '${ran('below')}; echo > \${{ outputs.o }}' }
+    `);
+  const up = ['x: "${{ up.outputs.o }}"', 'y: "${{ up.outputs.q }}"'];
+  write(`a: a.txt, b: b.txt, ${up.join(', ')}`, 'o: o, q: q', 'u: "${{ up }}", r: "${{ r }}"');
+  await rig.runs(['up', 'r', 'below']);
+  write(`${up.reverse().join(', ')}, b: b.txt, a: a.txt`, 'q: q, o: o', 'r: "${{ r }}", u: "${{ up }}"');
+  await rig.runs([]);
+  write(`c: a.txt, ${up.join(', ')}, b: b.txt, a: a.txt, d: a.txt`, 'o: o, q: q', 'u: "${{ up }}", r: "${{ r }}"');
+  await rig.runs([]);
+  // The order of a list is seen by who reads it.
+  write(`c: [a.txt, b.txt], ${up.join(', ')}`, 'o: o, q: q', 'u: "${{ up }}", r: "${{ r }}"');
+  await rig.runs(['r']);
+  write(`c: [b.txt, a.txt], ${up.join(', ')}`, 'o: o, q: q', 'u: "${{ up }}", r: "${{ r }}"');
+  await rig.runs(['r']);
+});
+
 rigTest('an output is an edge, however its path is written', async (rig) => {
   const above = `../${basename(rig.dir)}`;
   for (const path of [
