@@ -30,6 +30,8 @@ export type UploadsParts = {
   readonly mode: UploadMode;
   /** False: what is for it waits for a build that is not offline. */
   readonly isReached: (tier: Tier) => boolean;
+  /** True: what came from a cache is sent too, as where someone asks for it. */
+  readonly others?: boolean;
   readonly refresh: boolean;
   readonly warn: (text: string) => void;
 };
@@ -153,7 +155,7 @@ export class Uploads {
       end = await publishSealed(hit.record, hit.bytes, paths, tier, false, more);
     } else {
       const trace = traceOf(key);
-      const parcel = trace && isOurs(trace) ? await this.#pack(trace) : undefined;
+      const parcel = trace && (this.#parts.others || isOurs(trace)) ? await this.#pack(trace) : undefined;
       // Collected meanwhile: there is nothing to send.
       if (parcel === undefined) return this.#done(task);
       end = await publish(parcel, tier, maker, refresh, more);

@@ -155,6 +155,10 @@ export function trustFor(spec: CacheSpec, root: string, own: SigningKey | undefi
   return ok(new Trust(required, [...mine, ...keys.value], readRevoked(folders)));
 }
 
+/** Trust in all that bears no revoked key: for results that someone hands over. */
+export const anyNotRevoked = (root: string, env: Environment): Trust =>
+  new Trust(false, [], readRevoked(trustFolders(root, env)));
+
 export const keyFile = (env: Environment): string => env['LHB_CACHE_KEY'] || join(configFolder(env), 'key');
 
 /** The key that signs what this user uploads: LHB_CACHE_KEY (a file, or the PEM text itself), else ~/.config/lhb/key. */

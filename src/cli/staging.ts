@@ -38,15 +38,12 @@ export const stagedTier = (root: string, name: string, trust: Trust, warn: (text
 
 export const NO_TRUST = new Trust(false, [], []);
 
-/**
- * The results on record of jobs, in the state that holds, that may be shared.
- * @param others those that came from a cache too
- */
-export function resultsToShare(workspace: Workspace, plan: Plan, jobs: readonly Job[], others = false): Trace[] {
+/** The results on record of jobs, in the state that holds, that may be shared: those that came from a cache too. */
+export function resultsToShare(workspace: Workspace, plan: Plan, jobs: readonly Job[]): Trace[] {
   return jobs.flatMap((job) => {
     const core = plan.steps.get(job)?.judgement.trace;
     const trace = core && isShared(job) ? workspace.records.trace(core.actionKey) : undefined;
-    return trace && (isOurs(trace) || (others && trace.origin === 'restored')) ? [trace] : [];
+    return trace && (isOurs(trace) || trace.origin === 'restored') ? [trace] : [];
   });
 }
 

@@ -16,6 +16,7 @@ import * as assert from 'uvu/assert';
 import { mayMount, SmallDisk } from '../crash/small-disk.ts';
 import { MemoryServer } from '../support/memory-server.ts';
 import { rigTest, type Rig } from '../support/rig.ts';
+import { publicKeyOf } from '../support/cache-suite.ts';
 import { buildIn, folderCache, kindsWorkflow } from '../support/shared.ts';
 
 const ALL = ['make a', 'make b', 'join'];
@@ -354,6 +355,51 @@ rigTest('pull brings results into the store, restore brings them out', async (ri
   assert.is(restored.code, 0, restored.stderr);
   assert.match(restored.stderr, /restored 1 job/);
 });
+
+rigTest('push hands on what came from another cache', async (rig) => {
+  const cache = await folderCache(rig);
+  const other = join(rig.base, 'other');
+  await rig.ok('cache', 'init', `dir:${other}`);
+  rig.workflow(
+    kindsWorkflow(cache).replace('caches: [', `caches: [{ name: new, url: "dir:${other}", mode: rw, trust: any }, `),
+  );
+  const [second, third] = [rig.copy('second'), rig.copy('third')];
+  await buildIn(rig, rig.dir, ALL, {}, '--cache', 'lab:rw');
+  await buildIn(rig, second, [], {}, '--cache', 'lab:r');
+  const planned = await rig.lhbWith({ cwd: second }, 'cache', 'push', 'new', '-n', '--json');
+  assert.equal(JSON.parse(planned.stdout), { would_push: 3 });
+  assert.match((await rig.lhbWith({ cwd: second }, 'cache', 'push', 'new')).stderr, /new: 3 uploaded/);
+  const would = await rig.lhbWith({ cwd: third }, 'cache', 'pull', 'new', '-n', '--json');
+  assert.equal(JSON.parse(would.stdout), { would_pull: 3 });
+  assert.match((await buildIn(rig, third, [], {}, '--cache', 'new:r')).stderr, /3 new/);
+});
+
+rigTest(
+  'a revoked key counts for nothing, be it named by the workflow or in a file that is handed over',
+  async (rig) => {
+    const [cache, home] = [await folderCache(rig), join(rig.base, 'alice')];
+    mkdirSync(home);
+    rig.workflow(kindsWorkflow({ ...cache, fields: ', trust: [alice.pub]' }));
+    const alice = { env: { HOME: home } };
+    assert.is((await rig.lhbWith(alice, 'cache', 'keygen', 'alice')).code, 0);
+    publicKeyOf(rig, home, 'alice.pub');
+    await buildIn(rig, rig.dir, ALL, alice);
+    assert.is((await rig.lhbWith(alice, 'export', 'results.tar')).code, 0);
+    const second = rig.copy('second');
+    publicKeyOf(rig, home, '../second/alice.pub');
+    const revoked = await rig.lhbWith({ cwd: second }, 'cache', 'revoke', 'alice');
+    assert.is(revoked.code, 0, revoked.stderr);
+    assert.ok(existsSync(join(second, 'alice.pub')));
+    const imported = await rig.lhbWith({ cwd: second }, 'import', rig.path('results.tar'));
+    assert.match(
+      imported.stderr,
+      /2 records are ignored: signed by the key [0-9a-f]{16}, which is revoked/,
+      imported.stderr,
+    );
+    assert.match(imported.stderr, /imported 0 results of 3/);
+    assert.match((await buildIn(rig, second, ALL)).stderr, /which is revoked/);
+  },
+);
 
 rigTest('export and import: results as a file', async (rig) => {
   rig.workflow(kindsWorkflow({ url: 'dir:/nowhere' }).replace(/caches: .*/, ''));

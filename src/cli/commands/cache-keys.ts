@@ -1,5 +1,5 @@
 // lhb cache keygen, trust, revoke: who signs, and whose results are taken.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
@@ -36,11 +36,20 @@ export async function keygen({ words }: CacheRequest, screen: Screen): Promise<E
   return EXIT.ok;
 }
 
-/** The folder of keys that a command changes: the workflow's, or with `--user` the user's. */
-function folderOf({ common, user }: CacheRequest): { folder: string } | { errors: readonly Diagnostic[] } {
-  if (user) return { folder: join(configFolder(process.env), 'trust') };
+/**
+ * The folder of keys that a command changes, the workflow's or with `--user` the user's, and the files and folders of keys
+ * that the workflow names.
+ */
+function folderOf({
+  common,
+  user,
+}: CacheRequest): { folder: string; named: readonly string[] } | { errors: readonly Diagnostic[] } {
+  if (user) return { folder: join(configFolder(process.env), 'trust'), named: [] };
   const loaded = loadWorkspace(common);
-  return loaded.ok ? { folder: join(loaded.value.workflow.root, TRUST_FOLDER) } : { errors: loaded.error };
+  if (!loaded.ok) return { errors: loaded.error };
+  const { root, caches } = loaded.value.workflow;
+  const named = caches.flatMap(({ trust: keys }) => (keys === undefined || keys === 'any' ? [] : keys));
+  return { folder: join(root, TRUST_FOLDER), named };
 }
 
 /** Takes results that these keys signed. */
@@ -76,14 +85,19 @@ export async function trust(request: CacheRequest, screen: Screen): Promise<Exit
 
 const safeName = (name: string): string => name.replaceAll(/[^A-Za-z0-9_.@-]/g, '_').replace(/^\.+/, '_');
 
-function keysIn(folder: string): { readonly file: string; readonly key: PublicKey }[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
+type Known = { readonly folder: string; readonly file: string; readonly key: PublicKey };
+
+/** The keys in a folder, or in one file. */
+function keysIn(place: string): Known[] {
+  const stats = statSync(place, { throwIfNoEntry: false });
+  if (stats === undefined) return [];
+  const folder = stats.isDirectory() ? place : dirname(place);
+  const names = stats.isDirectory() ? readdirSync(place).sort() : [basename(place)];
+  return names
     .filter((name) => name.endsWith('.pub'))
-    .sort()
-    .flatMap((name) => {
-      const key = readPublicKey(readFileSync(join(folder, name), 'utf8'));
-      return key.ok ? [{ file: name, key: key.value }] : [];
+    .flatMap((file) => {
+      const key = readPublicKey(readFileSync(join(folder, file), 'utf8'));
+      return key.ok ? [{ folder, file, key: key.value }] : [];
     });
 }
 
@@ -102,11 +116,11 @@ function listKeys(folder: string, screen: Screen): ExitCode {
 export async function revoke(request: CacheRequest, screen: Screen): Promise<ExitCode> {
   const place = folderOf(request);
   if ('errors' in place) return fail(screen, place.errors);
-  const known = keysIn(place.folder);
+  const known = [...keysIn(place.folder), ...place.named.flatMap(keysIn)];
   const ids: string[] = [];
   const errors: Diagnostic[] = [];
   for (const { text, at } of request.words) {
-    const found = known.find(({ file, key }) => [key.id, key.name, file, file.slice(0, -'.pub'.length)].includes(text));
+    const found = known.find(({ file, key }) => [key.id, key.name, file, basename(file, '.pub')].includes(text));
     if (found === undefined && !/^[0-9a-f]{16}$/.test(text)) {
       const names = known.map(({ key }) => `${key.name} (${key.id})`).join(', ');
       const hint = names === '' ? 'the id of a key has 16 hex digits' : `the keys are ${names}`;
@@ -114,7 +128,8 @@ export async function revoke(request: CacheRequest, screen: Screen): Promise<Exi
       continue;
     }
     ids.push(found?.key.id ?? text);
-    if (found) rmSync(join(place.folder, found.file));
+    // A key that the workflow names stays: the list of the revoked goes before it.
+    if (found?.folder === place.folder) rmSync(join(place.folder, found.file));
   }
   if (request.words.length === 0)
     errors.push(error('cli/usage', 'lhb cache revoke needs the id or the name of a key', { at: request.verb.at }));

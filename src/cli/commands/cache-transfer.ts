@@ -79,6 +79,7 @@ export const push = (request: CacheRequest, screen: Screen): Promise<ExitCode> =
     const traces = tracesOf(workspace, found.value.selectors);
     if (!traces.ok) return fail(screen, traces.error);
     if (request.dryRun) {
+      if (screen.json) screen.document({ would_push: traces.value.length });
       screen.note(`would push ${formatCount(traces.value.length, 'result')}, as far as they are not there`);
       return EXIT.ok;
     }
@@ -119,6 +120,7 @@ async function pushToCaches(
     outbox: workLayout(root).outbox,
     mode: 'wait',
     isReached: () => true,
+    others: true,
     refresh: request.caches.refresh,
     warn,
   });
@@ -215,6 +217,7 @@ async function bringOrSay(
   if (request.dryRun) {
     const hits = await hitsFor(workspace, jobs, caches);
     caches.close();
+    if (screen.json) screen.document({ would_pull: hits.length });
     screen.note(`would pull ${formatCount(hits.length, 'result')}`);
     return EXIT.ok;
   }

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { formatCount } from '../../report/format.ts';
-import { signingKey } from '../cache-settings.ts';
+import { anyNotRevoked, signingKey } from '../cache-settings.ts';
 import { bringInFrom } from '../bring-in.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
@@ -24,7 +24,7 @@ export const exportResults = (common: CommonOptions, words: readonly Word[], scr
     const planned = planOf(workspace, words.slice(0, -1));
     if (!planned.ok) return fail(screen, planned.error);
     const { plan, jobs } = planned.value;
-    const traces = resultsToShare(workspace, plan, jobs, true);
+    const traces = resultsToShare(workspace, plan, jobs);
     if (traces.length === 0) {
       const hint = '`lhb summary` says where they stand; what was touched, or has `cache: false`, is never shared';
       return fail(screen, [error('cache/failed', 'there is no result to export of these jobs', { hint })]);
@@ -66,7 +66,7 @@ export const importResults = (common: CommonOptions, words: readonly Word[], scr
         if (odd !== undefined) return error('cache/failed', `${text} is no file of results: it holds ${odd}`, { at });
         there += countRecords(root);
         const warn = (words_: string): void => screen.note(`warning: ${words_}`);
-        const tier = stagedTier(root, text, NO_TRUST, warn);
+        const tier = stagedTier(root, text, anyNotRevoked(workspace.workflow.root, process.env), warn);
         const counts = await bringInFrom(workspace, new Set(workspace.graph.jobs), readingOnly(tier, workspace), warn);
         taken += counts.caches.reduce((sum, { jobs }) => sum + jobs, 0);
         return undefined;
