@@ -153,7 +153,8 @@ export class BlobStore {
     const reflink = mayReflink && tryReflink(path, temporary);
     if (mayReflink && !reflink && isReflinkKnownToFail(stats.dev, this.layout.tmp)) this.#noReflinkFrom.add(stats.dev);
     const mayLink = this.#link === 'auto' || this.#link === 'hardlink';
-    if (!reflink && own && mayLink && stats.size > 0 && chmodded(path, exec)) {
+    // Empty files have no bytes to share, but the mode that they come back with.
+    if (!reflink && own && mayLink && chmodded(path, exec) && stats.size > 0) {
       const linked = await this.#storeByHardLink(path, stats, exec);
       if (linked) return linked;
     }

@@ -1,5 +1,5 @@
 // Outputs and their blobs: shared bytes, damage, loss.
-import { chmodSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ran, rigTest, type Rig } from '../support/rig.ts';
@@ -44,6 +44,23 @@ rigTest('an output that is a part of another leaves nothing behind when it is st
   `);
   await rig.ok('build');
   assert.equal(readdirSync(rig.path('.lhb/tmp')), []);
+});
+
+rigTest('what is built and what is restored has the same modes, empty files too', async (rig) => {
+  rig.workflow(`
+    rules:
+      a:
+        dir: out
+        outputs: { e: e.txt, x: e.sh, f: f.txt, t: t/ }
+        run: "cd out; : > e.txt; : > e.sh; chmod +x e.sh; echo f > f.txt; : > t/e; echo > t/f"
+  `);
+  await rig.ok('build');
+  const modes = (): (readonly [string, number])[] =>
+    ['e.txt', 'e.sh', 'f.txt', 't/e', 't/f'].map((name) => [name, statSync(rig.path(`out/${name}`)).mode] as const);
+  const built = modes();
+  rmSync(rig.path('out'), { recursive: true });
+  await rig.ok('build');
+  assert.equal(modes(), built);
 });
 
 test.run();
