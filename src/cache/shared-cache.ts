@@ -24,6 +24,8 @@ export type CacheSpec = {
   readonly trust: 'any' | readonly string[] | undefined;
   /** Keeps entries of different teams apart. */
   readonly ns: string;
+  /** Under which what waits to be sent is noted; default: the name. */
+  readonly outbox?: string;
 };
 
 /** Limits of one request, in milliseconds. There is none on the whole: as long as bytes flow a transfer goes on. */

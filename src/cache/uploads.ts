@@ -8,7 +8,7 @@ import { unless } from '../fs/errno.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Trace } from '../store/trace.ts';
 import { packParcel, publish, publishSealed, type Maker, type Parcel, type Published } from './publish.ts';
-import { CacheError, manyListeners } from './shared-cache.ts';
+import { CacheError, manyListeners, type CacheSpec } from './shared-cache.ts';
 import type { Hit, Tier } from './tier.ts';
 
 /** `wait`: as `background`, and not given up for being slow; `spool`: only noted. */
@@ -70,7 +70,7 @@ export class Uploads {
   /** Takes up what earlier builds left. */
   resume(): void {
     for (const tier of this.#tiers.filter((each) => this.#sendsTo(each))) {
-      for (const name of notesIn(join(this.#parts.outbox, tier.name))) this.#enqueue({ tier, key: name as ActionKey });
+      for (const name of notesIn(this.#notesOf(tier))) this.#enqueue({ tier, key: name as ActionKey });
     }
   }
 
@@ -91,14 +91,18 @@ export class Uploads {
     if (this.#tiers.includes(tier) && this.#sendsTo(tier)) this.#enqueue({ tier, key: hit.wanted.actionKey, hit });
   }
 
+  #notesOf({ cache: { spec } }: Tier): string {
+    return notesFolder(this.#parts.outbox, spec);
+  }
+
   #notePath({ tier, key }: Task): string {
-    return join(this.#parts.outbox, tier.name, key);
+    return join(this.#notesOf(tier), key);
   }
 
   #note(task: Task): void {
     const path = this.#notePath(task);
     this.#left.add(path);
-    mkdirSync(join(this.#parts.outbox, task.tier.name), { recursive: true });
+    mkdirSync(this.#notesOf(task.tier), { recursive: true });
     writeFileSync(path, '');
   }
 
@@ -113,7 +117,8 @@ export class Uploads {
     // A note of an earlier build may be of a result that is on its way already.
     if (this.#queued.has(path)) return;
     this.#queued.add(path);
-    this.#left.add(path);
+    // What another cache has is no one's to wait for.
+    if (task.hit === undefined) this.#left.add(path);
     this.#queue.push(task);
     this.#startNext();
   }
@@ -223,6 +228,9 @@ export class Uploads {
 /** Was it made here, by a job? What was touched or carried over is no one's to vouch for, and what came from a cache is there. */
 export const isOurs = (trace: Trace): boolean =>
   trace.source === undefined && (trace.origin === 'built' || trace.origin === 'restored');
+
+/** The folder of notes for one cache. */
+export const notesFolder = (outbox: string, spec: CacheSpec): string => join(outbox, spec.outbox ?? spec.name);
 
 const notesIn = (folder: string): string[] =>
   (unless(['ENOENT', 'ENOTDIR'], () => readdirSync(folder)) ?? []).filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();

@@ -10,6 +10,7 @@ import type { CacheSpec } from '../cache/shared-cache.ts';
 import { readPublicKey, readSigningKey, type SigningKey } from '../cache/signature.ts';
 import { readKeys, readRevoked, Trust } from '../cache/trust.ts';
 import { kindOf } from '../cache/url.ts';
+import { hashText } from '../hash/digest.ts';
 import { readUserCaches, type CacheEntry } from '../workflow/check-caches.ts';
 import type { SharedCaches } from '../cache/tiers.ts';
 import type { Workspace } from './workspace.ts';
@@ -95,6 +96,8 @@ function chosenFolder(
     mode: mode ?? 'r',
     trust: undefined,
     ns: '',
+    // The next one that is named so may be another.
+    outbox: `dir-${hashText(url).slice(0, 16)}`,
   };
 }
 

@@ -57,6 +57,12 @@ rigTest('a folder named on the command line alone', async (rig) => {
   const second = rig.copy('second');
   await buildIn(rig, rig.dir, ALL, {}, '--cache', `${cache.url}:rw`);
   assert.match((await buildIn(rig, second, [], { env: { LHB_CACHE: cache.url } })).stderr, /3 dir \(/);
+  // What waits for one folder is not for another.
+  const third = rig.copy('third');
+  await buildIn(rig, third, ALL, {}, '--cache', `dir:${rig.base}/elsewhere:rw`, '--upload=spool');
+  assert.not.match((await buildIn(rig, third, [], {}, '--cache', `${cache.url}:rw`)).stderr, /cache:/);
+  await rig.ok('cache', 'init', `dir:${rig.base}/elsewhere`);
+  assert.match((await buildIn(rig, third, [], {}, '--cache', `dir:${rig.base}/elsewhere:rw`)).stderr, /3 uploaded/);
 });
 
 rigTest('mistakes in `caches` are told with their place', async (rig) => {

@@ -1,6 +1,5 @@
 // lhb cache status, ls, stats: which caches there are, and what they have.
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { failure } from '../../cache/dir-failure.ts';
@@ -8,6 +7,7 @@ import { recordKey, type SharedRecord } from '../../cache/record.ts';
 import { CacheError, inParallel, type RecordKey } from '../../cache/shared-cache.ts';
 import type { Tier } from '../../cache/tier.ts';
 import type { ActionKey } from '../../base/brand.ts';
+import { notesFolder } from '../../cache/uploads.ts';
 import { unless } from '../../fs/errno.ts';
 import { formatBytes, formatCount, formatDuration, formatTime, safeText } from '../../report/format.ts';
 import { workLayout } from '../../store/layout.ts';
@@ -38,7 +38,7 @@ export async function status({ common, words, caches }: CacheRequest, screen: Sc
         {},
         'record',
       );
-      const outbox = join(workLayout(root).outbox, spec.name);
+      const outbox = notesFolder(workLayout(root).outbox, spec);
       const waiting = (unless(['ENOENT', 'ENOTDIR'], () => readdirSync(outbox)) ?? []).length;
       tier.cache.close();
       return {
