@@ -2,7 +2,9 @@
 import { DiagnosticError, type Diagnostic } from '../base/diagnostic.ts';
 import { withDownstream } from '../graph/graph.ts';
 import type { Job } from '../graph/job.ts';
+import type { KeyParts, ManifestOf } from '../key/key-parts.ts';
 import type { Manifest } from '../store/manifest.ts';
+import { Foresight, type Foreseen } from './foresight.ts';
 import { reason, upstreamPending, type Pending, type Reason } from './reason.ts';
 import { standingManifest, type Judgement, type Rebuilder, type Status } from './rebuilder.ts';
 
@@ -13,7 +15,10 @@ export type Step = {
   readonly status: Status;
   readonly action: Action;
   readonly reasons: readonly Reason[];
+  /** By what is on record of the jobs above. */
   readonly judgement: Judgement;
+  /** The key for which a result is looked for: that of the judgement, or the one after what is above was restored. */
+  readonly key: KeyParts | undefined;
 };
 
 /** In topological order. A job that is not in it was not asked for. */
@@ -41,17 +46,25 @@ export function makePlan(
     const step = steps.get(job);
     return step && standingManifest(step.judgement);
   };
+  const judge = (job: Job, manifestOf: ManifestOf): Judgement => rebuilder.judge(job, manifestOf, whole.has(job));
+  const foresight = new Foresight(judge, standing);
   const problems = new Map<string, Diagnostic>();
   for (const job of jobs) {
     let judgement = known(job);
     try {
-      judgement ??= rebuilder.judge(job, standing, whole.has(job));
+      judgement ??= judge(job, standing);
     } catch (problem) {
       note(problem, problems);
       continue;
     }
-    const { action, reasons } = actionFor(judgement, unsettledAbove(job, steps), forced.has(job));
-    steps.set(job, { job, status: judgement.status, action, reasons, judgement });
+    const unsettled = unsettledAbove(job, steps);
+    const wouldRun = unsettled.length > 0 && judgement.decision === 'run' && !forced.has(job);
+    const foreseen = wouldRun ? foresight.below(job) : undefined;
+    const { action, reasons } = actionFor(judgement, unsettled, forced.has(job), foreseen);
+    const { key } = foreseen?.judgement ?? judgement;
+    const step = { job, status: judgement.status, action, reasons, judgement, key };
+    steps.set(job, step);
+    if (willChange(step) !== undefined) foresight.note(step);
   }
   if (problems.size > 0) throw new DiagnosticError([...problems.values()]);
   return { steps };
@@ -87,21 +100,25 @@ function willChange(step: Step | undefined): Pending | undefined {
   if (step === undefined || step.action === 'none') return undefined;
   if (step.action !== 'restore') return step.action;
   const { trace, current } = step.judgement;
-  return current !== undefined && current.actionKey !== trace?.actionKey ? 'restore' : undefined;
+  // Without a trace for the key on record the result is one for the key that is foreseen.
+  if (trace === undefined) return 'restore';
+  return current !== undefined && current.actionKey !== trace.actionKey ? 'restore' : undefined;
 }
 
 function actionFor(
   judgement: Judgement,
   unsettled: readonly Unsettled[],
   forced: boolean,
+  foreseen: Foreseen | undefined,
 ): { action: Action; reasons: readonly Reason[] } {
   if (forced) return { action: 'run', reasons: [reason('forced'), ...judgement.reasons] };
   const { decision, reasons } = judgement;
-  if (unsettled.length === 0 || decision === 'run') return { action: decision, reasons };
+  const coming = decision === 'run' ? (foreseen?.judgement.decision ?? 'run') : decision;
+  if (unsettled.length === 0 || coming === 'run') return { action: coming, reasons };
   const told = new Set(reasons.flatMap((r) => (r.kind === 'upstream' ? [r.path] : [])));
   const below = unsettled.filter(({ job }) => !told.has(job.id));
   return {
-    action: 'check',
+    action: foreseen?.sure && coming === 'restore' ? 'restore' : 'check',
     reasons: [...reasons, ...below.map(({ job, pending }) => upstreamPending(job.id, pending))],
   };
 }

@@ -18,7 +18,7 @@ export async function seekShared(
   let taken = 0;
   for (;;) {
     const plan = planNow();
-    const open = [...plan.steps.values()].flatMap(({ job, action, judgement: { key }, reasons }): Asked[] => {
+    const open = [...plan.steps.values()].flatMap(({ job, action, key, reasons }): Asked[] => {
       if ((action !== 'run' && action !== 'check') || key === undefined || asked.has(key.key)) return [];
       if (!isShared(job) || reasons.some(({ kind }) => kind === 'forced')) return [];
       // One that is checked later has a result for the key that stands on record.

@@ -124,6 +124,59 @@ const CASES: readonly Case[] = [
     runs: ['b', 'c'],
   },
   {
+    name: 'several things changed back together: all is restored, and only what is new runs',
+    change: async (rig) => {
+      rig.write('in.txt', '2\n');
+      for (const name of ['a', 'c']) rig.write(`${name}.sh`, '# 2\n');
+      await rig.ok('build');
+      rig.ranSince();
+      rig.write('in.txt', '1\n');
+      for (const name of ['a', 'c']) rig.write(`${name}.sh`, ':\n');
+      rig.write('x.sh', '# new\n');
+    },
+    expected: {
+      a: 'STALE restore code input',
+      b: 'FRESH check upstream',
+      c: 'STALE restore code upstream',
+      x: 'STALE run code',
+    },
+    runs: ['x'],
+  },
+  {
+    name: 'one thing changed back, another new below it: that runs',
+    change: async (rig) => {
+      rig.write('in.txt', '2\n');
+      await rig.ok('build');
+      rig.ranSince();
+      rig.write('in.txt', '1\n');
+      rig.write('c.sh', '# new\n');
+    },
+    expected: { ...FRESH, a: 'STALE restore input', b: 'FRESH check upstream', c: 'STALE run code' },
+    runs: ['c'],
+  },
+  {
+    name: 'changed back below a job that is restored and one that runs: it may have to run',
+    change: async (rig) => {
+      rig.edit('lhb.yaml', 'x: { dir: x,', 'x: { dir: x, inputs: { i: [b/o.txt, c/o.txt] },');
+      rig.edit('lhb.yaml', 'i: "${{ b.outputs.o }}"', 'i: b.sh');
+      await rig.ok('build');
+      rig.write('in.txt', '2\n');
+      rig.write('x.sh', '# 2\n');
+      await rig.ok('build');
+      rig.ranSince();
+      rig.write('in.txt', '1\n');
+      rig.write('x.sh', ':\n');
+      rig.write('c.sh', '# new\n');
+    },
+    expected: {
+      a: 'STALE restore input',
+      b: 'FRESH check upstream',
+      c: 'STALE run code',
+      x: 'STALE check code upstream',
+    },
+    runs: ['c'],
+  },
+  {
     name: 'a new id',
     change: (rig) => rig.edit('lhb.yaml', 'x: { dir: x,', 'x: { for: { n: [1] }, dir: x,'),
     expected: { ...FRESH, x: 'NEW run new' },

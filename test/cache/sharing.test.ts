@@ -120,6 +120,27 @@ rigTest('-n asks the caches, summary does not; show and summary say where a resu
   assert.is(told.caches[0]?.jobs, 3);
 });
 
+rigTest('-n knows what a cache has of a job that changed, below one that will be restored', async (rig) => {
+  const cache = await folderCache(rig);
+  rig.workflow(`
+    caches: [{ name: lab, url: "${cache.url}", mode: rw }]
+    rules:
+      a: { inputs: { i: in.txt }, outputs: { o: a.txt }, run: "cp \${{ inputs.i }} \${{ outputs.o }}" }
+      b: { inputs: { i: "\${{ a.outputs.o }}" }, code: [b.sh], outputs: { o: b.txt }, run: "cp \${{ inputs.i }} \${{ outputs.o }}" }
+  `);
+  const second = rig.copy('second');
+  for (const now of ['1', '2']) {
+    for (const name of ['in.txt', 'b.sh']) {
+      rig.write(name, now);
+      writeFileSync(join(second, name), now);
+    }
+    if (now === '2') assert.match((await rig.lhbWith({ cwd: second }, 'build', '-n')).stderr, /^would run 2$/m);
+    await rig.ok('build');
+    assert.match((await rig.lhbWith({ cwd: second }, 'build', '-n')).stderr, /^would restore 2$/m);
+    assert.match((await rig.lhbWith({ cwd: second }, 'build')).stderr, /^restored 2 in/m);
+  }
+});
+
 rigTest(
   'what is never shared: rules with cache: false, jobs without outputs, changed inputs, touched results',
   async (rig) => {
