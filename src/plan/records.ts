@@ -110,6 +110,11 @@ export class Records {
     return this.hasNone() ? undefined : this.parts.index.newestOf(id);
   }
 
+  /** The key of the result that a job's reasons are told against: what the work tree holds, else the latest under the id. */
+  lastKey(id: JobId): ActionKey | undefined {
+    return this.currentKey(id) ?? this.newest(id)?.actionKey;
+  }
+
   /** The last attempt without a result under a key, or without one under any. */
   attempt(id: JobId, key?: ActionKey): Attempt | undefined {
     const { index, tree } = this.parts;

@@ -55,7 +55,9 @@ export function encodeTrace(trace: Trace): Fields {
     executor: trace.executor,
     executorJob: trace.executorJob ?? null,
   };
-  return Object.assign(source ? { ...encoded, source: { ...source, keyId: source.keyId ?? null } } : encoded, {
+  const before = trace.before && { before: trace.before };
+  const fields = source ? { ...encoded, source: { ...source, keyId: source.keyId ?? null } } : encoded;
+  return Object.assign(fields, {
     parts: trace.parts.map(({ kind, path, value }) => [kind, path, value]),
     jobHash: trace.jobHash,
     jobId: trace.jobId,
@@ -66,6 +68,7 @@ export function encodeTrace(trace: Trace): Fields {
     config: trace.config,
     command: trace.command,
     reasons: trace.reasons,
+    ...before,
   });
 }
 
@@ -209,9 +212,10 @@ function decoded<T>(record: unknown, decode: (fields: Fields) => T): T | undefin
 
 /** A trace from what was on record; undefined where it is not of the form, or of a newer one. */
 export const decodeTrace = (record: unknown): Trace | undefined =>
-  decoded(record, (fields) =>
+  decoded(record, (fields) => {
+    const before = orUndefined(fields['before'], digest);
     // Spreading the core would take longer than all the rest.
-    Object.assign(core(fields), {
+    return Object.assign(core(fields), {
       jobHash: digest(fields['jobHash']) as string as JobHash,
       jobId: text(fields['jobId']) as JobId,
       rule: text(fields['rule']),
@@ -222,8 +226,9 @@ export const decodeTrace = (record: unknown): Trace | undefined =>
       config: text(fields['config']),
       command: text(fields['command']),
       reasons: list(fields['reasons']).map(text),
-    }),
-  );
+      ...(before && { before: before as string as ActionKey }),
+    });
+  });
 
 /** As decodeTrace, of what a detailed summary shows. */
 export const decodeTold = (record: unknown): TraceTold | undefined =>

@@ -57,6 +57,8 @@ export type Trace = {
   readonly log: string;
   /** Why it ran, in the words of that build. */
   readonly reasons: readonly string[];
+  /** The key of the result that stood when it began; undefined where there was none, or an earlier lhb did not note it. */
+  readonly before?: ActionKey | undefined;
   /** The job's config as it was handed to the job (JSON text that keeps ints and floats apart). */
   readonly config: string;
   /** The command as the action key has it. */

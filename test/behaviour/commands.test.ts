@@ -3,6 +3,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { JobId } from '../../src/base/brand.ts';
+import { IndexDb } from '../../src/store/index-db.ts';
 import { blobOf, damage } from '../support/blobs.ts';
 import { Gates } from '../support/fake-command.ts';
 import { asList, asMap } from '../support/json.ts';
@@ -82,6 +84,45 @@ rigTest('why: command, env, code, input and upstream, each by its name', async (
   const document = asMap(await rig.json('why', 'b'));
   assert.is(document['plan'], 'none');
   await rig.ok('why', 'b');
+});
+
+/** Takes from the record of a job's last result which one stood before, as an earlier lhb did not note it. */
+async function forgetBefore(rig: Rig, selector: string): Promise<void> {
+  const { id } = await rig.job(selector);
+  const opened = IndexDb.open(rig.path('.lhb/index'), { readOnly: false });
+  const last = opened.ok && opened.value.newestOf(id as JobId);
+  assert.ok(opened.ok && last);
+  opened.value.recordTrace({ ...last, before: undefined });
+  await opened.value.close();
+}
+
+rigTest('why: a run on record is told against what stood when it began', async (rig) => {
+  rig.workflow(`
+    rules: { a: { dir: a, env: { A: "1", B: "1" }, outputs: { o: o.txt }, run: 'echo $A $B > \${{ outputs.o }}' } }
+  `);
+  const lastRun = async (): Promise<readonly unknown[]> => {
+    const document = asMap(await rig.json('why', 'a'));
+    const differences = asList(document['last_differences']).map((entry) => asMap(entry)['detail']);
+    return [document['last_reasons'], differences];
+  };
+  await rig.ok('build');
+  assert.equal(await lastRun(), [['new: no result on record'], []]);
+  rig.edit('lhb.yaml', 'B: "1"', 'B: "2"');
+  await rig.ok('build');
+  assert.equal(await lastRun(), [['env B: 1 → 2'], ['env B: 1 → 2']]);
+  await rig.ok('forcerun', 'a');
+  assert.equal(await lastRun(), [['forced'], []]);
+  assert.match((await rig.ok('why', 'a')).stdout, /because: forced\n$/);
+  rig.edit('lhb.yaml', 'B: "2"', 'B: "1"');
+  await rig.ok('build');
+  rig.edit('lhb.yaml', 'A: "1"', 'A: "2"');
+  await rig.ok('build');
+  assert.equal(await lastRun(), [['env A: 1 → 2'], ['env A: 1 → 2']], 'not B, as in the run before');
+  await forgetBefore(rig, 'a');
+  assert.equal(await lastRun(), [['env A: 1 → 2'], []], 'on record by an earlier lhb');
+  rig.edit('lhb.yaml', 'A: "2"', 'A: "3"');
+  await rig.ok('touch', 'a');
+  assert.equal(await lastRun(), [['touched'], ['env A: 2 → 3']]);
 });
 
 rigTest('show: the record of a job', async (rig) => {

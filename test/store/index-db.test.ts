@@ -330,6 +330,9 @@ test('the line of a result that was restored is that of the same result with ano
 test('records of another form or format count as absent', () => {
   const good = encodeTrace(trace()) as Record<string, unknown>;
   assert.equal(decodeTrace(good), trace());
+  const noted = trace({ before: key('earlier') });
+  assert.equal(decodeTrace(encodeTrace(noted)), noted);
+  assert.is(decodeTrace({ ...good, before: 'short' }), undefined);
   assert.equal(decodeAttempt(encodeAttempt(attempt())), attempt());
   for (const field of Object.keys(good)) {
     if (field === 'executorJob') continue;

@@ -82,6 +82,7 @@ async function accept(
     executor: standing?.executor ?? 'local',
     executorJob: standing?.executorJob,
     reasons: ['touched'],
+    before: workspace.records.lastKey(job.id),
   };
   workspace.records.commit(job, trace);
   return trace.manifest;

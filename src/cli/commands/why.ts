@@ -1,5 +1,5 @@
 // lhb why: why a job would run, or last ran, down to config paths and file names.
-import { diffParts, type Difference } from '../../key/key-diff.ts';
+import { diffParts } from '../../key/key-diff.ts';
 import { fromDifference, inActualPaths, type Reason } from '../../plan/reason.ts';
 import type { Step } from '../../plan/plan.ts';
 import { reasonJson, reasonText } from '../../report/job-report.ts';
@@ -61,14 +61,19 @@ function printNear(screen: Screen, near: Near, indent: string): void {
 type LastRun = { readonly reasons: readonly Reason[]; readonly near: Near | undefined };
 
 function lastRun(workspace: Workspace, last: Trace): LastRun {
-  // Of another action key and older: `tracesOf` is newest first.
-  const before = workspace.index
+  const { records, index, graph } = workspace;
+  const since = (before: Trace | undefined): Reason[] =>
+    before ? diffParts(before, last).map((found) => inActualPaths(fromDifference(found), graph.form)) : [];
+  if (last.before !== undefined) return { reasons: since(records.trace(last.before)), near: undefined };
+  // Where it is not noted what stood before: mostly what was made before, under another key. `tracesOf` is newest first.
+  const older = index
     .tracesOf(last.jobId)
     .find((trace) => trace.recordedAt < last.recordedAt && trace.actionKey !== last.actionKey);
-  const { form } = workspace.graph;
-  const shown = (difference: Difference): Reason => inActualPaths(fromDifference(difference), form);
-  if (before !== undefined) return { reasons: diffParts(before, last).map(shown), near: undefined };
-  return { reasons: [], near: nearestEarlier(workspace, { record: last }, last.usage.startedAt) };
+  if (older === undefined)
+    return { reasons: [], near: nearestEarlier(workspace, { record: last }, last.usage.startedAt) };
+  const reasons = since(older);
+  const fits = last.reasons.length === 0 || reasons.every((reason) => last.reasons.includes(reasonText(reason)));
+  return { reasons: fits ? reasons : [], near: undefined };
 }
 
 function lastRunJson(workspace: Workspace, last: Trace | undefined): Record<string, unknown> {
