@@ -1,6 +1,6 @@
 // For an id without an earlier result: which job on record comes nearest to it, and in what they differ.
-import type { JobId } from '../base/brand.ts';
-import { recordedConfig } from '../graph/plain.ts';
+import type { JobId, RuleName } from '../base/brand.ts';
+import { keyedConfig, recordedConfig } from '../graph/plain.ts';
 import type { Job } from '../graph/job.ts';
 import { diffConfigs, type Difference } from '../key/key-diff.ts';
 import { fromDifference, inActualPaths, reason, type Reason } from '../plan/reason.ts';
@@ -22,14 +22,15 @@ export function nearestEarlier(workspace: Workspace, subject: Subject, before = 
     'job' in subject
       ? [subject.job.id, subject.job.rule.name, recordedConfig(subject.job)]
       : [subject.record.jobId, subject.record.rule, subject.record.config];
+  const unkeyed = unkeyedOf(workspace, rule);
   const configs = new Configs(workspace);
-  const own = configs.expand(config);
+  const own = configs.expand(config, unkeyed);
   let best: { head: TraceHead; differences: Difference[] } | undefined;
   const seen = new Set<JobId>([id]);
   for (const head of workspace.index.headsOfRule(rule)) {
     if (head.recordedAt >= before || seen.has(head.jobId)) continue;
     seen.add(head.jobId);
-    const differences = diffConfigs(configs.expand(head.config), own);
+    const differences = diffConfigs(configs.expand(head.config, unkeyed), own);
     // Newest first: of equally near ones the first stays.
     if (best === undefined || differences.length < best.differences.length) best = { head, differences };
   }
@@ -37,6 +38,10 @@ export function nearestEarlier(workspace: Workspace, subject: Subject, before = 
   const reasons = best.differences.map(fromDifference);
   return { head: best.head, reasons: reasons.length > 0 ? reasons : upstreamReasons(workspace, subject, best.head) };
 }
+
+/** The config paths of a rule that do not count in keys; none of a rule that the workflow no longer has. */
+export const unkeyedOf = ({ workflow }: Workspace, rule: string): readonly string[] =>
+  workflow.rules.get(rule as RuleName)?.unkeyed ?? [];
 
 /** Of two jobs with one config: which jobs the one reads from, and not the other. */
 function upstreamReasons(workspace: Workspace, subject: Subject, head: TraceHead): Reason[] {
@@ -76,9 +81,9 @@ class Configs {
     this.workspace = workspace;
   }
 
-  /** Takes and gives JSON text, so that numbers keep their digits. */
-  expand(config: string): string {
-    return config.replaceAll(ID_VALUE, (shown: string, id: string) => this.configOf(id) ?? shown);
+  /** Takes and gives JSON text, so that numbers keep their digits. @param unkeyed what is left out */
+  expand(config: string, unkeyed: readonly string[]): string {
+    return keyedConfig(config, unkeyed).replaceAll(ID_VALUE, (shown: string, id: string) => this.configOf(id) ?? shown);
   }
 
   private configOf(id: string): string | undefined {
@@ -86,9 +91,11 @@ class Configs {
     if (known !== undefined) return known === '' ? undefined : known;
     this.known.set(id, '');
     const job = this.workspace.graph.byId.get(id as JobId);
-    const text = job ? recordedConfig(job) : this.workspace.records.newest(id as JobId)?.config;
-    if (text === undefined || text === '') return undefined;
-    const config = this.expand(text);
+    const found = job
+      ? { rule: job.rule.name, config: recordedConfig(job) }
+      : this.workspace.records.newest(id as JobId);
+    if (found === undefined || found.config === '') return undefined;
+    const config = this.expand(found.config, unkeyedOf(this.workspace, found.rule));
     this.known.set(id, config);
     return config;
   }

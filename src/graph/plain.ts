@@ -1,5 +1,7 @@
 // A job's values as data: what its config file, its job file and its record hold.
 import { isMap, toJsonText, type Key, type Value, type ValueMap } from '../base/value.ts';
+import { readJson } from '../workflow/json-text.ts';
+import { removePaths } from '../workflow/layers.ts';
 import type { Job, JobInput, Source } from './job.ts';
 import { JobView } from './job-view.ts';
 
@@ -44,6 +46,13 @@ export function recordedConfig(job: Job): string {
     return value as Value;
   };
   return toJsonText(withIds(job.portableConfig));
+}
+
+/** What counts in keys of a config as `recordedConfig` gives it. @param unkeyed the rule's paths that do not */
+export function keyedConfig(config: string, unkeyed: readonly string[]): string {
+  if (unkeyed.length === 0 || config === '') return config;
+  const read = readJson({ name: 'config', text: config });
+  return read.ok ? toJsonText(removePaths(read.value, unkeyed)) : config;
 }
 
 /**

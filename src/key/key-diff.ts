@@ -1,4 +1,5 @@
 // Two sets of key parts -> what differs, down to config paths and file names.
+import { keyedConfig } from '../graph/plain.ts';
 import type { KeyPart, PartKind } from '../store/trace.ts';
 
 /** `old` or `new` is undefined where the part is only in the other. */
@@ -9,10 +10,14 @@ export type Difference = {
   readonly new: string | undefined;
 };
 
-/** What differs between two keys, in the order of their parts. A changed config is given path by path. */
+/**
+ * What differs between two keys, in the order of their parts. A changed config is given path by path.
+ * @param unkeyed config paths that do not count in keys
+ */
 export function diffParts(
   before: { parts: readonly KeyPart[]; config: string },
   after: { parts: readonly KeyPart[]; config: string },
+  unkeyed: readonly string[],
 ): Difference[] {
   const differences: Difference[] = [];
   const old = byName(before.parts);
@@ -20,8 +25,9 @@ export function diffParts(
   for (const [name, part] of now) {
     const earlier = old.get(name);
     if (earlier?.value === part.value) continue;
-    if (part.kind === 'job' || part.kind === 'config') differences.push(...diffConfigs(before.config, after.config));
-    else differences.push({ kind: part.kind, path: part.path, old: earlier?.value, new: part.value });
+    if (part.kind === 'job' || part.kind === 'config') {
+      differences.push(...diffConfigs(keyedConfig(before.config, unkeyed), keyedConfig(after.config, unkeyed)));
+    } else differences.push({ kind: part.kind, path: part.path, old: earlier?.value, new: part.value });
   }
   for (const [name, part] of old) {
     if (!now.has(name)) differences.push({ kind: part.kind, path: part.path, old: part.value, new: undefined });

@@ -131,7 +131,7 @@ export class Rebuilder {
   }
 
   private differences(job: Job, key: KeyParts, last: Trace): Reason[] {
-    const differences = diffParts(last, { parts: key.parts, config: recordedConfig(job) });
+    const differences = diffParts(last, { parts: key.parts, config: recordedConfig(job) }, job.rule.unkeyed);
     return differences.map((difference) => inActualPaths(fromDifference(difference), job.form));
   }
 }

@@ -86,6 +86,35 @@ rigTest('why: command, env, code, input and upstream, each by its name', async (
   await rig.ok('why', 'b');
 });
 
+rigTest('reasons name nothing of the config that is unkeyed, nor is the nearest job chosen by it', async (rig) => {
+  const values = (k: string, r: number): void => rig.write('l.yaml', `k: ${k}\nr: { a: ${r} }\nn: { s: ${r}, t: 0 }\n`);
+  rig.workflow(`
+    rules:
+      a: { config: [{ file: l.yaml }], unkeyed: [r, n.s], outputs: { o: o.txt }, run: "echo > \${{ outputs.o }}" }
+      b: { for: { t: "\${{ a }}" }, outputs: { o: o.txt }, run: "echo > \${{ outputs.o }}" }
+  `);
+  const last = async (rule: string): Promise<readonly unknown[]> =>
+    asList(asMap(await rig.json('why', rule))['last_differences']).map((entry) => asMap(entry)['detail']);
+  values('1', 5);
+  await rig.ok('build');
+  values('1.0', 6);
+  assert.equal(await reasons(rig, 'a'), ['config k: 1 → 1.0']);
+  await rig.ok('build');
+  assert.equal(await last('a'), ['config k: 1 → 1.0']);
+  values('2', 7);
+  const all = [
+    ['new : null → null', 'config k: 1.0 → 2'],
+    ['new : null → null', 'config t.k: 1.0 → 2'],
+  ];
+  for (const [i, rule] of ['a', 'b'].entries()) {
+    const found = (await reasons(rig, rule)).filter((reason) => !reason.startsWith('upstream'));
+    assert.equal(found, all[i], rule);
+  }
+  await rig.ok('build');
+  assert.equal(await last('a'), ['config k: 1.0 → 2']);
+  assert.equal(await last('b'), ['config t.k: 1.0 → 2']);
+});
+
 /** Takes from the record of a job's last result which one stood before, as an earlier lhb did not note it. */
 async function forgetBefore(rig: Rig, selector: string): Promise<void> {
   const { id } = await rig.job(selector);

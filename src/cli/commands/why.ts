@@ -7,7 +7,7 @@ import { formatTime } from '../../report/format.ts';
 import type { Trace } from '../../store/trace.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { CommonOptions, Word } from '../invocation.ts';
-import { nearestEarlier, type Near } from '../nearest-job.ts';
+import { nearestEarlier, unkeyedOf, type Near } from '../nearest-job.ts';
 import { fail, findKnown, planOf, withWorkspace } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import type { Workspace } from '../workspace.ts';
@@ -62,8 +62,9 @@ type LastRun = { readonly reasons: readonly Reason[]; readonly near: Near | unde
 
 function lastRun(workspace: Workspace, last: Trace): LastRun {
   const { records, index, graph } = workspace;
+  const unkeyed = unkeyedOf(workspace, last.rule);
   const since = (before: Trace | undefined): Reason[] =>
-    before ? diffParts(before, last).map((found) => inActualPaths(fromDifference(found), graph.form)) : [];
+    before ? diffParts(before, last, unkeyed).map((found) => inActualPaths(fromDifference(found), graph.form)) : [];
   if (last.before !== undefined) return { reasons: since(records.trace(last.before)), near: undefined };
   // Where it is not noted what stood before: mostly what was made before, under another key. `tracesOf` is newest first.
   const older = index
