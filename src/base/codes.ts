@@ -96,7 +96,7 @@ export const CODES = {
   'gc/no-result': 'a job has no result that could be pinned',
   'gc/unknown-tree': 'a work tree is named that does not use the store, or that is there',
   'restore/evicted': 'a result whose bytes the store no longer has',
-  'restore/refused': 'a record of an earlier job names a place where its outputs may not be put',
+  'restore/refused': 'outputs of a result may not, or cannot, be put in their place',
   'restore/no-result': 'a job has no result for its present state',
   'schedule/bad-resource': 'a resource, timeout, priority or number of retries is not of its kind',
   'schedule/too-many-cpus': 'a job asks for more cpus than there are and runs alone',

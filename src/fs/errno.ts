@@ -1,4 +1,6 @@
 // System errors by their code.
+import { relative } from 'node:path';
+import { isInside } from './rel-path.ts';
 
 /** The code of a system error (`ENOENT`), or undefined for anything else that was thrown. */
 export function errno(error: unknown): string | undefined {
@@ -15,3 +17,16 @@ export function unless<T>(codes: readonly string[], action: () => T): T | undefi
     throw error;
   }
 }
+
+/**
+ * Which file or folder may not be read, in a sentence; undefined for anything else that was thrown.
+ * @param root paths inside it are told from there
+ */
+export function unreadableText(root: string, error: unknown): string | undefined {
+  if (errno(error) !== 'EACCES' || !(error instanceof Error) || !('path' in error)) return undefined;
+  const path = String(error.path);
+  return `${isInside(root, path) ? relative(root, path) : path} cannot be read (EACCES)`;
+}
+
+/** What to do about it. */
+export const UNREADABLE_HINT = 'allow yourself to read it (`chmod u+r`, a folder `u+rx`)';

@@ -3,9 +3,9 @@ import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
 import { globSync, type FileSystemAdapter } from 'tinyglobby';
-import { looks } from './looks.ts';
+import { errno } from './errno.ts';
+import { isLinkedFile, looks } from './looks.ts';
 import { checkName } from './name.ts';
-import { statOf } from './stat-signature.ts';
 
 const DYNAMIC = /[*?]|\[[^\]]+\]|\{[^{}]*(?:,|\.\.)[^{}]*\}|[@+!]\([^()]*\)/;
 
@@ -33,37 +33,48 @@ export function splitGlob(pattern: string): { readonly base: string; readonly re
   return { base: depth > 0 && base === '' ? '/' : base, rest: segments.slice(depth).join('/') };
 }
 
-/** tinyglobby leaves out links to files as well, where it is told not to follow links. */
-const linkedFilesAreFiles = {
-  readdirSync: (path: string, options: { withFileTypes: true }): Dirent[] => {
-    looks.folder(path);
-    const entries = readdirSync(path, options);
-    for (const entry of entries) {
-      if (!entry.isSymbolicLink() || statOf(join(path, entry.name))?.isFile() !== true) continue;
-      entry.isFile = () => true;
-      entry.isSymbolicLink = () => false;
-    }
-    return entries;
-  },
-} as unknown as FileSystemAdapter;
+/**
+ * tinyglobby leaves out links to files as well, where it is told not to follow links, and folders that it cannot read.
+ * @param refused gets what was thrown for a folder that may not be read
+ */
+const reader = (refused: unknown[]): FileSystemAdapter =>
+  ({
+    readdirSync: (path: string, options: { withFileTypes: true }): Dirent[] => {
+      looks.folder(path);
+      try {
+        const entries = readdirSync(path, options);
+        for (const entry of entries) {
+          if (!entry.isSymbolicLink() || !isLinkedFile(join(path, entry.name))) continue;
+          entry.isFile = () => true;
+          entry.isSymbolicLink = () => false;
+        }
+        return entries;
+      } catch (error) {
+        if (errno(error) === 'EACCES') refused.push(error);
+        throw error;
+      }
+    },
+  }) as unknown as FileSystemAdapter;
 
 /**
  * The files that match, sorted by code unit. Paths come as the pattern writes them: from `root`, or absolute. A link to a file
  * is that file. A link to a folder is followed where the pattern names it, not where a wildcard meets it, so that no search
- * leaves the tree or runs in circles. Outputs and the store are for the caller to leave out. Throws a DiagnosticError for a
- * name that is no text.
+ * leaves the tree or runs in circles. Outputs and the store are for the caller to leave out. Throws EACCES for a folder on
+ * the way that may not be read, and a DiagnosticError for a name that is no text.
  */
 export function expandGlob(root: string, pattern: string): string[] {
   const { base, rest } = splitGlob(pattern);
   const folder = base.startsWith('/') ? base : join(root, base);
+  const refused: unknown[] = [];
   const found = globSync(plainParentheses(rest), {
     cwd: folder,
     dot: false,
     expandDirectories: false,
     followSymbolicLinks: false,
     onlyFiles: true,
-    fs: linkedFilesAreFiles,
+    fs: reader(refused),
   });
+  if (refused.length > 0) throw refused[0];
   for (const path of found) checkName(folder, path);
   const prefix = base === '' || base === '/' ? base : `${base}/`;
   return found.map((path) => prefix + path).sort();

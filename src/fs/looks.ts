@@ -5,6 +5,7 @@
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { nodeCrypto } from '../base/node-crypto.ts';
+import { unless } from './errno.ts';
 import { isRacy, signatureOf, statOf, type StatSignature } from './stat-signature.ts';
 
 /** What lies at a path, links followed. */
@@ -69,6 +70,9 @@ const settled = (signature: StatSignature, readAt: number, digest: string): Seen
 export const digestOf = (bytes: string | Uint8Array): string =>
   nodeCrypto().createHash('sha256').update(bytes).digest('hex');
 
+/** Does this link lead to a file? Not where it leads to what may not be seen. */
+export const isLinkedFile = (link: string): boolean => unless(['EACCES'], () => statOf(link))?.isFile() === true;
+
 /** A folder's names and what kind of thing each is, as globs see them. */
 export function lookAtFolder(path: string): Seen {
   const stats = statOf(path);
@@ -83,7 +87,7 @@ export function lookAtFolder(path: string): Seen {
   const lines = entries.map((entry) => {
     if (!entry.isSymbolicLink()) return `${entry.isDirectory() ? 'd' : entry.isFile() ? 'f' : 'o'}${entry.name}`;
     linked = true;
-    return `${statOf(join(path, entry.name))?.isFile() === true ? 'f' : 'l'}${entry.name}`;
+    return `${isLinkedFile(join(path, entry.name)) ? 'f' : 'l'}${entry.name}`;
   });
   const digest = digestOf(lines.sort().join('\0'));
   // What a link leads to changes without a trace in the folder.

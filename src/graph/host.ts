@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DiagnosticError, error } from '../base/diagnostic.ts';
 import type { ExprHost } from '../expr/types.ts';
 import { writeAtomic } from '../fs/atomic-write.ts';
+import { unreadableText, UNREADABLE_HINT } from '../fs/errno.ts';
 import { expandGlob } from '../fs/glob.ts';
 import { looks } from '../fs/looks.ts';
 import { parseRelPath } from '../fs/rel-path.ts';
@@ -33,11 +34,22 @@ export class WorkspaceHost implements ExprHost {
   glob(pattern: string): readonly string[] {
     let files = this.globs.get(pattern);
     if (files === undefined) {
-      files = expandGlob(this.root, pattern).filter((path) => !path.startsWith('.lhb/') && !this.isOutput(path));
+      const found = this.looking(`glob('${pattern}')`, () => expandGlob(this.root, pattern));
+      files = found.filter((path) => !path.startsWith('.lhb/') && !this.isOutput(path));
       this.globs.set(pattern, files);
     }
     for (const path of files) this.globbed.add(path);
     return files;
+  }
+
+  private looking<T>(call: string, look: () => T): T {
+    try {
+      return look();
+    } catch (cause) {
+      const problem = unreadableText(this.root, cause);
+      if (problem === undefined) throw cause;
+      throw new DiagnosticError([error('file/unreadable', `${call}: ${problem}`, { hint: UNREADABLE_HINT })]);
+    }
   }
 
   load(path: string): unknown {
@@ -64,11 +76,12 @@ export class WorkspaceHost implements ExprHost {
   }
 
   fileMb(path: string): number {
-    const stat = statSync(join(this.root, path), { throwIfNoEntry: false });
+    const file = join(this.root, path);
+    const stat = this.looking(`file_mb('${path}')`, () => statSync(file, { throwIfNoEntry: false }));
     if (stat === undefined) {
       throw new DiagnosticError([error('expr/no-file', `file_mb('${path}'): there is no such file`)]);
     }
-    looks.size(join(this.root, path), stat.size);
+    looks.size(file, stat.size);
     return stat.size / 1e6;
   }
 

@@ -1,10 +1,11 @@
 // Input paths -> sources and edges, when all rules are expanded; code globs -> files.
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { error, type Diagnostic } from '../base/diagnostic.ts';
+import { error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { evaluateText } from '../expr/template.ts';
+import { unreadableText, UNREADABLE_HINT } from '../fs/errno.ts';
 import { compileGlob, expandGlob, isGlob } from '../fs/glob.ts';
 import { looks, type Kind } from '../fs/looks.ts';
 import { topologicalOrder } from './cycles.ts';
@@ -87,7 +88,11 @@ class Resolver {
         items.push(item);
         continue;
       }
-      const found = this.path(job, input, this.expander.form.actual(String(item)));
+      const path = this.expander.form.actual(String(item));
+      const found = this.readable(
+        () => this.path(job, input, path),
+        (problem) => this.fail(job, input, 'file/unreadable', problem, UNREADABLE_HINT),
+      );
       if (found === undefined) continue;
       for (const { path, source } of found.matches) {
         sources.push(source);
@@ -230,14 +235,22 @@ class Resolver {
     const key = patterns.join('\0');
     let files = this.code.get(key);
     if (files === undefined) {
-      files = [...new Set(patterns.flatMap((pattern, i) => this.codeFiles(job, pattern, i)))].sort();
+      files = [...new Set(patterns.flatMap((pattern, i) => this.readCode(job, pattern, i)))].sort();
       this.code.set(key, files);
     }
     return files;
   }
 
-  private codeFiles(job: Job, pattern: string, index: number): readonly string[] {
+  private readCode(job: Job, pattern: string, index: number): readonly string[] {
     const at = job.rule.code[index]?.at ?? job.rule.at;
+    const tell = (problem: string): void => {
+      const message = `rule '${job.rule.name}': code: ${problem}`;
+      this.note(error('file/unreadable', message, { at, hint: UNREADABLE_HINT }));
+    };
+    return this.readable(() => this.codeFiles(job, pattern, at), tell) ?? [];
+  }
+
+  private codeFiles(job: Job, pattern: string, at: SourceRange): readonly string[] {
     const kind = this.kindOf(pattern);
     const found =
       kind === 'file'
@@ -264,6 +277,18 @@ class Resolver {
     return files;
   }
 
+  /** What `look` finds; undefined where something on the way to it may not be read, which `tell` then gets in a sentence. */
+  private readable<T>(look: () => T, tell: (problem: string) => void): T | undefined {
+    try {
+      return look();
+    } catch (cause) {
+      const problem = unreadableText(this.root, cause);
+      if (problem === undefined) throw cause;
+      tell(problem);
+      return undefined;
+    }
+  }
+
   private nearestTo(path: string): string | undefined {
     return nearestPath(this.root, path) ?? didYouMean(path, [...this.expander.producers.keys()].slice(0, 5000));
   }
@@ -271,7 +296,7 @@ class Resolver {
   private fail(
     job: Job,
     input: JobInput,
-    code: 'graph/no-such-input' | 'graph/no-match' | 'graph/input-kind' | 'graph/output-is-source',
+    code: 'file/unreadable' | 'graph/no-such-input' | 'graph/no-match' | 'graph/input-kind' | 'graph/output-is-source',
     problem: string,
     hint: string | undefined,
   ): void {

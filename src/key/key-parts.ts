@@ -1,7 +1,9 @@
 // The single walk over everything in an action key. It feeds the hash and the explanation alike, so every part of a key
 // can be explained and every explanation is part of the key.
 import type { ActionKey, Digest } from '../base/brand.ts';
+import { DiagnosticError, error, type Diagnostic, type SourceRange } from '../base/diagnostic.ts';
 import { quoted, toJsonText } from '../base/value.ts';
+import { UNREADABLE_HINT } from '../fs/errno.ts';
 import { keyCommand } from '../graph/command.ts';
 import type { Job, JobInput, Source } from '../graph/job.ts';
 import { jobLeaf } from '../graph/job-hash.ts';
@@ -12,7 +14,7 @@ import { canonicalTyped } from '../hash/encode.ts';
 import { keyDigestWithin, type Manifest } from '../store/manifest.ts';
 import type { KeyPart } from '../store/trace.ts';
 import { removePaths } from '../workflow/layers.ts';
-import { restamped, type SourceDigests, type Stamps } from './source-digests.ts';
+import { restamped, UnreadableSource, type SourceDigests, type Stamps } from './source-digests.ts';
 
 const SCHEME = 'lhb action key 1';
 const ABSENT = '(missing)';
@@ -54,6 +56,8 @@ export class KeyMaker {
   private readonly wholes = new WeakMap<Manifest, Digest>();
   /** Of the last keys made: a job is judged, started and put on record within a few others. */
   private readonly fixed = new Map<Job, { readonly config: Digest; readonly parts: readonly KeyPart[] }>();
+  /** What cannot be read of the sources of the job whose key is being made: told all at once. */
+  private unread: Diagnostic[] = [];
 
   constructor(scopes: Scopes, sources: SourceDigests) {
     this.scopes = scopes;
@@ -63,6 +67,7 @@ export class KeyMaker {
   /**
    * The key of a job and its parts, or undefined where an upstream job has no manifest yet.
    * @param stamps takes up how the files stand: for a job that begins now
+   * @throws DiagnosticError where a source cannot be read, or the command is wrong
    */
   keyOf(job: Job, manifestOf: ManifestOf, stamps?: Stamps): FreshKey | undefined {
     const moving = this.movingParts(job, manifestOf, stamps);
@@ -80,7 +85,10 @@ export class KeyMaker {
     return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, stamps, job, this);
   }
 
-  /** Paths of sources and upstream outputs that are others now than when the key was made, or were meanwhile. */
+  /**
+   * Paths of sources and upstream outputs that are others now than when the key was made, or were meanwhile.
+   * @throws DiagnosticError where a source cannot be read
+   */
   changedSince(job: Job, key: FreshKey, manifestOf: ManifestOf): string[] {
     const nameOf = ({ kind, path }: KeyPart): string => `${kind} ${path}`;
     const stamps: Stamps = new Map();
@@ -124,6 +132,14 @@ export class KeyMaker {
 
   /** What depends on files and on the outputs of other jobs; undefined where an upstream job has no manifest yet. */
   private movingParts(job: Job, manifestOf: ManifestOf, stamps?: Stamps): readonly KeyPart[] | undefined {
+    this.unread = [];
+    const parts = this.partsByFiles(job, manifestOf, stamps);
+    if (this.unread.length === 0) return parts;
+    const rule = `rule '${job.rule.name}'`;
+    throw new DiagnosticError(this.unread.map((each) => ({ ...each, message: `${rule}: ${each.message}` })));
+  }
+
+  private partsByFiles(job: Job, manifestOf: ManifestOf, stamps?: Stamps): readonly KeyPart[] | undefined {
     const parts: KeyPart[] = [];
     for (const other of job.boundJobs) {
       const made = this.jobParts(other, manifestOf, stamps);
@@ -142,10 +158,30 @@ export class KeyMaker {
       if (input.sources.length > 1) parts.push(orderPart(input));
     }
     if (job.code.length === 0) return inOrder(parts);
-    const code = job.code.map((path): KeyPart => {
-      return { kind: 'code', path, value: this.sources.ofFile(path, stamps) ?? ABSENT };
-    });
+    const at = job.rule.code[0]?.at;
+    const code = job.code.map((path): KeyPart => ({
+      kind: 'code',
+      path,
+      value: this.digestOf('file', path, 'code', at, stamps),
+    }));
     return [...code, ...inOrder(parts)];
+  }
+
+  /** @param what as it stands in the rule, at the place `at` */
+  private digestOf(
+    kind: 'file' | 'folder',
+    path: string,
+    what: string,
+    at: SourceRange | undefined,
+    stamps: Stamps | undefined,
+  ): string {
+    try {
+      return (kind === 'file' ? this.sources.ofFile(path, stamps) : this.sources.ofFolder(path, stamps)) ?? ABSENT;
+    } catch (problem) {
+      if (!(problem instanceof UnreadableSource)) throw problem;
+      this.unread.push(error('file/unreadable', `${what}: ${problem.message}`, { at, hint: UNREADABLE_HINT }));
+      return ABSENT;
+    }
   }
 
   /** A job that counts with all its outputs; a name counts with what it names. */
@@ -189,11 +225,9 @@ export class KeyMaker {
     switch (source.kind) {
       case 'file':
       case 'folder': {
-        const { sources } = this;
-        const isFile = source.kind === 'file';
-        const digest = isFile ? sources.ofFile(source.path, stamps) : sources.ofFolder(source.path, stamps);
+        const value = this.digestOf(source.kind, source.path, `input '${input.name}'`, input.at, stamps);
         // A path outside the workflow's folder differs between people; its content does not.
-        return [{ kind: 'input', path: source.outside ? input.name : source.path, value: digest ?? ABSENT }];
+        return [{ kind: 'input', path: source.outside ? input.name : source.path, value }];
       }
       case 'job':
         return this.jobParts(source.job, manifestOf, stamps);

@@ -104,7 +104,7 @@ export class JobRunner {
     } catch (problem) {
       const message = problemText(problem);
       if (message === undefined) throw problem;
-      const key = this.parts.keys.keyOf(job, manifestOf);
+      const key = this.keyToRecord(job, manifestOf);
       const outcome = { kind: 'spawn-failed', message } as const;
       const durationS = (Date.now() - startedAt) / 1000;
       const done = this.failed(job, key, attempt, allotment, outcome, { durationS, maxRssMb: undefined }, undefined);
@@ -120,9 +120,19 @@ export class JobRunner {
     manifestOf: ManifestOf,
   ): Promise<AttemptEnd & { readonly ok: false }> {
     const nothing: Allotment = { resources: new Map(), cpus: 0, gpus: undefined, give: () => {} };
-    const key = this.parts.keys.keyOf(job, manifestOf);
+    const key = this.keyToRecord(job, manifestOf);
     const took = { durationS: 0, maxRssMb: undefined };
     return this.failed(job, key, attempt, nothing, { kind: 'spawn-failed', message }, took, undefined);
+  }
+
+  /** Undefined where a source cannot be read any more: without a key nothing goes on record. */
+  private keyToRecord(job: Job, manifestOf: ManifestOf): FreshKey | undefined {
+    try {
+      return this.parts.keys.keyOf(job, manifestOf);
+    } catch (problem) {
+      if (!(problem instanceof DiagnosticError)) throw problem;
+      return undefined;
+    }
   }
 
   private tryLaunch(

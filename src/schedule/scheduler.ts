@@ -1,4 +1,5 @@
 // The main loop of a build: decides order and number. Staleness is the rebuilder's; running a job is the runner's.
+import { DiagnosticError } from '../base/diagnostic.ts';
 import { invariant } from '../base/invariant.ts';
 import type { Job } from '../graph/job.ts';
 import type { Hit } from '../cache/tier.ts';
@@ -160,9 +161,8 @@ export class Scheduler {
     if (step === undefined || this.progress.hasEnded(job) || this.running.has(job)) return;
     const forced = this.options.forced.has(job);
     const settled = !this.progress.hasMovedAbove(job) && (step.action !== 'check' || forced);
-    const judgement = settled
-      ? step.judgement
-      : this.parts.rebuilder.judge(job, this.made, this.options.selected.has(job));
+    const judgement = settled ? step.judgement : this.judge(job);
+    if (judgement === undefined) return;
     this.reasons.set(job, forced ? [reason('forced'), ...judgement.reasons] : judgement.reasons);
     if (forced) return this.enqueue(job, 1);
     switch (judgement.decision) {
@@ -174,6 +174,17 @@ export class Scheduler {
         if (this.stopping) return;
         if (this.parts.shared === undefined || !isShared(job)) return this.enqueue(job, 1);
         this.asking.push({ job, judgement });
+    }
+  }
+
+  /** Undefined, and the job fails, where a source of it cannot be read since the build began. */
+  private judge(job: Job): Judgement | undefined {
+    try {
+      return this.parts.rebuilder.judge(job, this.made, this.options.selected.has(job));
+    } catch (problem) {
+      if (!(problem instanceof DiagnosticError)) throw problem;
+      if (!this.stopping) this.refuse(job, 1, problem.message);
+      return undefined;
     }
   }
 

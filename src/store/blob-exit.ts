@@ -47,17 +47,14 @@ export class BlobExit {
         quarantine(this.#layout, digest, exec);
         return 'damaged';
       }
-      const { shared, found } = await this.#bringOut(blob, temporary);
+      const { shared, found } = await this.#bringOut(blob, exec, temporary);
       if (found !== digest) {
         rmSync(temporary, { force: true });
         quarantine(this.#layout, digest, exec);
         return 'damaged';
       }
-      // Someone may have changed the mode through another link of the same file.
-      if (shared === 'hardlink') {
-        restoreMode(temporary, exec);
-        this.#seen.note(blob, before);
-      } else {
+      if (shared === 'hardlink') this.#seen.note(blob, before);
+      else {
         const { mtimeMs } = statSync(blob);
         chmodSync(temporary, (exec ? 0o777 : 0o666) & ~process.umask());
         const second = Math.floor((isWholeSecond(mtimeMs) ? mtimeMs : Date.now()) / 1000);
@@ -117,12 +114,20 @@ export class BlobExit {
   }
 
   /** Shares a blob's bytes with a new file, and hashes what that file has now. */
-  async #bringOut(blob: string, to: string): Promise<{ readonly shared: Shared; readonly found: Digest }> {
+  async #bringOut(
+    blob: string,
+    exec: boolean,
+    to: string,
+  ): Promise<{ readonly shared: Shared; readonly found: Digest }> {
     const digestOf = async (hashed: Promise<FileDigest>): Promise<Digest> => (await hashed).digest;
     const hardlink = this.#mode === 'auto' || this.#mode === 'hardlink';
     if (this.#mayReflink(blob) && tryReflink(blob, to))
       return { shared: 'reflink', found: await digestOf(hashFileAsync(to)) };
-    if (hardlink && tryHardLink(blob, to)) return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
+    if (hardlink && tryHardLink(blob, to)) {
+      // Someone may have changed the mode through another link of the same file, so that it cannot even be read.
+      restoreMode(to, exec);
+      return { shared: 'hardlink', found: await digestOf(hashFileAsync(to)) };
+    }
     return { shared: 'copy', found: await digestOf(copyAndHash(blob, to)) };
   }
 }

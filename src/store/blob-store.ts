@@ -334,7 +334,7 @@ export class BlobStore {
     } catch (error) {
       const code = errno(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
-      if (code === 'EISDIR' || code === 'EIO') return 'damaged';
+      if (code === 'EISDIR' || code === 'EIO' || code === 'EACCES') return 'damaged';
       throw error;
     }
   }

@@ -104,7 +104,7 @@ export async function verifyStore(blobs: BlobStore, index: IndexDb, options: Ver
     else if (repair && allRead && !named.has(what)) {
       blobs.quarantine(digest, exec);
       found('blob', what, 'was damaged, and no result has it; moved to damaged/', true);
-    } else found('blob', what, 'its bytes are not those of its name', false);
+    } else found('blob', what, 'its bytes cannot be read, or are not those of its name', false);
   }
   const gone = new Set<string>();
   for (const [what, { digest, exec }] of named) {

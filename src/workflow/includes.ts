@@ -1,6 +1,7 @@
 // `include:`: further files that hold rules.
 import * as path from 'node:path';
 import { error } from '../base/diagnostic.ts';
+import { unreadableText, UNREADABLE_HINT } from '../fs/errno.ts';
 import { expandGlob, isGlob } from '../fs/glob.ts';
 import type { Issues } from './issues.ts';
 import { textOf, type Node } from './node.ts';
@@ -18,7 +19,15 @@ export function readIncludes(node: Node | undefined, root: string, issues: Issue
   for (const item of node.kind === 'list' ? node.items : [node]) {
     const pattern = textOf(item);
     if (pattern === undefined || pattern === '') continue;
-    const files = isGlob(pattern) ? expandGlob(root, pattern) : [pattern];
+    let files = [pattern];
+    try {
+      if (isGlob(pattern)) files = expandGlob(root, pattern);
+    } catch (cause) {
+      const problem = unreadableText(root, cause);
+      if (problem === undefined) throw cause;
+      issues.add(error('file/unreadable', `\`include\`: ${problem}`, { at: item.at, hint: UNREADABLE_HINT }));
+      continue;
+    }
     if (files.length === 0) {
       const message = `\`include\`: '${pattern}' matches no file`;
       issues.add(error('workflow/include', message, { at: item.at, hint: "patterns are from the workflow's folder" }));

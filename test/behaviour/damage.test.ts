@@ -577,4 +577,133 @@ rigTest("a store or a work tree that is another user's says so, and nothing is c
   await rig.runs([]);
 });
 
+/** Runs the program as one whom permissions bind: where the tests run as root as nobody, to whom the work tree is given. */
+function bound(rig: Rig): ((...args: string[]) => Ended) | undefined {
+  if (process.getuid?.() !== 0) return (...args) => runAs(rig, {}, ...args);
+  execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, rig.base]);
+  const run = (...args: string[]): Ended => runAs(rig, { uid: NOBODY }, ...args);
+  if (run('version').code === 0) return run;
+  console.log('skipped: nobody cannot read the program');
+  return undefined;
+}
+
+/** Two jobs, each of a source of its own. */
+function twoOfSources(rig: Rig): void {
+  for (const name of ['a', 'b']) rig.write(`${name}.in`, `of ${name}\n`);
+  const rule = (name: string): string =>
+    `{ inputs: { i: ${name}.in }, dir: ${name}, outputs: { o: o.txt }, run: "cat \${{ inputs.i }} > \${{ outputs.o }}" }`;
+  rig.workflow(`rules:\n  a: ${rule('a')}\n  b: ${rule('b')}`);
+}
+
+const QUESTIONS = [['build', '-n'], ['summary'], ['why', 'a'], ['show', 'a']];
+
+rigTest('sources that may not be read are told all at once, with their rules', async (rig) => {
+  twoOfSources(rig);
+  rig.write('folder/below/x', 'x');
+  rig.append(
+    'lhb.yaml',
+    '  c: { inputs: { f: folder/ }, code: [a.in], dir: c, outputs: { o: o.txt }, run: "touch c/o.txt" }\n',
+  );
+  const lhb = bound(rig);
+  if (lhb === undefined) return;
+  assert.is(lhb('build').code, 0);
+  for (const path of ['a.in', 'b.in', 'folder/below']) chmodSync(rig.path(path), 0o000);
+  for (const args of [['build', '-k'], ['build', '-n'], ['summary']]) {
+    const ended = lhb(...args);
+    assert.is(ended.code, 2, ended.stderr);
+    for (const said of ["rule 'a': input 'i': a.in", "rule 'b': input 'i': b.in", "rule 'c': code: a.in"])
+      assert.match(ended.stderr, `error[file/unreadable]: ${said} cannot be read (EACCES)`);
+    assert.match(ended.stderr, "rule 'c': input 'f': folder/below cannot be read (EACCES)");
+    assert.match(ended.stderr, 'chmod u+r');
+  }
+  assert.is(lhb('forcerun', 'b').code, 2);
+  for (const path of ['a.in', 'b.in', 'folder/below']) chmodSync(rig.path(path), 0o755);
+  assert.match(lhb('build').stderr, /^nothing to do/);
+});
+
+rigTest('a glob that meets a folder which may not be read is an error, not a shorter list', async (rig) => {
+  for (const name of ['x', 'deep/y']) rig.write(`data/${name}`, name);
+  const lhb = bound(rig);
+  if (lhb === undefined) return;
+  const fields = 'dir: a, outputs: { o: o.txt }, run: "touch a/o.txt"';
+  const whose = {
+    [`rules: { a: { inputs: { i: "data/**" }, ${fields} } }`]: "rule 'a': input 'i': ",
+    [`rules: { a: { code: ["data/**"], ${fields} } }`]: "rule 'a': code: ",
+    [`rules: { a: { for: { n: "\${{ glob('data/**') }}" }, dir: a, outputs: { o: "\${{ basename(n) }}" }, run: "touch \${{ outputs.o }}" } }`]:
+      "glob('data/**'): ",
+    [`include: ["data/**/*.yaml"]\nrules: { a: { ${fields} } }`]: '`include`: ',
+  };
+  for (const [text, said] of Object.entries(whose)) {
+    chmodSync(rig.path('data/deep'), 0o755);
+    rig.workflow(text);
+    if (!text.startsWith('include')) assert.is(lhb('build').code, 0);
+    chmodSync(rig.path('data/deep'), 0o000);
+    const ended = lhb('build');
+    assert.is(ended.code, 2, ended.stderr);
+    assert.match(ended.stderr, `${said}data/deep cannot be read (EACCES)`);
+  }
+  chmodSync(rig.path('data/deep'), 0o755);
+});
+
+rigTest('an output that may not be read was edited; a blob that may not, damaged', async (rig) => {
+  twoOfSources(rig);
+  const lhb = bound(rig);
+  if (lhb === undefined) return;
+  assert.is(lhb('build').code, 0);
+  const shut = (): void => chmodSync(rig.path('b/o.txt'), 0o000);
+  shut();
+  for (const args of QUESTIONS) assert.is(lhb(...args).code, 0);
+  assert.match(lhb('build', '-n').stdout, /restore\tb\t.*edited: b\/o.txt/);
+  assert.is(lhb('verify').code, 4);
+  assert.match(lhb('restore', 'b').stderr, /^restored 1 job/);
+  assert.match(lhb('verify').stderr, 'all is well');
+  shut();
+  assert.match(lhb('forcerun', 'b').stderr, 'built 1');
+  assert.match(lhb('verify').stderr, 'all is well');
+  shut();
+  const ended = lhb('build');
+  assert.match(ended.stderr, 'b/o.txt was edited since it was made, and is restored');
+  assert.match(ended.stderr, 'restored 1');
+  assert.is(rig.read('b/o.txt'), 'of b\n');
+});
+
+rigTest("a job's folder that may not be looked into stops that job alone, and says so", async (rig) => {
+  twoOfSources(rig);
+  const lhb = bound(rig);
+  if (lhb === undefined) return;
+  assert.is(lhb('build').code, 0);
+  chmodSync(rig.path('b'), 0o000);
+  for (const args of QUESTIONS) assert.is(lhb(...args).code, 0);
+  assert.match(lhb('verify').stderr, 'all is well');
+  const restored = lhb('restore', 'b');
+  assert.is(restored.code, 1);
+  assert.match(restored.stderr, /its outputs cannot be put in place in b\n.*permissions/);
+  chmodSync(rig.path('a/o.txt'), 0o644);
+  writeFileSync(rig.path('a/o.txt'), 'edited\n');
+  const ended = lhb('build', '-k');
+  assert.is(ended.code, 1, ended.stderr);
+  assert.match(ended.stderr, /could not be started: .*permission denied.*b\/o.txt/);
+  assert.is(rig.read('a/o.txt'), 'of a\n');
+  chmodSync(rig.path('b'), 0o755);
+  assert.match(lhb('build').stderr, /^nothing to do/);
+});
+
+rigTest('a source that a job makes unreadable fails the jobs that read it', async (rig) => {
+  rig.write('x.in', 'x\n');
+  rig.workflow(`
+    rules:
+      a: { outputs: { o: o.txt }, run: "chmod 000 x.in; touch \${{ outputs.o }}" }
+      b: { inputs: { i: "\${{ a.outputs.o }}", x: x.in }, outputs: { o: o.txt }, run: "cat x.in > \${{ outputs.o }}" }
+      c: { outputs: { o: o.txt }, run: "touch \${{ outputs.o }}" }
+  `);
+  const lhb = bound(rig);
+  if (lhb === undefined) return;
+  const ended = lhb('build', '-k');
+  assert.is(ended.code, 1, ended.stderr);
+  assert.match(ended.stderr, "could not be started: rule 'b': input 'x': x.in cannot be read (EACCES)");
+  assert.match(ended.stderr, 'built 2, failed 1');
+  chmodSync(rig.path('x.in'), 0o644);
+  assert.match(lhb('build', '-k').stderr, 'built 1');
+});
+
 test.run();

@@ -1,6 +1,7 @@
 // lhb build, plan, forcerun: brings jobs up to date, or says what that would take.
 import { existsSync } from 'node:fs';
 import { ok } from '../../base/result.ts';
+import { unless } from '../../fs/errno.ts';
 import { shownProfile } from '../../execute/cluster/read-profile.ts';
 import { makePlan, type Plan } from '../../plan/plan.ts';
 import type { Taken } from '../../plan/snapshot-take.ts';
@@ -167,7 +168,10 @@ async function toTheEnd(
   let taken: Taken | undefined;
   let code: ExitCode;
   try {
-    code = await runBuild(opened, request, screen, locked, (result, noted) => void (taken = take(result, noted)));
+    code = await runBuild(opened, request, screen, locked, (result, noted) => {
+      // Where something cannot be read any more there is no snapshot; the next build says what it is.
+      taken = unless(['EACCES'], () => take(result, noted));
+    });
   } finally {
     await workspace.close();
   }

@@ -97,7 +97,13 @@ async function restoreJobs(
         }),
       );
     } else if (await workspace.records.restore(job, trace)) restored.push(job.id);
-    else problems.push(evicted(`${job.rule.name} ${job.id}`, `\`lhb build ${job.id}\` makes them again`));
+    else if (workspace.records.evicted(job, trace.manifest).length === 0) {
+      problems.push(
+        error('restore/refused', `${job.rule.name} ${job.id}: its outputs cannot be put in place in ${job.dir}`, {
+          hint: 'check the permissions of that folder',
+        }),
+      );
+    } else problems.push(evicted(`${job.rule.name} ${job.id}`, `\`lhb build ${job.id}\` makes them again`));
   });
   workspace.records.settle();
   return restored;
