@@ -1,6 +1,7 @@
-// Where a user's own settings are (XDG Base Directory Specification). An empty variable counts as unset.
+// Where a user's own settings are (XDG Base Directory Specification). An empty variable counts as unset, as does a relative
+// XDG_CONFIG_HOME.
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -8,7 +9,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export const homeFolder = (env: Environment): string => env['HOME'] || homedir();
 
 /** The folder of all programs' settings. */
-export const xdgConfig = (env: Environment): string => env['XDG_CONFIG_HOME'] || join(homeFolder(env), '.config');
+export function xdgConfig(env: Environment): string {
+  const folder = env['XDG_CONFIG_HOME'] ?? '';
+  return isAbsolute(folder) ? folder : join(homeFolder(env), '.config');
+}
 
 /** The folder of lhb's settings: config.yaml, keys, profiles. */
 export const configFolder = (env: Environment): string => join(xdgConfig(env), 'lhb');

@@ -14,4 +14,8 @@ test('an empty variable is an unset one: never a folder of the workflow', () => 
   assert.is(configFolder({ HOME: '', XDG_CONFIG_HOME: '' }), join(homedir(), '.config', 'lhb'));
 });
 
+test('a relative XDG_CONFIG_HOME is ignored, as its specification says', () => {
+  assert.is(configFolder({ HOME: '/home/ada', XDG_CONFIG_HOME: 'settings' }), '/home/ada/.config/lhb');
+});
+
 test.run();
