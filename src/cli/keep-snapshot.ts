@@ -26,6 +26,6 @@ export function keepSnapshot(
   } catch (problem) {
     // A full disk costs the next build time, and nothing else.
     if (!(problem instanceof Error && 'code' in problem)) throw problem;
-    rmSync(work.snapshot, { force: true });
+    rmSync(work.snapshot, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,7 @@
 // What a snapshot keeps of one job's outputs, and of one source: paths, and how each stood when its bytes were known.
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { unless } from '../fs/errno.ts';
 import { isExecutable, isRacy, signatureOf, statOf } from '../fs/stat-signature.ts';
 import { listFolder } from '../fs/walk.ts';
 import type { Job } from '../graph/job.ts';
@@ -67,7 +68,11 @@ export function outputsRow(parts: RowParts, job: Job, manifest: Manifest): Row {
       const [entry] = output.entries;
       // A temp output may be gone.
       const blob = entry?.type === 'file' && !isTemp(job, output.path) ? entry : undefined;
-      row.add(path, LOOK.stat, known(parts, path, entry), blob);
+      const own = lstatOf(join(parts.root, path));
+      const linked = own?.isSymbolicLink();
+      // Where it leads may change, and what is there.
+      if (linked) row.add(path, LOOK.lstat, own);
+      row.add(path, LOOK.stat, known(parts, path, entry, linked ? statOf(join(parts.root, path)) : own), blob);
     }
   }
   return row;
@@ -80,14 +85,21 @@ export const resultNumbers = ({ usage, manifest }: Trace): number[] => [
   manifestSize(manifest),
 ];
 
+const lstatOf = (path: string): Stats | undefined =>
+  unless(['ENOTDIR'], () => lstatSync(path, { throwIfNoEntry: false }));
+
 /** A temp output that went when nobody needed it any more. */
 function isDropped({ root }: RowParts, job: Job, output: Output, path: string): boolean {
   return isTemp(job, output.path) && lstatSync(join(root, path), { throwIfNoEntry: false }) === undefined;
 }
 
-/** The stats of a file that is on record as it stands now, and is what the entry says; else undefined. */
-function known({ root, files }: RowParts, path: string, entry: Entry | undefined): Stats | undefined {
-  const stats = statOf(join(root, path));
+/** The given stats of a file that is on record as it stands so, and is what the entry says; else undefined. */
+function known(
+  { files }: RowParts,
+  path: string,
+  entry: Entry | undefined,
+  stats: Stats | undefined,
+): Stats | undefined {
   if (!stats?.isFile() || entry?.type !== 'file') return undefined;
   if (stats.size !== entry.size || isExecutable(stats) !== entry.exec) return undefined;
   return files.recorded(path, stats) === entry.digest ? stats : undefined;
@@ -107,7 +119,7 @@ function addTree(parts: RowParts, row: Row, top: string, output: Output): void {
     const own = lstatSync(join(parts.root, path), { throwIfNoEntry: false });
     // Where it leads may change, and what is there.
     if (entry.type === 'link' || own?.isSymbolicLink()) row.add(path, LOOK.lstat, own);
-    if (entry.type === 'file') row.add(path, LOOK.stat, known(parts, path, entry));
+    if (entry.type === 'file') row.add(path, LOOK.stat, known(parts, path, entry, statOf(join(parts.root, path))));
   }
 }
 

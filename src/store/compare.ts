@@ -1,13 +1,11 @@
 // Are the outputs on disk what a manifest says? Stat first; bytes are read only where the stat signature is a new one.
-import { lstatSync, realpathSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { errno, unless } from '../fs/errno.ts';
-import { isInside } from '../fs/rel-path.ts';
 import { isExecutable, statOf } from '../fs/stat-signature.ts';
 import { FileDigests } from './file-digests.ts';
-import { STORE_DIR } from './layout.ts';
 import type { Entry, Manifest, Output } from './manifest.ts';
-import { walkOutput } from './output-walk.ts';
+import { isFollowed, walkOutput } from './output-walk.ts';
 
 export type DiskState =
   | { readonly state: 'same' }
@@ -55,17 +53,12 @@ function compareFile(
   const entry = output.entries[0];
   if (!own) missing.push(path);
   // A link stands for its bytes, as when it was captured; not one that is broken, leads out or into the store.
-  else if (!stats || (own.isSymbolicLink() && !leadsToSource(root, absolute))) edited.push(path);
+  else if (!stats || (own.isSymbolicLink() && !isFollowed(root, absolute))) edited.push(path);
   else if (entry?.type !== 'file' || !sameFile(path, entry, digests, stats)) edited.push(path);
 }
 
 function lstatOf(path: string): Stats | undefined {
   return unless(['ENOTDIR'], () => lstatSync(path, { throwIfNoEntry: false }));
-}
-
-function leadsToSource(root: string, link: string): boolean {
-  const [top, real] = [realpathSync(root), realpathSync(link)];
-  return isInside(top, real) && !isInside(join(top, STORE_DIR), real);
 }
 
 function sameFile(

@@ -6,6 +6,7 @@ import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from '
 import { dirname, join, relative, resolve } from 'node:path';
 import { below, isInside } from '../fs/rel-path.ts';
 import { statOf } from '../fs/stat-signature.ts';
+import { STORE_DIR } from './layout.ts';
 import { byPath, type Declared } from './manifest.ts';
 
 /** `path` is relative to the output's own path, '' for itself. */
@@ -126,9 +127,23 @@ const broken = (shown: string, absolute: string): Invalid =>
 const MAX_HOPS = 40;
 
 /**
+ * Does a link in the place of an output stand for the bytes that it leads to?
+ * @param root the workflow's folder; both absolute
+ */
+export function isFollowed(root: string, link: string): boolean {
+  try {
+    follow(root, link, link);
+    return true;
+  } catch (error) {
+    if (error instanceof Invalid) return false;
+    throw error;
+  }
+}
+
+/**
  * Follows a link hop by hop; each must stay in the workflow's folder, by its text or by its real path, so that `runs` may
  * itself be a link to a bigger disk.
- * @throws Invalid where it is broken or leads out
+ * @throws Invalid where it is broken, leads out or into lhb's own folder
  */
 function follow(root: string, link: string, shown: string): void {
   if (!statOf(link)) throw broken(shown, link);
@@ -141,6 +156,8 @@ function follow(root: string, link: string, shown: string): void {
     }
     at = next;
   }
+  if (isInside(join(realpathSync(root), STORE_DIR), realpathSync(link)))
+    throw new Invalid(shown, `the link ${shown} leads into lhb's own folder, to ${at}`);
 }
 
 /** Is one of the folders between `folder` and the file at `path` below it a link? */

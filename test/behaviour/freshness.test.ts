@@ -1,6 +1,7 @@
 // What a change makes run, counted by what the jobs themselves left behind.
-import { mkdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { linkSync, mkdirSync, rmSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ran, rigTest } from '../support/rig.ts';
@@ -590,6 +591,50 @@ rigTest('a file whose name is not UTF-8 is no input or code that could be keyed'
     await rig.ok('build');
     rmSync(odd, { recursive: true });
   }
+});
+
+rigTest(
+  'a file output may be a link to a source or an output on another disk, where `data` and `runs` are links',
+  async (rig) => {
+    for (const name of ['data', 'runs']) {
+      mkdirSync(join(rig.base, 'big', name), { recursive: true });
+      symlinkSync(join(rig.base, 'big', name), rig.path(name));
+    }
+    rig.write('data/s.txt', 'of big\n');
+    rig.workflow(`
+    rules:
+      a:
+        outputs: { o: o.txt, p: p.txt }
+        run: ${ran('a')}; ln -s $PWD/data/s.txt \${{ outputs.o }}; echo p > \${{ outputs.p }}
+      b:
+        inputs: { i: "\${{ a.outputs.p }}" }
+        outputs: { o: o.txt }
+        run: ${ran('b')}; ln -s $PWD/\${{ inputs.i }} \${{ outputs.o }}
+      c:
+        inputs: { i: "\${{ a.outputs.o }}", j: "\${{ b }}" }
+        outputs: { o: o.txt }
+        run: ${ran('c')}; cat \${{ inputs.i }} > \${{ outputs.o }}
+  `);
+    await rig.runs(['a', 'b', 'c']);
+    for (const env of [{}, { LHB_NO_SNAPSHOT: '1' }])
+      assert.match((await rig.lhbWith({ env }, 'build', '-n')).stderr, /^nothing to do: 3 jobs fresh/);
+  },
+);
+
+rigTest("a link in the place of an output that leads out, or into lhb's own folder, is no output", async (rig) => {
+  rig.write('d/s.txt', 's\n');
+  linkSync(rig.path('d/s.txt'), join(rig.base, 's.txt'));
+  rig.workflow('rules: { a: { dir: a, outputs: { o: o.txt }, run: "ln -s $PWD/d/s.txt a/o.txt" } }');
+  await rig.ok('build');
+  await delay(1200); // what was written just now is in no snapshot
+  await rig.ok('build');
+  unlinkSync(rig.path('a/o.txt'));
+  symlinkSync(join(rig.base, 's.txt'), rig.path('a/o.txt'));
+  for (const env of [{}, { LHB_NO_SNAPSHOT: '1' }])
+    assert.match((await rig.lhbWith({ env }, 'build', '-n')).stdout, 'edited: a/o.txt');
+  await rig.ok('build');
+  rig.edit('lhb.yaml', 'ln -s $PWD/d/s.txt', 'echo x > .lhb/x; ln -s $PWD/.lhb/x');
+  assert.match((await rig.exits(1, 'build')).stderr, "the link a/o.txt leads into lhb's own folder");
 });
 
 test.run();
