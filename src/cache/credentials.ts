@@ -3,23 +3,32 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { err, ok, type Result } from '../base/result.ts';
 import { unless } from '../fs/errno.ts';
 import { homeFolder } from '../base/user-folders.ts';
+import { isRegion } from './url.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `lab-2` as it stands in names of variables: `LAB_2`. */
 export const variableName = (cache: string): string => cache.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
 
+/** `value` where a header may hold it: `name` says where it was found, and stands in the error instead of it. */
+function fitForHeader<T extends string | undefined>(value: T, name: string): Result<T, string> {
+  if (value === undefined || /^[ -~]*$/.test(value)) return ok(value);
+  return err(`${name} has a line break or another character that cannot be sent: set it anew`);
+}
+
 /**
  * The Authorization header for a server: LHB_CACHE_TOKEN_NAME, LHB_CACHE_AUTH_NAME (user:password), or the entry of its host
- * in ~/.netrc (NETRC names another file). Undefined: none.
+ * in ~/.netrc (NETRC names another file). Undefined: none. An error names what cannot be sent.
  */
-export function httpAuthorization(cache: string, url: URL, env: Environment): string | undefined {
-  const token = env[`LHB_CACHE_TOKEN_${variableName(cache)}`];
-  if (token) return `Bearer ${token}`;
+export function httpAuthorization(cache: string, url: URL, env: Environment): Result<string | undefined, string> {
+  const variable = `LHB_CACHE_TOKEN_${variableName(cache)}`;
+  const token = env[variable];
+  if (token) return fitForHeader(`Bearer ${token}`, variable);
   const pair = env[`LHB_CACHE_AUTH_${variableName(cache)}`] ?? netrcPair(url.hostname, env);
-  return pair ? `Basic ${Buffer.from(pair).toString('base64')}` : undefined;
+  return ok(pair ? `Basic ${Buffer.from(pair).toString('base64')}` : undefined);
 }
 
 const textOf = (path: string): string =>
@@ -46,22 +55,45 @@ export type AwsCredentials = {
   readonly sessionToken: string | undefined;
 };
 
-/** AWS_ACCESS_KEY_ID and its like, else the profile (AWS_PROFILE, `default`) of ~/.aws, its `credential_process` too. */
-export function awsCredentials(env: Environment): AwsCredentials | undefined {
+/**
+ * AWS_ACCESS_KEY_ID and its like, else the profile (AWS_PROFILE, `default`) of ~/.aws, its `credential_process` too.
+ * Undefined: none. An error names what cannot be sent.
+ */
+export function awsCredentials(env: Environment): Result<AwsCredentials | undefined, string> {
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
-  if (id && secret) return { accessKeyId: id, secretAccessKey: secret, sessionToken: token || undefined };
+  const inVariables = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
+  if (id && secret) return awsTriple([id, secret, token || undefined], inVariables);
   const profile = awsProfile(env);
-  const own = { id: profile['aws_access_key_id'], secret: profile['aws_secret_access_key'] };
-  if (own.id && own.secret) {
-    return { accessKeyId: own.id, secretAccessKey: own.secret, sessionToken: profile['aws_session_token'] };
-  }
+  const inProfile = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token'] as const;
+  const [ownId, ownSecret, ownToken] = inProfile.map((name) => profile[name]);
+  if (ownId && ownSecret)
+    return awsTriple(
+      [ownId, ownSecret, ownToken],
+      inProfile.map((name) => `${name} of ~/.aws`),
+    );
   const command = profile['credential_process'];
-  return command === undefined ? undefined : fromProcess(command, env);
+  return command === undefined ? ok(undefined) : fromProcess(command, env);
 }
 
-/** The region that the environment or the profile names. */
-export const awsRegion = (env: Environment): string | undefined =>
-  env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? awsProfile(env)['region'];
+/** @param names where the id, the secret and the token were found */
+function awsTriple(
+  [accessKeyId, secretAccessKey, sessionToken]: readonly [string, string, string | undefined],
+  names: readonly string[],
+): Result<AwsCredentials, string> {
+  // A secret is not sent, but signs nothing that a server knows either.
+  for (const [i, value] of [accessKeyId, secretAccessKey, sessionToken].entries()) {
+    const fit = fitForHeader(value, names[i] ?? '');
+    if (!fit.ok) return fit;
+  }
+  return ok({ accessKeyId, secretAccessKey, sessionToken });
+}
+
+/** The region that the environment or the profile names; an error where it is none. */
+export function awsRegion(env: Environment): Result<string | undefined, string> {
+  const region = env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || awsProfile(env)['region'];
+  if (region === undefined || isRegion(region)) return ok(region);
+  return err(`'${region.trim()}', of AWS_REGION or ~/.aws/config, is no region: expected one such as us-east-1`);
+}
 
 function awsProfile(env: Environment): Readonly<Record<string, string>> {
   const name = env['AWS_PROFILE'] ?? 'default';
@@ -83,14 +115,15 @@ function iniSections(text: string): Map<string, Record<string, string>> {
   return sections;
 }
 
-function fromProcess(command: string, env: Environment): AwsCredentials | undefined {
+function fromProcess(command: string, env: Environment): Result<AwsCredentials | undefined, string> {
   const ran = spawnSync(command, { shell: true, encoding: 'utf8', env: { ...env }, timeout: 30_000 });
   try {
     const fields = JSON.parse(ran.stdout) as Readonly<Record<string, unknown>>;
     const { AccessKeyId: id, SecretAccessKey: secret, SessionToken: token } = fields;
-    if (typeof id !== 'string' || typeof secret !== 'string') return undefined;
-    return { accessKeyId: id, secretAccessKey: secret, sessionToken: typeof token === 'string' ? token : undefined };
+    if (typeof id !== 'string' || typeof secret !== 'string') return ok(undefined);
+    const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map((name) => `${name} of the credential_process`);
+    return awsTriple([id, secret, typeof token === 'string' ? token : undefined], names);
   } catch {
-    return undefined;
+    return ok(undefined);
   }
 }

@@ -3,6 +3,8 @@
 // them.
 import { createReadStream } from 'node:fs';
 import type * as http from 'node:http';
+import type { Result } from '../base/result.ts';
+import { errno } from '../fs/errno.ts';
 import { networkFailure } from './http-failure.ts';
 import { routeTo, type Environment, type Route } from './proxy.ts';
 import { CacheError, type Transfer } from './shared-cache.ts';
@@ -24,7 +26,7 @@ const KEPT_AT_LEAST = 5e6;
 
 /** Keeps connections to one server. */
 export class HttpClient {
-  readonly #route: Route;
+  readonly #route: Result<Route, string>;
   #inFlight = 0;
   readonly #waiting: (() => void)[] = [];
 
@@ -60,22 +62,31 @@ export class HttpClient {
   #send(request: Request, transfer: Transfer): Promise<http.IncomingMessage> {
     const { url, method, headers, body } = request;
     const { limits, signal, onBytes } = transfer;
-    const route = this.#route;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(new CacheError('aborted', 'ended'));
+      if (!this.#route.ok) return reject(new CacheError('down', this.#route.error));
+      const route = this.#route.value;
       const length = body === undefined ? undefined : body instanceof Uint8Array ? body.length : body.size;
-      const sent = route.request({
-        ...route.options(url),
-        method,
-        agent: route.agent,
-        headers: {
-          ...headers,
-          'user-agent': 'lhb',
-          'accept-encoding': 'identity',
-          ...route.headers(url),
-          ...(length !== undefined && { 'content-length': String(length) }),
-        },
-      });
+      let sent: http.ClientRequest;
+      try {
+        sent = route.request({
+          ...route.options(url),
+          method,
+          agent: route.agent,
+          headers: {
+            ...headers,
+            'user-agent': 'lhb',
+            'accept-encoding': 'identity',
+            ...route.headers(url),
+            ...(length !== undefined && { 'content-length': String(length) }),
+          },
+        });
+      } catch (problem) {
+        // Node takes no such header or path. Its own words may hold the value.
+        const code = errno(problem);
+        if (code === undefined) return reject(problem);
+        return reject(new CacheError('answer', `${url.host} cannot be asked (${code})`));
+      }
       const fail = (error: CacheError): void => {
         clearTimeout(timer);
         sent.destroy();
@@ -168,7 +179,7 @@ export class HttpClient {
   }
 
   close(): void {
-    this.#route.agent.destroy();
+    if (this.#route.ok) this.#route.value.agent.destroy();
   }
 }
 

@@ -4,8 +4,10 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
+import { err, ok, type Result } from '../base/result.ts';
 import { networkFailure } from './http-failure.ts';
 import { CacheError } from './shared-cache.ts';
+import { isDecodable } from './url.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -22,10 +24,18 @@ export type Route = {
 /** How long a proxy may take to make a tunnel (ms). */
 const TUNNEL_MS = 5000;
 
-/** @param env where the proxies are named; @param width connections at the same time */
-export function routeTo(url: URL, env: Environment, width: number): Route {
-  const options = { keepAlive: true, maxSockets: width };
+/**
+ * The way to a server, or what is wrong with the proxy that is named.
+ * @param env where the proxies are named
+ * @param width connections at the same time
+ */
+export function routeTo(url: URL, env: Environment, width: number): Result<Route, string> {
   const proxy = proxyFor(url, env);
+  return proxy.ok ? ok(routeBy(proxy.value, url, width)) : proxy;
+}
+
+function routeBy(proxy: URL | undefined, url: URL, width: number): Route {
+  const options = { keepAlive: true, maxSockets: width };
   const isTls = url.protocol === 'https:';
   if (proxy === undefined || isTls) {
     const agent = !isTls
@@ -46,11 +56,14 @@ export function routeTo(url: URL, env: Environment, width: number): Route {
   };
 }
 
-/** The proxy for a URL; none for this machine itself, and for what NO_PROXY names: hosts, `.domains`, `*`. */
-export function proxyFor(url: URL, env: Environment): URL | undefined {
-  const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
-  const text = env[name] ?? env[name.toLowerCase()];
-  if (!text || !URL.canParse(text)) return undefined;
+/**
+ * The proxy for a URL; none for this machine itself, and for what NO_PROXY names: hosts, `.domains`, `*`. An error does not
+ * repeat what the variable holds, for that may be a password.
+ */
+function proxyFor(url: URL, env: Environment): Result<URL | undefined, string> {
+  const upper = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const name = env[upper] === undefined ? upper.toLowerCase() : upper;
+  const text = env[name];
   const no = (env['NO_PROXY'] ?? env['no_proxy'] ?? '').split(',').map((item) => item.trim());
   const local = url.hostname === 'localhost' || url.hostname.startsWith('127.') || url.hostname === '[::1]';
   const excepted = no.some(
@@ -60,7 +73,11 @@ export function proxyFor(url: URL, env: Environment): URL | undefined {
       item === url.host ||
       (item !== '' && url.hostname.endsWith(item.startsWith('.') ? item : `.${item}`)),
   );
-  return local || excepted ? undefined : new URL(text);
+  if (!text || local || excepted) return ok(undefined);
+  if (!URL.canParse(text)) return err(`${name} names no proxy: expected http://HOST:PORT`);
+  const proxy = new URL(text);
+  if (isDecodable(proxy.username) && isDecodable(proxy.password)) return ok(proxy);
+  return err(`${name} has a % in the user or the password, which must be written %25`);
 }
 
 const proxyHeaders = (proxy: URL): Record<string, string> => {

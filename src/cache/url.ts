@@ -20,6 +20,9 @@ export function kindOf(url: string): Result<CacheSpec['kind'], string> {
   return err('expected dir:/path, http(s)://… or s3://bucket/prefix');
 }
 
+/** Is it of the form of a region? Such a word may stand in the name of a host and in a header. */
+export const isRegion = (text: string): boolean => /^[\w-]+$/.test(text);
+
 /** The folder of a `dir:` URL; `~` is the user's. */
 export const dirRoot = (url: string, home = process.env['HOME'] ?? ''): string =>
   url
@@ -27,6 +30,16 @@ export const dirRoot = (url: string, home = process.env['HOME'] ?? ''): string =
     .replace(/^\/\/(?=\/)/, '')
     .replace(/^~(?=\/)/, home)
     .replace(/(?<=.)\/+$/, '');
+
+/** Does each % stand for a byte of some text? Signatures, listings and passwords need what is meant. */
+export function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export type Bucket = {
   /** What entries lie below. */
@@ -51,17 +64,22 @@ export function bucketOf(text: string, region: string | undefined): Bucket | str
     if (name !== 'endpoint' && name !== 'region')
       return `there is no parameter '${name}': expected endpoint and region`;
   }
+  if (!isRegion(where)) return `'${where}' is no region`;
+  if (!isDecodable(url.pathname)) return 'a % in the prefix must be written %25';
   const prefix = url.pathname.replace(/^\/+|\/+$/g, '');
   const path = prefix === '' ? '/' : `/${prefix}/`;
   const start = path.slice(1);
   if (endpoint === null) {
-    const root = new URL(`https://${url.hostname}.s3.${where}.amazonaws.com/`);
+    const address = `https://${url.hostname}.s3.${where}.amazonaws.com/`;
+    if (!URL.canParse(address)) return `'${url.hostname}' is no bucket`;
+    const root = new URL(address);
     return { base: new URL(start, root), root, prefix: start, region: where };
   }
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     return `'${endpoint}' is no http(s) endpoint`;
   const root = new URL(endpoint);
   root.pathname = `${root.pathname.replace(/\/+$/, '')}/${url.hostname}`;
+  if (!isDecodable(root.pathname)) return 'a % in the bucket or the endpoint must be written %25';
   const base = new URL(root);
   base.pathname = `${root.pathname}${path}`;
   return { base, root, prefix: start, region: where };

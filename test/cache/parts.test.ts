@@ -6,6 +6,7 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ActionKey, Digest } from '../../src/base/brand.ts';
+import { ok } from '../../src/base/result.ts';
 import { awsCredentials, httpAuthorization, variableName } from '../../src/cache/credentials.ts';
 import { readRecord, readRecordNow } from '../../src/cache/dir-files.ts';
 import { BUDGET_MS, CacheGuard, Losses } from '../../src/cache/guard.ts';
@@ -64,7 +65,18 @@ test('URLs of caches', () => {
   assert.is(dirRoot('dir:///a/b/'), '/a/b');
   assert.is(dirRoot('dir:~/c', '/home/x'), '/home/x/c');
   assert.equal(kindOf('https://x/y'), { ok: true, value: 'http' });
-  for (const url of ['dir:a', 'ftp://x', 'https://u:p@x/', 'https://x/?q', 's3://', 's3://b?endpoint=x'])
+  for (const url of [
+    'dir:a',
+    'ftp://x',
+    'https://u:p@x/',
+    'https://x/?q',
+    's3://',
+    's3://b?endpoint=x',
+    's3://b/%zz',
+    's3://b?region=a%0Ab',
+    's3://%zz',
+    's3://b?endpoint=http://h/%25zz',
+  ])
     assert.not(kindOf(url).ok, url);
   const bucket = bucketOf('s3://b/p/q?endpoint=http://h:1&region=eu', undefined);
   assert.is(typeof bucket === 'string' ? bucket : `${bucket.base.href} ${bucket.region}`, 'http://h:1/b/p/q/ eu');
@@ -194,23 +206,21 @@ test('credentials: variables, netrc, profiles', () => {
     const url = new URL('https://h/x');
     const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
     assert.is(variableName('lab-2.x'), 'LAB_2_X');
-    assert.is(httpAuthorization('lab', url, env), basic('u:p'));
-    assert.is(httpAuthorization('lab', new URL('https://elsewhere'), env), basic('d:e'));
-    assert.is(httpAuthorization('my-lab', url, { ...env, LHB_CACHE_AUTH_MY_LAB: 'a:b' }), basic('a:b'));
-    assert.is(httpAuthorization('lab', url, { ...env, LHB_CACHE_TOKEN_LAB: 't' }), 'Bearer t');
-    assert.is(awsCredentials(env), undefined);
+    assert.equal(httpAuthorization('lab', url, env), ok(basic('u:p')));
+    assert.equal(httpAuthorization('lab', new URL('https://elsewhere'), env), ok(basic('d:e')));
+    assert.equal(httpAuthorization('my-lab', url, { ...env, LHB_CACHE_AUTH_MY_LAB: 'a:b' }), ok(basic('a:b')));
+    assert.equal(httpAuthorization('lab', url, { ...env, LHB_CACHE_TOKEN_LAB: 't' }), ok('Bearer t'));
+    assert.equal(awsCredentials(env), ok(undefined));
     mkdirSync(join(home, '.aws'));
     writeFileSync(
       join(home, '.aws/credentials'),
       '[default]\naws_access_key_id=i\naws_secret_access_key = s\n[p]\naws_access_key_id=pi\naws_secret_access_key=ps\naws_session_token=pt\n',
     );
-    assert.equal(awsCredentials(env), { accessKeyId: 'i', secretAccessKey: 's', sessionToken: undefined });
-    assert.equal(awsCredentials({ ...env, AWS_PROFILE: 'p' }), {
-      accessKeyId: 'pi',
-      secretAccessKey: 'ps',
-      sessionToken: 'pt',
-    });
-    assert.is(awsCredentials({ ...env, AWS_ACCESS_KEY_ID: 'e', AWS_SECRET_ACCESS_KEY: 'f' })?.accessKeyId, 'e');
+    assert.equal(awsCredentials(env), ok({ accessKeyId: 'i', secretAccessKey: 's', sessionToken: undefined }));
+    const profile = { accessKeyId: 'pi', secretAccessKey: 'ps', sessionToken: 'pt' };
+    assert.equal(awsCredentials({ ...env, AWS_PROFILE: 'p' }), ok(profile));
+    const variables = { ...env, AWS_ACCESS_KEY_ID: 'e', AWS_SECRET_ACCESS_KEY: 'f' };
+    assert.equal(awsCredentials(variables), ok({ accessKeyId: 'e', secretAccessKey: 'f', sessionToken: undefined }));
   } finally {
     rmSync(home, { recursive: true });
   }

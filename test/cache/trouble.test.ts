@@ -173,6 +173,38 @@ rigTest('the exit code is that of a build without a cache, of a failed job too',
   await rig.exits(1, 'build');
 });
 
+rigTest('variables that cannot be used cost a build its cache and nothing else, and are named', async (rig) => {
+  const server = await MemoryServer.start();
+  rig.atEnd(() => server.stop());
+  const bucket = 's3://bucket/p?endpoint=http://cache.lab.test';
+  const aws = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'sekret' };
+  const cases: readonly [string, Record<string, string>, RegExp][] = [
+    [server.url, { LHB_CACHE_TOKEN_LAB: 'sekret\nx' }, /LHB_CACHE_TOKEN_LAB has a line break or another character/],
+    [server.url, { LHB_CACHE_TOKEN_LAB: 'sekret\u20ac' }, /LHB_CACHE_TOKEN_LAB has a line break or another character/],
+    [bucket, { ...aws, AWS_ACCESS_KEY_ID: 'sekret\n' }, /AWS_ACCESS_KEY_ID has a line break/],
+    [bucket, { ...aws, AWS_SESSION_TOKEN: 'sekret\r' }, /AWS_SESSION_TOKEN has a line break/],
+    [bucket, { ...aws, AWS_REGION: 'a b' }, /'a b', of AWS_REGION or ~\/\.aws\/config, is no region/],
+    [bucket, { ...aws, HTTP_PROXY: 'http://user:sekret%zz@127.0.0.1:1' }, /HTTP_PROXY has a % in the user or/],
+    [bucket.replace('http', 'https'), { https_proxy: 'http://user:sekret%zz@127.0.0.1:1' }, /https_proxy has a % in/],
+    [bucket, { ...aws, HTTP_PROXY: 'http://sekret:x' }, /HTTP_PROXY names no proxy: expected http:\/\/HOST:PORT/],
+  ];
+  for (const [url, env, says] of cases) {
+    rig.workflow(`
+      caches: [{ name: lab, url: "${url}", mode: rw, trust: any }]
+      rules: { a: { outputs: { o: o.txt }, run: "echo > \${{ outputs.o }}" } }
+    `);
+    for (const args of [
+      ['build', '-F'],
+      ['cache', 'status'],
+    ]) {
+      const { code, stdout, stderr } = await rig.lhbWith({ env }, ...args);
+      assert.is(code, 0, stderr);
+      assert.match(args[0] === 'build' ? stderr : stdout, says);
+      assert.not.match(stdout + stderr, /sekret/);
+    }
+  }
+});
+
 rigTest('a server that sends a body after HEAD, as it must not', async (rig) => {
   const server = await MemoryServer.start();
   rig.atEnd(() => server.stop());
