@@ -99,7 +99,7 @@ export class HttpClient {
       };
       const onAbort = (): void => fail(new CacheError('aborted', 'ended'));
       signal?.addEventListener('abort', onAbort);
-      waitFor(limits.connectMs, `${url.host} did not take a connection`);
+      waitFor(limits.connectMs, `${route.peer.host} did not take a connection`);
       // What was sent must come to a disk there before it is answered for.
       const keepingMs = ((length ?? 0) / KEPT_AT_LEAST) * 1000;
       const answer = (): void => waitFor(limits.firstByteMs + keepingMs, `${url.host} did not answer`);
@@ -121,7 +121,7 @@ export class HttpClient {
       sent.on('error', (problem) => {
         signal?.removeEventListener('abort', onAbort);
         try {
-          fail(networkFailure(problem, url));
+          fail(networkFailure(problem, route.peer));
         } catch {
           clearTimeout(timer);
           reject(problem);

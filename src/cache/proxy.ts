@@ -17,6 +17,8 @@ export type Route = {
   readonly agent: http.Agent;
   readonly options: (url: URL) => http.RequestOptions;
   readonly headers: (url: URL) => Readonly<Record<string, string>>;
+  /** Who takes the connections. */
+  readonly peer: URL;
   /** The event of a new connection after which bytes can be sent. */
   readonly connected: 'connect' | 'secureConnect';
 };
@@ -44,7 +46,14 @@ function routeBy(proxy: URL | undefined, url: URL, width: number): Route {
         ? new https.Agent(options)
         : new TunnelAgent(proxy, options);
     const connected = isTls ? 'secureConnect' : 'connect';
-    return { request: (isTls ? https : http).request, agent, options: target, headers: () => ({}), connected };
+    return {
+      request: (isTls ? https : http).request,
+      agent,
+      options: target,
+      headers: () => ({}),
+      peer: url,
+      connected,
+    };
   }
   const secure = proxy.protocol === 'https:';
   return {
@@ -52,6 +61,7 @@ function routeBy(proxy: URL | undefined, url: URL, width: number): Route {
     agent: secure ? new https.Agent(options) : new http.Agent(options),
     options: (to) => ({ ...target(proxy), path: to.href }),
     headers: (to) => ({ host: to.host, ...proxyHeaders(proxy) }),
+    peer: proxy,
     connected: secure ? 'secureConnect' : 'connect',
   };
 }
@@ -74,8 +84,13 @@ function proxyFor(url: URL, env: Environment): Result<URL | undefined, string> {
       (item !== '' && url.hostname.endsWith(item.startsWith('.') ? item : `.${item}`)),
   );
   if (!text || local || excepted) return ok(undefined);
-  if (!URL.canParse(text)) return err(`${name} names no proxy: expected http://HOST:PORT`);
-  const proxy = new URL(text);
+  const address = text.includes('://') ? text : `http://${text}`;
+  if (!URL.canParse(address)) return err(`${name} names no proxy: expected http://HOST:PORT`);
+  const proxy = new URL(address);
+  if (!/^https?:$/.test(proxy.protocol))
+    return err(
+      `${name} names a proxy of the kind ${proxy.protocol}//, which is not supported: expected http://HOST:PORT`,
+    );
   if (isDecodable(proxy.username) && isDecodable(proxy.password)) return ok(proxy);
   return err(`${name} has a % in the user or the password, which must be written %25`);
 }

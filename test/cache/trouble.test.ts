@@ -187,6 +187,12 @@ rigTest('variables that cannot be used cost a build its cache and nothing else, 
     [bucket, { ...aws, HTTP_PROXY: 'http://user:sekret%zz@127.0.0.1:1' }, /HTTP_PROXY has a % in the user or/],
     [bucket.replace('http', 'https'), { https_proxy: 'http://user:sekret%zz@127.0.0.1:1' }, /https_proxy has a % in/],
     [bucket, { ...aws, HTTP_PROXY: 'http://sekret:x' }, /HTTP_PROXY names no proxy: expected http:\/\/HOST:PORT/],
+    [
+      bucket,
+      { ...aws, HTTP_PROXY: 'socks5://user:sekret@127.0.0.1:1' },
+      /a proxy of the kind socks5:\/\/, which is not/,
+    ],
+    [bucket, { ...aws, HTTP_PROXY: 'user:sekret@127.0.0.1:1' }, /127\.0\.0\.1:1 refuses connections/],
   ];
   for (const [url, env, says] of cases) {
     rig.workflow(`
