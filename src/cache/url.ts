@@ -8,8 +8,8 @@ export function kindOf(url: string): Result<CacheSpec['kind'], string> {
     return dirRoot(url).startsWith('/') ? ok('dir') : err('the path after dir: must be absolute');
   if (/^https?:/.test(url)) {
     if (!URL.canParse(url)) return err('it is no URL');
-    const { username, password, search, hash } = new URL(url);
-    if (username !== '' || password !== '')
+    const { search, hash } = new URL(url);
+    if (hasCredentials(new URL(url)))
       return err('credentials do not belong into it: they come from the environment or netrc');
     return search + hash === '' ? ok('http') : err('it has a part after ? or #, which caches do not have');
   }
@@ -19,6 +19,8 @@ export function kindOf(url: string): Result<CacheSpec['kind'], string> {
   }
   return err('expected dir:/path, http(s)://… or s3://bucket/prefix');
 }
+
+const hasCredentials = ({ username, password }: URL): boolean => username !== '' || password !== '';
 
 /** Is it of the form of a region? Such a word may stand in the name of a host and in a header. */
 export const isRegion = (text: string): boolean => /^[\w-]+$/.test(text);
@@ -59,6 +61,8 @@ export function bucketOf(text: string, region: string | undefined): Bucket | str
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === '') return 'expected s3://BUCKET/PREFIX?endpoint=URL&region=REGION';
   const endpoint = url.searchParams.get('endpoint');
+  if (hasCredentials(url) || (endpoint !== null && URL.canParse(endpoint) && hasCredentials(new URL(endpoint))))
+    return 'credentials do not belong into it: they come from the environment or ~/.aws';
   const where = url.searchParams.get('region') ?? region ?? 'us-east-1';
   for (const name of url.searchParams.keys()) {
     if (name !== 'endpoint' && name !== 'region')
@@ -76,7 +80,7 @@ export function bucketOf(text: string, region: string | undefined): Bucket | str
     return { base: new URL(start, root), root, prefix: start, region: where };
   }
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
-    return `'${endpoint}' is no http(s) endpoint`;
+    return 'the endpoint is no http(s)://HOST';
   const root = new URL(endpoint);
   root.pathname = `${root.pathname.replace(/\/+$/, '')}/${url.hostname}`;
   if (!isDecodable(root.pathname)) return 'a % in the bucket or the endpoint must be written %25';

@@ -70,6 +70,8 @@ rigTest('mistakes in `caches` are told with their place', async (rig) => {
     ['{ name: a, url: "ftp://x" }', /cache\/config\]: the url of cache 'a': expected dir:\/path/],
     ['{ name: a, url: "dir:x" }', /the path after dir: must be absolute/],
     ['{ name: a, url: "https://u:p@x/" }', /credentials do not belong into it/],
+    ['{ name: a, url: "s3://AKIA:pw@bucket/p", trust: any }', /credentials do not belong into it.*~\/\.aws/],
+    ['{ name: a, url: "s3://b?endpoint=http://u:p@h", trust: any }', /credentials do not belong into it.*~\/\.aws/],
     ['{ name: a, url: "https://x/" }', /lacks the field 'trust', which http caches must have/],
     ['{ name: a, url: "https://x/", trust: [no.pub] }', /cache 'a', trust: there is no file .*no\.pub/],
     ['{ name: a, url: "s3://b/p?regoin=x", trust: any }', /there is no parameter 'regoin'/],
