@@ -46,7 +46,7 @@ export function isDecodable(text: string): boolean {
 export type Bucket = {
   /** What entries lie below. */
   readonly base: URL;
-  /** The bucket itself, and what the names of all entries begin with. */
+  /** The bucket itself, and what the names of all entries begin with, not escaped. */
   readonly root: URL;
   readonly prefix: string;
   readonly region: string;
@@ -77,7 +77,7 @@ export function bucketOf(text: string, region: string | undefined): Bucket | str
     const address = `https://${url.hostname}.s3.${where}.amazonaws.com/`;
     if (!URL.canParse(address)) return `'${url.hostname}' is no bucket`;
     const root = new URL(address);
-    return { base: new URL(start, root), root, prefix: start, region: where };
+    return { base: new URL(start, root), root, prefix: decodeURIComponent(start), region: where };
   }
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     return 'the endpoint is no http(s)://HOST';
@@ -86,5 +86,5 @@ export function bucketOf(text: string, region: string | undefined): Bucket | str
   if (!isDecodable(root.pathname)) return 'a % in the bucket or the endpoint must be written %25';
   const base = new URL(root);
   base.pathname = `${root.pathname}${path}`;
-  return { base, root, prefix: start, region: where };
+  return { base, root, prefix: decodeURIComponent(start), region: where };
 }

@@ -45,6 +45,15 @@ serverTest('swift', 'swift: ls and stats list what the bucket has, page by page'
   assert.match(denied.stderr, /cache lab: .* answers 403 \(SignatureDoesNotMatch\) to GET/);
 });
 
+serverTest('swift', 'swift: a prefix whose characters are escaped in URLs', async (rig) => {
+  const cache = await swiftCache();
+  rig.workflow(kindsWorkflow({ ...cache, url: cache.url.replace('/pre?', '/pre fix/ü+%25?') }));
+  const second = rig.copy('second');
+  await buildIn(rig, rig.dir, ALL, { env: cache.env });
+  await buildIn(rig, second, [], { env: cache.env });
+  assert.match((await rig.lhbWith({ env: cache.env }, 'cache', 'stats')).stdout, /lab\tmake\t2\t/);
+});
+
 serverTest('swift', 'swift: profiles of ~/.aws, a reader, a wrong secret', async (rig) => {
   const cache = await swiftCache();
   const { address } = await server('swift');
