@@ -14,7 +14,7 @@ import { DirectoryCache } from './directory.ts';
 import { failure } from './dir-failure.ts';
 import { HttpClient } from './http-request.ts';
 import { recordKey } from './record.ts';
-import { CacheError, type BlobRef, type Transfer } from './shared-cache.ts';
+import { CacheError, COMMAND_LIMITS, type BlobRef, type Transfer } from './shared-cache.ts';
 import { sealRecord, type SigningKey } from './signature.ts';
 import type { Tier } from './tier.ts';
 
@@ -28,7 +28,7 @@ export type Finding = {
 };
 
 const MIB = 1024 * 1024;
-const TRANSFER: Transfer = { limits: { connectMs: 2000, firstByteMs: 10_000, idleMs: 15_000 } };
+const TRANSFER: Transfer = { limits: COMMAND_LIMITS };
 /** Clocks that differ by more let signatures of S3 fail, and ages be wrong. */
 const SKEW_MS = 60_000;
 const LITTLE_SPACE = 1e9;

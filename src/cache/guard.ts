@@ -101,7 +101,7 @@ export class CacheGuard {
     const forGood = failure.kind === 'denied' || failure.kind === 'full' || this.#losses.ms >= BUDGET_MS - 50;
     if (forGood) this.#openUntil = Infinity;
     else if (this.#inRow >= FAILURES) this.#openUntil = Math.max(this.#openUntil, this.#clock() + REOPEN_MS);
-    this.warn(`${failure.message}${this.isOpen ? '; the build goes on without it' : ''}`);
+    this.warn(`${failure.message}${this.isOpen ? '; lhb goes on without it' : ''}`);
   }
 
   /** Time since `since` (by `now`) was lost. */

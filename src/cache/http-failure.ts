@@ -40,10 +40,17 @@ export function networkFailure(problem: unknown, url: URL): CacheError {
   }
 }
 
+/** S3 says in a word what is wrong. */
+const s3Word = (body: Buffer | undefined): string | undefined =>
+  /<Code>(\w{1,60})<\/Code>/.exec(body?.subarray(0, 4096).toString() ?? '')?.[1];
+
+/** Is there nothing of this name, in a place that there is? */
+export const isMissing = (status: number, body?: Buffer): boolean =>
+  status === 410 || (status === 404 && s3Word(body) !== 'NoSuchBucket');
+
 /** What a status that is no success means. */
 export function statusFailure(status: number, { method, url }: Request, location?: string, body?: Buffer): CacheError {
-  // S3 says in a word what is wrong.
-  const [, word] = /<Code>(\w{1,60})<\/Code>/.exec(body?.subarray(0, 4096).toString() ?? '') ?? [];
+  const word = s3Word(body);
   const said = `${url.host} answers ${status}${word ? ` (${word})` : ''} to ${method}`;
   if (status === 401 || status === 403)
     return new CacheError(
@@ -54,6 +61,7 @@ export function statusFailure(status: number, { method, url }: Request, location
     const to = location && URL.canParse(location, url.href) ? ` to ${new URL(location, url).origin}` : '';
     return new CacheError('answer', `${said}, a redirect${to}, which is not followed`);
   }
+  if (word === 'NoSuchBucket') return new CacheError('answer', `${said}: there is no bucket of this name`);
   if (status === 507) return new CacheError('full', `${said}: its disk is full`);
   if (status === 413) return new CacheError('answer', `${said}: it takes no files of this size`);
   return new CacheError('server', said, status === 502 || status === 503 || status === 504);

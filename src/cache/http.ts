@@ -9,7 +9,7 @@ import { createWriteStream, statSync, truncateSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { networkFailure, statusFailure } from './http-failure.ts';
+import { isMissing, networkFailure, statusFailure } from './http-failure.ts';
 import { WIDTH, type Body, type HttpClient, type Request } from './http-request.ts';
 import { MAX_RECORD, piecesOf } from './record.ts';
 import { EMPTY_SHA256 } from './sigv4.ts';
@@ -125,7 +125,7 @@ export class HttpCache implements SharedCache {
     const request = this.#request('GET', `cas/${piece.sha}`, from > 0 ? { range: `bytes=${from}-` } : {});
     const response = await this.#client.send(request, transfer);
     const status = response.statusCode ?? 0;
-    if (status === 404 || status === 410) {
+    if (isMissing(status)) {
       response.resume();
       return false;
     }
@@ -177,7 +177,7 @@ export class HttpCache implements SharedCache {
     const { status, body, response } = await again(() =>
       this.#client.fetch(request, most, transfer).then(served(request)),
     );
-    if (status === 404 || status === 410) return undefined;
+    if (isMissing(status, body)) return undefined;
     if (status === 200) return body;
     throw statusFailure(status, request, response.headers.location, body);
   }
@@ -191,7 +191,7 @@ export class HttpCache implements SharedCache {
     const request = this.#request('HEAD', `cas/${piece.sha}`);
     const { status, response } = await again(() => this.#client.fetch(request, 0, transfer).then(served(request)));
     if (status === 200) return Number(response.headers['content-length']) === piece.size ? 'whole' : 'other';
-    if (status === 404 || status === 410) return 'none';
+    if (isMissing(status)) return 'none';
     throw statusFailure(status, request, response.headers.location);
   }
 

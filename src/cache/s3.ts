@@ -45,7 +45,7 @@ export class S3Cache extends HttpCache {
         .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
         .join('&');
       const page = (await this.get(url, MAX_PAGE, transfer))?.toString();
-      if (page === undefined) throw new CacheError('down', `there is no bucket ${root.pathname.slice(1)}`);
+      if (page === undefined) throw new CacheError('answer', `${root.host} has no such bucket`);
       for (const [, item = ''] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
         const [, key] = /<Key>[^<]*?([0-9a-f]{64})<\/Key>/.exec(item) ?? [];
         const [, modified = ''] = /<LastModified>([^<]*)</.exec(item) ?? [];

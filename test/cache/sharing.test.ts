@@ -498,7 +498,7 @@ fullDiskTest('a full disk under a folder: said once, and found by the doctor', a
   disk.fill(10);
   const { stderr } = await buildIn(rig, rig.dir, ALL);
   assert.is(stderr.match(/^warning/gm)?.length, 1, stderr);
-  assert.match(stderr, /cache lab: its disk is full; the build goes on without it/);
+  assert.match(stderr, /cache lab: its disk is full; lhb goes on without it/);
   assert.match(stderr, /^cache: .*[1-3] to upload later$/m);
   const { stdout } = await rig.exits(1, 'cache', 'doctor');
   assert.match(stdout, /lab\tspace\terror\t0 MB are free there\t`lhb cache gc --max-size`/);

@@ -211,6 +211,31 @@ rigTest('variables that cannot be used cost a build its cache and nothing else, 
   }
 });
 
+rigTest('what cannot be read is not called well: verify, repair and status of a server in trouble', async (rig) => {
+  const server = await troubled(rig, status(401));
+  for (const command of ['verify', 'repair']) {
+    const { stderr } = await rig.exits(2, 'cache', command);
+    assert.match(stderr, /error\[cache\/failed\]: cache lab: .* answers 401 to GET: it wants other credentials/);
+    assert.not.match(stderr, /all is well|goes on/);
+  }
+  assert.match(
+    (await rig.ok('cache', 'status')).stdout,
+    /\tany\t127\S+ answers 401 to GET: it wants other credentials\t0\n/,
+  );
+  assert.not.match((await rig.ok('cache', 'pull')).stderr, /the build/);
+  // Records can be read and blobs can not; then one is of another length.
+  server.misbehave = (request, response) => {
+    if (!request.url?.startsWith('/cas/')) return 'answer';
+    response.writeHead(500).end();
+    return undefined;
+  };
+  assert.match((await rig.exits(2, 'cache', 'verify')).stderr, /cache lab: .* answers 500 to GET/);
+  server.misbehave = () => 'answer';
+  for (const [name, { length }] of server.entries)
+    if (length === 100_000) server.entries.set(name, Buffer.from('short'));
+  assert.match((await rig.exits(1, 'cache', 'verify')).stdout, /^lab\tblob\t[0-9a-f]{64}\tits bytes are others\t-$/m);
+});
+
 rigTest('a server that sends a body after HEAD, as it must not', async (rig) => {
   const server = await MemoryServer.start();
   rig.atEnd(() => server.stop());

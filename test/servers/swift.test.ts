@@ -54,6 +54,17 @@ serverTest('swift', 'swift: a prefix whose characters are escaped in URLs', asyn
   assert.match((await rig.lhbWith({ env: cache.env }, 'cache', 'stats')).stdout, /lab\tmake\t2\t/);
 });
 
+serverTest('swift', 'swift: a bucket that does not exist', async (rig) => {
+  const cache = await swiftCache();
+  rig.workflow(kindsWorkflow({ ...cache, url: cache.url.replace(cache.bucket, 'nowhere') }));
+  const says = /answers 404 \(NoSuchBucket\) to GET: there is no bucket of this name/;
+  assert.match((await buildIn(rig, rig.dir, ALL, { env: cache.env })).stderr, says);
+  assert.match((await rig.lhbWith({ env: cache.env }, 'cache', 'status')).stdout, says);
+  const verified = await rig.lhbWith({ env: cache.env }, 'cache', 'verify');
+  assert.is(verified.code, 2);
+  assert.match(verified.stderr, says);
+});
+
 serverTest('swift', 'swift: profiles of ~/.aws, a reader, a wrong secret', async (rig) => {
   const cache = await swiftCache();
   const { address } = await server('swift');

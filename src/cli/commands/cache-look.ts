@@ -4,7 +4,7 @@ import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { failure } from '../../cache/dir-failure.ts';
 import { recordKey, type SharedRecord } from '../../cache/record.ts';
-import { CacheError, inParallel, type RecordKey } from '../../cache/shared-cache.ts';
+import { COMMAND_LIMITS, inParallel, type RecordKey } from '../../cache/shared-cache.ts';
 import type { Tier } from '../../cache/tier.ts';
 import type { ActionKey } from '../../base/brand.ts';
 import { notesFolder } from '../../cache/uploads.ts';
@@ -17,26 +17,20 @@ import { fail } from '../query.ts';
 import type { Screen } from '../screen.ts';
 import type { CacheRequest } from './cache.ts';
 
-const LIMITS = { connectMs: 2000, firstByteMs: 10_000, idleMs: 15_000 };
 const READ_AT_ONCE = 32;
 
 /** One line a cache: where, how it is used, whether it answers. */
 export async function status({ common, words, caches }: CacheRequest, screen: Screen): Promise<ExitCode> {
-  const told = new Map<string, string>();
-  const opened = openConfigured(common, words[0] ?? caches.choice, (text) => {
-    const [, name = '', why = text] = /^cache (\S+): (.*)$/s.exec(text) ?? [];
-    told.set(name, why);
-  });
+  const opened = openConfigured(common, words[0] ?? caches.choice, () => {});
   if (!opened.ok) return fail(screen, opened.error);
   const { tiers, root, maker } = opened.value;
   const rows = await Promise.all(
     tiers.map(async (tier) => {
       const { spec } = tier.cache;
       // Nobody has this key: the answer is that there is no such record.
-      const answer = await tier.reads.ask(
-        (cache, transfer) => cache.getRecord(recordKey('', '' as ActionKey), transfer),
-        {},
-        'record',
+      const state = await tier.cache.getRecord(recordKey('', '' as ActionKey), { limits: COMMAND_LIMITS }).then(
+        () => 'ok',
+        (problem: unknown) => failure(problem, spec.url).message,
       );
       const outbox = notesFolder(workLayout(root).outbox, spec);
       const waiting = (unless(['ENOENT', 'ENOTDIR'], () => readdirSync(outbox)) ?? []).length;
@@ -46,7 +40,7 @@ export async function status({ common, words, caches }: CacheRequest, screen: Sc
         url: spec.url,
         mode: spec.mode,
         trust: tier.trust.required ? formatCount(tier.trust.keys.length, 'key') : spec.trust === 'any' ? 'any' : 'off',
-        state: answer === undefined ? (told.get(spec.name) ?? 'does not answer') : 'ok',
+        state,
         waiting,
       };
     }),
@@ -75,10 +69,9 @@ async function recordsOf(tier: Tier): Promise<Result<Found[]>> {
   if (cache.listRecords === undefined) return err([noList(tier.name)]);
   const keys: RecordKey[] = [];
   try {
-    for await (const { key } of cache.listRecords({ limits: LIMITS })) keys.push(key);
+    for await (const { key } of cache.listRecords({ limits: COMMAND_LIMITS })) keys.push(key);
   } catch (problem) {
-    const { message } = problem instanceof CacheError ? problem : failure(problem, cache.spec.url);
-    return err([error('cache/failed', `cache ${tier.name}: ${message}`)]);
+    return err([error('cache/failed', `cache ${tier.name}: ${failure(problem, cache.spec.url).message}`)]);
   }
   const found = await inParallel(keys, READ_AT_ONCE, async (key): Promise<Found> => {
     const answer = await tier.reads.ask((one, transfer) => one.getRecord(key, transfer), {}, 'record');

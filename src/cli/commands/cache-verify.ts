@@ -2,7 +2,7 @@
 // the results of this work tree, for it cannot list what it has.
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { error } from '../../base/diagnostic.ts';
+import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { DirectoryCache } from '../../cache/directory.ts';
 import { failure } from '../../cache/dir-failure.ts';
@@ -24,11 +24,13 @@ import type { Screen } from '../screen.ts';
 import type { Workspace } from '../workspace.ts';
 import { build } from './build.ts';
 import type { CacheRequest } from './cache.ts';
-import type { RecordKey } from '../../cache/shared-cache.ts';
+import { CacheError, COMMAND_LIMITS, type BlobRef, type RecordKey } from '../../cache/shared-cache.ts';
 
 type Finding = { readonly kind: 'record' | 'blob'; readonly what: string; readonly state: string; fixed: string };
 
 type Verified = { readonly records: number; readonly blobs: number; readonly findings: Finding[] };
+
+const OTHER_BYTES = 'its bytes are others';
 
 /** Everything in a folder: records by their seal and signature, blobs by their bytes. */
 async function verifyFolder(tier: Tier, cache: DirectoryCache): Promise<Verified> {
@@ -56,7 +58,7 @@ async function verifyFolder(tier: Tier, cache: DirectoryCache): Promise<Verified
       if ((await hashFileAsync(join(cache.root, 'cas', folder, name))).digest === name) continue;
       tier.badBlobs.add(name);
       for (const key of named.get(name) ?? []) tier.badRecords.add(key);
-      findings.push({ kind: 'blob', what: name, state: 'its bytes are others', fixed: '' });
+      findings.push({ kind: 'blob', what: name, state: OTHER_BYTES, fixed: '' });
     }
   }
   for (const [b3, keys] of named) {
@@ -72,17 +74,31 @@ async function verifyFolder(tier: Tier, cache: DirectoryCache): Promise<Verified
   return { records, blobs, findings };
 }
 
-/** What a server has for results of this work tree. */
+/** What is wrong with a blob of a server; undefined: nothing. */
+async function wrongWith(blob: BlobRef, { cache }: Tier, workspace: Workspace): Promise<string | undefined> {
+  const file = workspace.blobs.temporaryInWork();
+  try {
+    if (!(await cache.fetchBlob(blob, file, { limits: COMMAND_LIMITS }))) return 'gone';
+    return (await hashFileAsync(file)).digest === blob.b3 ? undefined : OTHER_BYTES;
+  } catch (problem) {
+    if (problem instanceof CacheError && problem.kind === 'bytes') return OTHER_BYTES;
+    throw problem;
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+/** What a server has for results of this work tree. Throws a CacheError where it fails. */
 async function verifyServer(tier: Tier, workspace: Workspace, traces: readonly Trace[]): Promise<Verified> {
   const findings: Finding[] = [];
   let records = 0;
   let blobs = 0;
   for (const trace of traces) {
     const key = tier.keyFor(trace.actionKey);
-    const answer = await tier.reads.ask((cache, transfer) => cache.getRecord(key, transfer));
-    if (answer?.value === undefined) continue;
+    const bytes = await tier.cache.getRecord(key, { limits: COMMAND_LIMITS });
+    if (bytes === undefined) continue;
     records++;
-    const opened = tier.open(key, answer.value);
+    const opened = tier.open(key, bytes);
     if (typeof opened === 'string') {
       tier.badRecords.add(key);
       findings.push({ kind: 'record', what: key, state: opened, fixed: '' });
@@ -90,19 +106,11 @@ async function verifyServer(tier: Tier, workspace: Workspace, traces: readonly T
     }
     for (const blob of blobsOf(opened.record)) {
       blobs++;
-      const file = workspace.blobs.temporaryInWork();
-      const came = await tier.reads.ask((cache, transfer) => cache.fetchBlob(blob, file, transfer));
-      const isRight = came?.value === true && (await hashFileAsync(file)).digest === blob.b3;
-      rmSync(file, { force: true });
-      if (isRight || came === undefined) continue;
-      if (came.value) tier.badBlobs.add(blob.b3);
+      const state = await wrongWith(blob, tier, workspace);
+      if (state === undefined) continue;
+      if (state === OTHER_BYTES) tier.badBlobs.add(blob.b3);
       tier.badRecords.add(key);
-      findings.push({
-        kind: 'blob',
-        what: blob.sha || blob.b3,
-        state: came.value ? 'its bytes are others' : 'gone',
-        fixed: '',
-      });
+      findings.push({ kind: 'blob', what: blob.sha || blob.b3, state, fixed: '' });
     }
   }
   return { records, blobs, findings };
@@ -126,6 +134,7 @@ function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<Exi
     const rows: string[][] = [];
     let left = 0;
     const json: unknown[] = [];
+    const problems: Diagnostic[] = [];
     for (const tier of opened.value.tiers) {
       let verified: Verified;
       try {
@@ -135,11 +144,12 @@ function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<Exi
             : await verifyServer(tier, workspace, traces.value);
         if (mend) await mendAll(tier, workspace, traces.value, verified.findings, opened.value.maker);
       } catch (problem) {
-        return fail(screen, [
-          error('cache/failed', `cache ${tier.name}: ${failure(problem, tier.cache.spec.url).message}`),
-        ]);
+        // The others are looked at all the same.
+        problems.push(error('cache/failed', `cache ${tier.name}: ${failure(problem, tier.cache.spec.url).message}`));
+        continue;
+      } finally {
+        tier.cache.close();
       }
-      tier.cache.close();
       left += verified.findings.filter(({ fixed }) => fixed === '').length;
       rows.push(...verified.findings.map((f) => [tier.name, f.kind, f.what, f.state, f.fixed || '-']));
       json.push({ cache: tier.name, ...verified });
@@ -159,6 +169,7 @@ function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<Exi
           ? 'some could not be repaired'
           : 'such results are never taken; `lhb cache repair` removes or replaces them',
       );
+    if (problems.length > 0) return fail(screen, problems);
     return left > 0 ? EXIT.jobFailed : EXIT.ok;
   });
 }
