@@ -35,6 +35,7 @@ import {
 import {
   CacheError,
   inParallel,
+  inSeconds,
   type BlobRef,
   type CacheSpec,
   type Listed,
@@ -254,7 +255,7 @@ export class DirectoryCache implements SharedCache {
     const late = new Promise<never>((_, reject) => {
       if (!Number.isFinite(limits.firstByteMs)) return;
       timer = setTimeout(() => {
-        reject(new CacheError('timeout', `${this.root} did not answer within ${limits.firstByteMs / 1000} s`));
+        reject(new CacheError('timeout', `${this.root} did not answer within ${inSeconds(limits.firstByteMs)}`));
       }, limits.firstByteMs);
     });
     try {

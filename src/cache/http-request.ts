@@ -7,7 +7,7 @@ import type { Result } from '../base/result.ts';
 import { errno } from '../fs/errno.ts';
 import { networkFailure } from './http-failure.ts';
 import { routeTo, type Environment, type Route } from './proxy.ts';
-import { CacheError, type Transfer } from './shared-cache.ts';
+import { CacheError, inSeconds, type Transfer } from './shared-cache.ts';
 
 export type Body = Uint8Array | { readonly file: string; readonly start: number; readonly size: number };
 
@@ -95,7 +95,7 @@ export class HttpClient {
       let timer: NodeJS.Timeout | undefined;
       const waitFor = (ms: number, what: string): void => {
         clearTimeout(timer);
-        timer = setTimeout(() => fail(new CacheError('timeout', `${what} within ${ms / 1000} s`)), ms);
+        timer = setTimeout(() => fail(new CacheError('timeout', `${what} within ${inSeconds(ms)}`)), ms);
       };
       const onAbort = (): void => fail(new CacheError('aborted', 'ended'));
       signal?.addEventListener('abort', onAbort);
@@ -114,7 +114,7 @@ export class HttpClient {
         clearTimeout(timer);
         response.once('close', () => signal?.removeEventListener('abort', onAbort));
         response.setTimeout(limits.idleMs, () =>
-          response.destroy(new CacheError('timeout', `${url.host} sent nothing for ${limits.idleMs / 1000} s`)),
+          response.destroy(new CacheError('timeout', `${url.host} sent nothing for ${inSeconds(limits.idleMs)}`)),
         );
         resolve(response);
       });
@@ -162,7 +162,7 @@ export class HttpClient {
       throw new CacheError('answer', `${request.url.host} sent ${encoding} where raw bytes were asked for`);
     }
     const { wholeMs } = transfer.limits;
-    const message = `${request.url.host} did not send all of a record within ${(wholeMs ?? 0) / 1000} s`;
+    const message = `${request.url.host} did not send all of a record within ${inSeconds(wholeMs ?? 0)}`;
     const late =
       wholeMs !== undefined &&
       setTimeout(

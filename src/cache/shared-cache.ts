@@ -40,6 +40,9 @@ export type Limits = {
 /** For commands on caches: nobody waits for anything else, so they give a cache more time than a build does. */
 export const COMMAND_LIMITS: Limits = { connectMs: 2000, firstByteMs: 10_000, idleMs: 15_000 };
 
+/** A limit in a message. */
+export const inSeconds = (ms: number): string => `${Number((ms / 1000).toFixed(1))} s`;
+
 /** A transfer that is followed and may be ended. */
 export type Transfer = {
   readonly limits: Limits;

@@ -20,6 +20,20 @@ const PROGRESS_MS = 500;
 const GRACE_MS = 10_000;
 const WORTH_RATE = 64 * 1024;
 
+/** What flowed in the last GRACE_MS: a quick beginning does not make up for a standstill after it. */
+export class Flow {
+  readonly #seen: { readonly at: number; readonly moved: number }[] = [];
+
+  /** Has next to nothing flowed? To be asked now and then, with the bytes that have moved in all. */
+  isSlow(at: number, moved: number): boolean {
+    this.#seen.push({ at, moved });
+    while (this.#seen[1] && this.#seen[1].at <= at - GRACE_MS) this.#seen.shift();
+    const [first = { at, moved }] = this.#seen;
+    const spent = at - first.at;
+    return spent >= GRACE_MS && ((moved - first.moved) / spent) * 1000 < WORTH_RATE;
+  }
+}
+
 export type UploadsParts = {
   readonly tiers: readonly Tier[];
   readonly blobs: BlobStore;
@@ -195,21 +209,16 @@ export class Uploads {
     const end = (): void => this.#ending.abort();
     stop.addEventListener('abort', end);
     if (stop.aborted) end();
-    let since = performance.now();
-    let before = this.#moved;
+    const flow = new Flow();
     while (this.#running > 0) {
+      const isSlow = flow.isSlow(performance.now(), this.#moved);
+      if (isSlow && this.#parts.mode !== 'wait') end();
       await Promise.race([
         new Promise<void>((resolve) => (this.#idle = resolve)),
         delay(PROGRESS_MS, undefined, { ref: false }),
       ]);
       if (this.#running === 0) break;
       onProgress(this.#queue.length + this.#running, this.#sent);
-      const spent = performance.now() - since;
-      if (spent < GRACE_MS) continue;
-      const isSlow = ((this.#moved - before) / spent) * 1000 < WORTH_RATE;
-      if (isSlow && this.#parts.mode !== 'wait') end();
-      since = performance.now();
-      before = this.#moved;
     }
     stop.removeEventListener('abort', end);
   }

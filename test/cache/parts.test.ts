@@ -19,10 +19,11 @@ import {
   type SharedRecord,
 } from '../../src/cache/record.ts';
 import { bucketOf, dirRoot, kindOf } from '../../src/cache/url.ts';
-import { CacheError, type SharedCache } from '../../src/cache/shared-cache.ts';
+import { CacheError, inSeconds, type SharedCache } from '../../src/cache/shared-cache.ts';
 import { generateKey, openSealed, readPublicKey, readSigningKey, sealRecord } from '../../src/cache/signature.ts';
 import { EMPTY_SHA256, signV4 } from '../../src/cache/sigv4.ts';
 import { Trust } from '../../src/cache/trust.ts';
+import { Flow } from '../../src/cache/uploads.ts';
 import { hashBytes } from '../../src/hash/digest.ts';
 import { keyDigestOf, type Entry } from '../../src/store/manifest.ts';
 
@@ -296,6 +297,21 @@ test('the guard: a download is given up only where it takes over ten seconds and
   assert.ok(guard.isSlowerThan(110_000, 5, 0, 10_000));
   assert.not(guard.isSlowerThan(110_000, 60, 0, 10_000));
   assert.ok(guard.isSlowerThan(0, 5, 10.5, 10_000));
+});
+
+test('uploads that stand still are given up after ten seconds, however much went before', () => {
+  const flow = new Flow();
+  const mb = 1e6;
+  // 120 MB in a second, then nothing.
+  const given: number[] = [];
+  for (let at = 0; at <= 20_000; at += 500) if (flow.isSlow(at, Math.min(at, 1000) * 0.12 * mb)) given.push(at);
+  assert.is(given[0], 11_000);
+  const steady = new Flow();
+  for (let at = 0; at <= 60_000; at += 500) assert.not(steady.isSlow(at, at * 100), `${at} ms`);
+});
+
+test('limits in messages are rounded', () => {
+  assert.equal([5006.5616, 50, 2000].map(inSeconds), ['5 s', '0.1 s', '2 s']);
 });
 
 test('records of a folder are read whole, at once or not, of whatever length', async () => {
