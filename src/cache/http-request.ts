@@ -87,13 +87,20 @@ export class HttpClient {
         if (code === undefined) return reject(problem);
         return reject(new CacheError('answer', `${url.host} cannot be asked (${code})`));
       }
-      const fail = (error: CacheError): void => {
+      let timer: NodeJS.Timeout | undefined;
+      let isOver = false;
+      const over = (): void => {
+        isOver = true;
         clearTimeout(timer);
+      };
+      const fail = (error: CacheError): void => {
+        over();
         sent.destroy();
         reject(error);
       };
-      let timer: NodeJS.Timeout | undefined;
       const waitFor = (ms: number, what: string): void => {
+        // Some servers answer before they have the whole body, which is still on its way then.
+        if (isOver) return;
         clearTimeout(timer);
         timer = setTimeout(() => fail(new CacheError('timeout', `${what} within ${inSeconds(ms)}`)), ms);
       };
@@ -111,7 +118,7 @@ export class HttpClient {
         else connected();
       });
       sent.on('response', (response) => {
-        clearTimeout(timer);
+        over();
         response.once('close', () => signal?.removeEventListener('abort', onAbort));
         response.setTimeout(limits.idleMs, () =>
           response.destroy(new CacheError('timeout', `${url.host} sent nothing for ${inSeconds(limits.idleMs)}`)),
@@ -123,7 +130,7 @@ export class HttpClient {
         try {
           fail(networkFailure(problem, route.peer));
         } catch {
-          clearTimeout(timer);
+          over();
           reject(problem);
         }
       });
