@@ -92,13 +92,17 @@ export async function copyPieces(from: string, to: string, size: number, transfe
   }
 }
 
+/** Copies `size` bytes, or throws. */
 export async function copyHandle(from: FileHandle, to: FileHandle, size: number, transfer: Transfer): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(COPY_CHUNK, size));
   for (let at = 0; at < size;) {
     if (transfer.signal?.aborted) throw new CacheError('aborted', 'ended');
     const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, size - at), at);
     if (bytesRead === 0) throw new CacheError('answer', 'a file is shorter than it was');
-    await to.write(buffer, 0, bytesRead, at);
+    // A disk that fills up takes a part first, and fails at the next call.
+    for (let done = 0; done < bytesRead;) {
+      done += (await to.write(buffer, done, bytesRead - done, at + done)).bytesWritten;
+    }
     at += bytesRead;
     transfer.onBytes?.(bytesRead);
   }

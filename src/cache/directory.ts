@@ -52,6 +52,9 @@ export const DIR_FILE = 'lhb-cache.json';
 const COPY_AT_ONCE = 8 * 1024 * 1024;
 const WIDTH = 16;
 
+/** Reading takes no space there: with these it is the disk here that cannot take what comes. */
+const OURS = new Set(['ENOSPC', 'EDQUOT']);
+
 /** Nothing is there, or something that is no file. */
 const MISSES = new Set(['ENOENT', 'ENOTDIR', 'ESTALE', 'EISDIR', 'EAGAIN']);
 
@@ -140,19 +143,23 @@ export class DirectoryCache implements SharedCache {
 
   fetchBlob(blob: BlobRef, file: string, transfer: Transfer): Promise<boolean> {
     const path = this.blobPath(blob);
-    return this.#guarded({ ...transfer, limits: { ...transfer.limits, firstByteMs: Infinity } }, async () => {
-      const done = await this.#reading(async () => {
-        if (blob.size <= COPY_AT_ONCE) {
-          if ((await stat(path)).size !== blob.size) throw wrongSize();
-          await copyFile(path, file, constants.COPYFILE_FICLONE);
-          await chmod(file, 0o600);
-          transfer.onBytes?.(blob.size);
-          return true;
-        }
-        return await copyPieces(path, file, blob.size, transfer);
-      });
-      return done ?? false;
-    });
+    return this.#guarded(
+      { ...transfer, limits: { ...transfer.limits, firstByteMs: Infinity } },
+      async () => {
+        const done = await this.#reading(async () => {
+          if (blob.size <= COPY_AT_ONCE) {
+            if ((await stat(path)).size !== blob.size) throw wrongSize();
+            await copyFile(path, file, constants.COPYFILE_FICLONE);
+            await chmod(file, 0o600);
+            transfer.onBytes?.(blob.size);
+            return true;
+          }
+          return await copyPieces(path, file, blob.size, transfer);
+        });
+        return done ?? false;
+      },
+      OURS,
+    );
   }
 
   putBlob(blob: BlobRef, file: string, replace: boolean, transfer: Transfer): Promise<void> {
@@ -172,6 +179,8 @@ export class DirectoryCache implements SharedCache {
         const source = await open(file, 'r');
         try {
           await copyHandle(source, target, blob.size, transfer);
+          // The last look at it before it has its name.
+          if ((await target.stat()).size !== blob.size) throw wrongSize();
         } finally {
           await source.close();
         }
@@ -248,8 +257,15 @@ export class DirectoryCache implements SharedCache {
     }
   }
 
-  /** System errors as failures of the cache. A file system that hangs is left alone after a while. */
-  async #guarded<T>({ limits, signal }: Transfer, work: () => Promise<T>): Promise<T> {
+  /**
+   * System errors as failures of the cache. A file system that hangs is left alone after a while.
+   * @param ours errors that are not the cache's: they are thrown on
+   */
+  async #guarded<T>(
+    { limits, signal }: Transfer,
+    work: () => Promise<T>,
+    ours: ReadonlySet<string> = new Set(),
+  ): Promise<T> {
     if (signal?.aborted) throw new CacheError('aborted', 'ended');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -261,6 +277,7 @@ export class DirectoryCache implements SharedCache {
     try {
       return await Promise.race([work(), late]);
     } catch (problem) {
+      if (ours.has(errno(problem) ?? '')) throw problem;
       throw failure(problem, this.root);
     } finally {
       clearTimeout(timer);

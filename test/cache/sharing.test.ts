@@ -13,6 +13,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DirectoryCache } from '../../src/cache/directory.ts';
+import { errno } from '../../src/fs/errno.ts';
+import { hashBytes } from '../../src/hash/digest.ts';
 import { mayMount, SmallDisk } from '../crash/small-disk.ts';
 import { MemoryServer } from '../support/memory-server.ts';
 import { rigTest, type Rig } from '../support/rig.ts';
@@ -508,6 +511,38 @@ fullDiskTest('a full disk under a folder: said once, and found by the doctor', a
   assert.match((await buildIn(rig, rig.dir, [])).stderr, /^cache: [1-3] uploaded$/m);
   assert.equal(readdirSync(join(root, 'tmp')), []);
   await buildIn(rig, second, []);
+});
+
+fullDiskTest('a disk that fills up takes a blob whole or not at all, there and here', async (rig) => {
+  const disk = new SmallDisk(rig, 'size=600k');
+  const root = join(disk.dir, 'cache');
+  await rig.ok('cache', 'init', `dir:${root}`);
+  rig.workflow(`
+    caches: [{ name: lab, url: "dir:${root}", mode: rw }]
+    rules: { big: { outputs: { o: o.bin }, run: "head -c 900000 /dev/zero > \${{ outputs.o }}" } }
+  `);
+  const { stderr } = await rig.ok('build');
+  assert.match(stderr, /cache lab: its disk is full/);
+  assert.match(stderr, /^cache: .*1 to upload later$/m);
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  assert.equal(
+    files.map(({ name }) => name),
+    ['lhb-cache.json'],
+  );
+  // The other way: the disk here is full, of which the cache is not to blame.
+  const there = join(rig.base, 'there');
+  const bytes = Buffer.alloc(9_000_000, 'x');
+  const blob = { size: bytes.length, b3: hashBytes(bytes), sha: '' };
+  rig.write('big', bytes.toString());
+  const cache = new DirectoryCache(
+    { name: 'there', kind: 'dir', url: `dir:${there}`, mode: 'rw', trust: undefined, ns: '' },
+    there,
+  );
+  mkdirSync(there);
+  const transfer = { limits: { connectMs: 20_000, firstByteMs: 20_000, idleMs: 20_000 } };
+  await cache.putBlob(blob, rig.path('big'), false, transfer);
+  const problem: unknown = await cache.fetchBlob(blob, join(disk.dir, 'blob'), transfer).catch((e: unknown) => e);
+  assert.is(errno(problem), 'ENOSPC', String(problem));
 });
 
 test.run();
