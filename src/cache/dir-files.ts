@@ -1,8 +1,21 @@
 // Files of a shared folder: records are read, blobs copied, names flushed to the disk.
-import { close, constants, closeSync, open as openFile, openSync, read, readSync, type Stats } from 'node:fs';
+import {
+  close,
+  closeSync,
+  constants,
+  fstat,
+  fstatSync,
+  open as openFile,
+  openSync,
+  read,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { chmod, mkdir, open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { errno } from '../fs/errno.ts';
+import { readFull } from '../hash/digest.ts';
 import { MAX_RECORD } from './record.ts';
 import { CacheError, type Transfer } from './shared-cache.ts';
 
@@ -25,59 +38,80 @@ export async function makeSharedFolder(path: string, root: string): Promise<void
   await chmod(path, mode).catch(() => {});
 }
 
+/** Opening never waits: anybody may have put a pipe in a file's place. */
+export const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK;
+
 const NEWLINE = 0x0a;
 const buffers: Buffer[] = [];
+
+/** Whole records end so, and are mostly read at once. */
+const isWhole = (buffer: Buffer, size: number): boolean => size < buffer.length && buffer[size - 1] === NEWLINE;
+
+/** How long a record is, of which a part was read; throws where it can be none. */
+function recordSize(stats: Stats): number {
+  if (!stats.isFile()) throw new CacheError('bytes', NO_FILE);
+  if (stats.size > MAX_RECORD) throw new CacheError('bytes', `it is larger than ${MAX_RECORD} bytes`);
+  return stats.size;
+}
 
 /** Mostly with two calls: a detour through another thread costs more than reading a small file. */
 export function readRecord(path: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    openFile(path, 'r', (failed, fd) => {
+    openFile(path, TO_READ, (failed, fd) => {
       if (failed) return reject(failed);
-      const readOn = (buffer: Buffer, filled: number): void => {
-        read(fd, buffer, filled, buffer.length - filled, filled, (problem, count) => {
-          const size = filled + count;
-          // One of a terabyte must not be read whole.
-          const failure =
-            problem ?? (size > MAX_RECORD ? new CacheError('answer', `the record ${path} is too large`) : undefined);
-          // Whole records end so; others are known by a reading that gives nothing.
-          const isWhole = count === 0 || (size < buffer.length && buffer[size - 1] === NEWLINE);
-          if (!failure && !isWhole) {
-            return readOn(size < buffer.length ? buffer : Buffer.concat([buffer], size * 8), size);
-          }
-          close(fd);
-          if (failure) reject(failure);
-          else resolve(Buffer.from(buffer.subarray(0, size)));
-          if (buffer.length === RECORD_AT_ONCE) buffers.push(buffer);
-        });
-      };
-      readOn(buffers.pop() ?? Buffer.allocUnsafeSlow(RECORD_AT_ONCE), 0);
+      const first = buffers.pop() ?? Buffer.allocUnsafeSlow(RECORD_AT_ONCE);
+      read(fd, first, 0, first.length, null, (problem, count) => {
+        const start = Buffer.from(first.subarray(0, count));
+        const isAll = problem !== null || isWhole(first, count);
+        buffers.push(first);
+        if (!isAll) return void readRest(fd, start).then(resolve, reject);
+        close(fd);
+        if (problem) reject(problem);
+        else resolve(start);
+      });
     });
   });
 }
 
-/** As readRecord, while all else waits: for a disk of this machine. A pipe in its place is not waited for. */
-export function readRecordNow(path: string): Buffer {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  let buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(RECORD_AT_ONCE);
+/** Reads on where `start` ends, and closes the file. */
+async function readRest(fd: number, start: Buffer): Promise<Buffer> {
   try {
-    for (let size = 0; ;) {
-      const count = readSync(fd, buffer, size, buffer.length - size, null);
-      size += count;
-      if (size > MAX_RECORD) throw new CacheError('answer', `the record ${path} is too large`);
-      if (count === 0 || (size < buffer.length && buffer[size - 1] === NEWLINE))
-        return Buffer.from(buffer.subarray(0, size));
-      if (size === buffer.length) buffer = Buffer.concat([buffer], size * 8);
+    const rest = Buffer.allocUnsafe(Math.max(0, recordSize(await promisify(fstat)(fd)) - start.length));
+    let filled = 0;
+    while (filled < rest.length) {
+      const { bytesRead } = await promisify(read)(fd, rest, filled, rest.length - filled, null);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
     }
+    return Buffer.concat([start, rest.subarray(0, filled)]);
   } finally {
-    closeSync(fd);
-    if (buffer.length === RECORD_AT_ONCE) buffers.push(buffer);
+    close(fd);
   }
 }
+
+/** As readRecord, while all else waits: for a disk of this machine. */
+export function readRecordNow(path: string): Buffer {
+  const fd = openSync(path, TO_READ);
+  const first = buffers.pop() ?? Buffer.allocUnsafeSlow(RECORD_AT_ONCE);
+  try {
+    const count = readSync(fd, first, 0, first.length, null);
+    const start = first.subarray(0, count);
+    if (isWhole(first, count)) return Buffer.from(start);
+    const rest = Buffer.allocUnsafe(Math.max(0, recordSize(fstatSync(fd)) - count));
+    return Buffer.concat([start, rest.subarray(0, readFull(fd, rest))]);
+  } finally {
+    closeSync(fd);
+    buffers.push(first);
+  }
+}
+
+/** What is said of an entry in whose place something else stands. */
+export const NO_FILE = 'what stands in its place is no file';
 
 export const wrongSize = (): CacheError => new CacheError('bytes', 'a blob has another size than its record says');
 
 export async function copyPieces(from: string, to: string, size: number, transfer: Transfer): Promise<boolean> {
-  const source = await open(from, 'r');
+  const source = await open(from, TO_READ);
   try {
     if ((await source.stat()).size !== size) throw wrongSize();
     const target = await open(to, 'w', 0o600);

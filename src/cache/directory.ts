@@ -27,9 +27,11 @@ import {
   flushFolder,
   makeSharedFolder,
   names,
+  NO_FILE,
   readRecord,
   readRecordNow,
   sizeOf,
+  TO_READ,
   wrongSize,
 } from './dir-files.ts';
 import {
@@ -55,8 +57,10 @@ const WIDTH = 16;
 /** Reading takes no space there: with these it is the disk here that cannot take what comes. */
 const OURS = new Set(['ENOSPC', 'EDQUOT']);
 
-/** Nothing is there, or something that is no file. */
-const MISSES = new Set(['ENOENT', 'ENOTDIR', 'ESTALE', 'EISDIR', 'EAGAIN']);
+/** Nothing is there. */
+const MISSES = new Set(['ENOENT', 'ENOTDIR', 'ESTALE']);
+/** Something is there that is no file: a folder, a pipe, a socket, a link to itself. */
+const NO_FILES = new Set(['EISDIR', 'EAGAIN', 'ENXIO', 'ELOOP']);
 
 export class DirectoryCache implements SharedCache {
   readonly spec: CacheSpec;
@@ -231,7 +235,7 @@ export class DirectoryCache implements SharedCache {
     const found = await stat(this.root).catch((problem: unknown) => failure(problem, this.root));
     if (found instanceof CacheError) throw found;
     if (!found.isDirectory()) throw new CacheError('down', `${this.root} is no folder`);
-    const text = await readFile(join(this.root, DIR_FILE), 'utf8').catch(() => undefined);
+    const text = await readFile(join(this.root, DIR_FILE), { encoding: 'utf8', flag: TO_READ }).catch(() => undefined);
     const format = text === undefined ? DIR_FORMAT : formatOf(text);
     if (format !== DIR_FORMAT) {
       throw new CacheError(
@@ -243,7 +247,10 @@ export class DirectoryCache implements SharedCache {
     this.#checked = true;
   }
 
-  /** A file that went away, or that the file server forgot about, is a miss; the latter is looked at once more. */
+  /**
+   * A file that went away, or that the file server forgot about, is a miss; the latter is looked at once more. What is no
+   * file is a bad entry.
+   */
   async #reading<T>(read: () => Promise<T> | T): Promise<T | undefined> {
     for (let again = true; ; again = false) {
       try {
@@ -252,6 +259,7 @@ export class DirectoryCache implements SharedCache {
         const code = errno(problem);
         if (code === 'ESTALE' && again) continue;
         if (MISSES.has(code ?? '')) return undefined;
+        if (NO_FILES.has(code ?? '')) throw new CacheError('bytes', NO_FILE);
         throw problem;
       }
     }

@@ -208,10 +208,10 @@ export async function publishSealed(
 }
 
 async function whatIsThere(tier: Tier, record: SharedRecord): Promise<'none' | 'same' | 'other' | 'bad' | 'failed'> {
-  const answer = await tier.reads.ask((cache, transfer) => cache.getRecord(record.key, transfer), {}, 'record');
+  const answer = await tier.read(record.key);
   if (answer === undefined) return 'failed';
-  if (answer.value === undefined) return 'none';
-  const opened = tier.open(record.key, answer.value);
+  const opened = answer.value;
+  if (opened === undefined) return 'none';
   if (typeof opened === 'string') return 'bad';
   return compared(opened.record.manifest, record.manifest);
 }

@@ -2,7 +2,7 @@
 import type { ActionKey } from '../base/brand.ts';
 import { CacheGuard, Losses } from './guard.ts';
 import { decodeRecord, recordKey, undeclared, type SharedRecord } from './record.ts';
-import { CacheError, type RecordKey, type SharedCache } from './shared-cache.ts';
+import { CacheError, type RecordKey, type SharedCache, type Transfer } from './shared-cache.ts';
 import { openSealed, type KeyId } from './signature.ts';
 import type { Trust } from './trust.ts';
 import type { Declared } from '../store/manifest.ts';
@@ -10,16 +10,17 @@ import type { Declared } from '../store/manifest.ts';
 /** What is looked for: the key, and what a result must hold. */
 export type Wanted = { readonly actionKey: ActionKey; readonly declared: readonly Declared[] };
 
-/** A result that a cache has, checked but for its bytes. */
-export type Hit = {
-  readonly tier: Tier;
-  readonly wanted: Wanted;
+/** A record that is taken. */
+type Opened = {
   readonly record: SharedRecord;
   /** As it is stored. */
   readonly bytes: Uint8Array;
   /** Who signed it; undefined: nobody. */
   readonly keyId: KeyId | undefined;
 };
+
+/** A result that a cache has, checked but for its bytes. */
+export type Hit = Opened & { readonly tier: Tier; readonly wanted: Wanted };
 
 export type TierCounts = { jobs: number; bytes: number; savedS: number; uploaded: number; sentBytes: number };
 
@@ -62,29 +63,41 @@ export class Tier {
   /** The result for a key, if the cache has one that is taken. */
   async look(wanted: Wanted, signal?: AbortSignal): Promise<Hit | undefined> {
     const key = this.keyFor(wanted.actionKey);
-    const answer = await this.reads
-      .ask((cache, transfer) => cache.getRecord(key, transfer), { ...(signal && { signal }) }, 'record')
-      .catch(whereEnded);
+    const answer = await this.read(key, { ...(signal && { signal }) }).catch(whereEnded);
     if (answer === undefined) return undefined;
-    if (answer.value === undefined) {
+    const opened = answer.value;
+    if (opened === undefined) {
       this.missing.add(key);
       return undefined;
     }
-    const opened = this.open(key, answer.value);
     if (typeof opened === 'string') return this.ignore(key, opened);
     const wrong = undeclared(opened.record.manifest, wanted.declared);
     if (wrong !== undefined) return this.ignore(key, wrong);
-    return { tier: this, wanted, bytes: answer.value, ...opened };
+    return { tier: this, wanted, ...opened };
+  }
+
+  /** What there is under a key: a record, why it is none, or nothing. Undefined where the cache failed. */
+  async read(
+    key: RecordKey,
+    more: Partial<Transfer> = {},
+  ): Promise<{ readonly value: Opened | string | undefined } | undefined> {
+    try {
+      const answer = await this.reads.ask((cache, transfer) => cache.getRecord(key, transfer), more, 'record');
+      return answer && { value: answer.value && this.open(key, answer.value) };
+    } catch (problem) {
+      if (problem instanceof CacheError && problem.kind === 'bytes') return { value: problem.message };
+      throw problem;
+    }
   }
 
   /** A record that was read, or why it is none. */
-  open(key: RecordKey, bytes: Uint8Array): { record: SharedRecord; keyId: KeyId | undefined } | string {
+  open(key: RecordKey, bytes: Uint8Array): Opened | string {
     const sealed = openSealed(bytes);
     if (sealed === undefined) return 'damaged';
     const verdict = this.trust.judge(sealed);
     if (verdict.kind === 'refused') return verdict.why;
     const record = decodeRecord(sealed.line, key, this.cache.spec.ns);
-    return record.ok ? { record: record.value, keyId: verdict.keyId } : record.error;
+    return record.ok ? { record: record.value, bytes, keyId: verdict.keyId } : record.error;
   }
 
   /** Notes that a record is not to be used; a writer replaces it. */

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ActionKey, Digest } from '../../src/base/brand.ts';
@@ -328,10 +328,19 @@ test('records of a folder are read whole, at once or not, of whatever length', a
     }
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    assert.is(readRecordNow(pipe).length, 0, 'a pipe is not waited for');
+    assert.throws(() => readRecordNow(pipe), /is no file/, 'a pipe is not waited for');
     assert.throws(() => readRecordNow(join(folder, 'none')), /ENOENT/);
     assert.throws(() => readRecordNow(folder), /EISDIR/);
-    assert.throws(() => readRecordNow('/dev/zero'), /is too large/);
+    assert.throws(() => readRecordNow('/dev/zero'), /is no file/);
+    const sparse = join(folder, 'sparse');
+    writeFileSync(sparse, '');
+    truncateSync(sparse, 70e6);
+    for (const read of [readRecord, (path: string) => Promise.resolve().then(() => readRecordNow(path))]) {
+      const before = process.memoryUsage().rss;
+      const problem: unknown = await read(sparse).catch((e: unknown) => e);
+      assert.match(String(problem), /it is larger than 67108864 bytes/);
+      assert.ok(process.memoryUsage().rss - before < 60e6, 'it is not read');
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -74,8 +74,7 @@ async function recordsOf(tier: Tier): Promise<Result<Found[]>> {
     return err([error('cache/failed', `cache ${tier.name}: ${failure(problem, cache.spec.url).message}`)]);
   }
   const found = await inParallel(keys, READ_AT_ONCE, async (key): Promise<Found> => {
-    const answer = await tier.reads.ask((one, transfer) => one.getRecord(key, transfer), {}, 'record');
-    const opened = answer?.value === undefined ? 'cannot be read' : tier.open(key, answer.value);
+    const opened = (await tier.read(key))?.value ?? 'cannot be read';
     if (typeof opened === 'string') return { key, record: undefined, why: opened, signedBy: '' };
     return { key, record: opened.record, why: '', signedBy: opened.keyId ?? '-' };
   });
