@@ -117,7 +117,7 @@ export class DirectoryCache implements SharedCache {
         await this.#folder(dirname(final));
         step('cache:record-written');
         if (replace) {
-          await rename(temporary, final);
+          await giveName(temporary, final);
           await flushFolder(dirname(final));
           return 'stored';
         }
@@ -192,7 +192,7 @@ export class DirectoryCache implements SharedCache {
       try {
         await this.#folder(dirname(final));
         step('cache:blob-written');
-        await rename(temporary, final);
+        await giveName(temporary, final);
         step('cache:blob-named');
         await flushFolder(dirname(final));
       } catch (problem) {
@@ -329,6 +329,20 @@ export class DirectoryCache implements SharedCache {
       await file.close();
     }
     return path;
+  }
+}
+
+/** Gives a finished file its name. A folder in its place goes out of the way. */
+async function giveName(temporary: string, final: string): Promise<void> {
+  try {
+    await rename(temporary, final);
+  } catch (problem) {
+    if (errno(problem) !== 'EISDIR') throw problem;
+    const aside = `${temporary}-aside`;
+    await rename(final, aside);
+    await rename(temporary, final);
+    // What cannot be removed lies in tmp/ until `lhb cache gc`.
+    await rm(aside, { recursive: true, force: true }).catch(() => {});
   }
 }
 

@@ -1,6 +1,6 @@
 // A folder that is shared (`dir:`), with all that holds for every cache.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -62,7 +62,7 @@ const bytesOf = (name: string): Buffer => Buffer.concat([Buffer.from(name), Buff
 
 rigTest('what is no file in the place of a record or a blob is a bad entry, and nothing waits for it', async (rig) => {
   const { names } = await strangeFolder(rig);
-  const reader = rig.copy('reader');
+  const [reader, writer, third] = [rig.copy('reader'), rig.copy('writer'), rig.copy('third')];
   const { stderr } = await buildIn(
     rig,
     reader,
@@ -82,6 +82,10 @@ rigTest('what is no file in the place of a record or a blob is a bad entry, and 
       'warning: cache lab: 5 records are ignored: the bytes of a file are not what the record says',
     ],
   );
+  // A writer puts it right.
+  assert.match((await buildIn(rig, writer, undefined)).stderr, /^cache: 10 uploaded$/m);
+  assert.not.match((await buildIn(rig, third, [])).stderr, /warning/);
+  assert.equal(readdirSync(join(rig.base, 'cache', 'tmp')), []);
 });
 
 test.run();
