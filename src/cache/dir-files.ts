@@ -8,11 +8,12 @@ import {
   open as openFile,
   openSync,
   read,
+  readFileSync,
   readSync,
   type Stats,
 } from 'node:fs';
-import { chmod, mkdir, open, readdir, stat, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, chmod, mkdir, open, readdir, stat, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { errno } from '../fs/errno.ts';
 import { readFull } from '../hash/digest.ts';
@@ -23,13 +24,13 @@ const COPY_CHUNK = 1024 * 1024;
 /** Records are mostly smaller. */
 const RECORD_AT_ONCE = 16 * 1024;
 
-/** Makes a folder below `root` that the group may write to, and those above it; one that is there stays as it is. */
+/** Makes a folder below `root` with its modes, and those between them; one that is there stays as it is. Never the root. */
 export async function makeSharedFolder(path: string, root: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (problem) {
     if (errno(problem) === 'EEXIST') return;
-    if (errno(problem) !== 'ENOENT' || path === root) throw problem;
+    if (errno(problem) !== 'ENOENT' || dirname(path) === root) throw problem;
     await makeSharedFolder(dirname(path), root);
     return makeSharedFolder(path, root);
   }
@@ -105,8 +106,37 @@ export function readRecordNow(path: string): Buffer {
   }
 }
 
-/** What is said of an entry in whose place something else stands. */
+/** Nothing is there. */
+export const MISSES: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ESTALE']);
+/** Something is there that is no file: a folder, a pipe, a socket, a link to itself. */
+const NO_FILES = new Set(['EISDIR', 'EAGAIN', 'ENXIO', 'ELOOP']);
 export const NO_FILE = 'what stands in its place is no file';
+/** The text of a small file. Throws system errors. */
+export function readText(path: string): string {
+  const fd = openSync(path, TO_READ);
+  try {
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What is said of an entry that may be right for others. */
+export const UNREADABLE = 'this user may not read it';
+
+/** What is wrong with an entry alone, by the system error at reading it; undefined where it may be wrong with the cache. */
+export async function badEntry(problem: unknown, path: string): Promise<string | undefined> {
+  const code = errno(problem) ?? '';
+  if (problem instanceof CacheError && problem.kind === 'bytes') return problem.message;
+  if (NO_FILES.has(code)) return NO_FILE;
+  if (code !== 'EACCES' && code !== 'EPERM') return undefined;
+  // Where `ac` or `cas` itself is closed it is not this entry.
+  const isOpen = await access(dirname(dirname(path)), constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  return isOpen ? UNREADABLE : undefined;
+}
 
 export const wrongSize = (): CacheError => new CacheError('bytes', 'a blob has another size than its record says');
 
@@ -147,10 +177,25 @@ export const sizeOf = async (path: string): Promise<number | undefined> => {
   return stats?.isFile() ? stats.size : undefined;
 };
 
-export const names = (folder: string): Promise<string[]> =>
+export type DirEntry = { readonly name: string; readonly path: string };
+
+/** What has a name as entries of `ac` or `cas` have it, in the folder where it belongs. Whatever else lies there is none. */
+export async function* entriesOf(folder: string): AsyncIterable<DirEntry> {
+  for (const start of await names(folder)) {
+    if (!/^[0-9a-f]{2}$/.test(start)) continue;
+    for (const name of await names(join(folder, start))) {
+      if (/^[0-9a-f]{64}$/.test(name) && name.startsWith(start)) yield { name, path: join(folder, start, name) };
+    }
+  }
+}
+
+const names = (folder: string): Promise<string[]> =>
   readdir(folder).then(
     (all) => all.sort(),
-    () => [],
+    (problem: unknown) => {
+      if (MISSES.has(errno(problem) ?? '')) return [];
+      throw problem;
+    },
   );
 
 export async function flushFolder(path: string): Promise<void> {

@@ -1,14 +1,16 @@
 // Cleans up a `dir:` cache. Its roots are all its records, never one project's view. Records go first, by rename into
 // gc/trash/, then blobs that no record names and that are older than a week (a writer puts blobs before their record), then
 // what has lain in the trash for a day. «Now» is the time of a file just made there: clocks of machines differ.
-import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hostname } from 'node:os';
 import { unless } from '../fs/errno.ts';
+import { anyonesRecord } from './any-record.ts';
 import { type DirectoryCache } from './directory.ts';
-import { makeSharedFolder } from './dir-files.ts';
-import { decodeRecord, type SharedRecord } from './record.ts';
-import { openSealed } from './signature.ts';
+import { makeSharedFolder, readText } from './dir-files.ts';
+import { LIMITS } from './guard.ts';
+import { type SharedRecord } from './record.ts';
+import { CacheError, type RecordKey } from './shared-cache.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const GRACE_MS = 7 * DAY_MS;
@@ -40,6 +42,7 @@ type Item = {
 export async function collectDirectory(cache: DirectoryCache, wish: GcWish): Promise<GcReport | string> {
   const { root } = cache;
   const trash = join(root, 'gc', 'trash');
+  await cache.check();
   await makeSharedFolder(trash, root);
   const lock = join(root, 'gc', 'lock');
   const now = takeLock(lock);
@@ -50,15 +53,12 @@ export async function collectDirectory(cache: DirectoryCache, wish: GcWish): Pro
     for await (const { key, size, modifiedMs } of cache.listRecords()) {
       const path = cache.recordPath(key);
       const usedMs = Math.max(modifiedMs, used.get(key) ?? 0);
-      items.push({ path, record: readRecord(path, key), usedMs, size });
+      items.push({ path, record: await readRecord(cache, key), usedMs, size });
     }
     const blobs = new Map<string, { path: string; size: number; age: number; names: number }>();
-    for (const folder of namesIn(join(root, 'cas'))) {
-      for (const name of namesIn(join(root, 'cas', folder))) {
-        const path = join(root, 'cas', folder, name);
-        const stats = statSync(path, { throwIfNoEntry: false });
-        if (stats?.isFile()) blobs.set(name, { path, size: stats.size, age: now - stats.mtimeMs, names: 0 });
-      }
+    for await (const { name, path } of cache.listBlobs()) {
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats) blobs.set(name, { path, size: stats.size, age: now - stats.mtimeMs, names: 0 });
     }
     const named = (item: Item): string[] => [...new Set(item.record?.files.map(({ blob }) => blob.b3) ?? [])];
     for (const item of items) for (const name of named(item)) (blobs.get(name) ?? { names: 0 }).names++;
@@ -129,7 +129,7 @@ function takeLock(lock: string): number | string {
       return statSync(lock).mtimeMs;
     } catch (problem) {
       if (!(problem instanceof Error && 'code' in problem && problem.code === 'EEXIST')) throw problem;
-      const holder = unless(['ENOENT'], () => readFileSync(lock, 'utf8').trim()) ?? '';
+      const holder = unless(['ENOENT'], () => readText(lock).trim()) ?? '';
       const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
       if (age < LOCK_STALE_MS || attempt > 1) return `another \`lhb cache gc\` is at it (${holder})`;
       rmSync(lock, { force: true });
@@ -137,14 +137,14 @@ function takeLock(lock: string): number | string {
   }
 }
 
-function readRecord(path: string, key: Parameters<typeof decodeRecord>[1]): SharedRecord | undefined {
-  const bytes = unless(['ENOENT', 'EACCES'], () => readFileSync(path));
-  const sealed = bytes && openSealed(bytes);
-  if (!sealed) return undefined;
-  // Of whatever namespace: a folder may hold several.
-  const { ns } = JSON.parse(sealed.line) as { ns?: unknown };
-  const record = decodeRecord(sealed.line, key, typeof ns === 'string' ? ns : '');
-  return record.ok ? record.value : undefined;
+/** A record of whatever namespace, for a folder may hold several; undefined where it cannot be read, or is none. */
+async function readRecord(cache: DirectoryCache, key: RecordKey): Promise<SharedRecord | undefined> {
+  const bytes = await cache.getRecord(key, { limits: LIMITS }).catch((problem: unknown) => {
+    if (problem instanceof CacheError && problem.kind === 'bytes') return undefined;
+    throw problem;
+  });
+  const record = bytes && anyonesRecord(bytes, key);
+  return record && record !== 'newer' && record.ok ? record.value : undefined;
 }
 
 /** The last day on which someone read each record, as ms. */
@@ -153,7 +153,7 @@ function lastUses(folder: string): Map<string, number> {
   for (const user of namesIn(folder)) {
     for (const day of namesIn(join(folder, user)).filter((name) => /^\d{8}$/.test(name))) {
       const at = Date.parse(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T23:59:59Z`);
-      const text = unless(['ENOENT', 'EACCES'], () => readFileSync(join(folder, user, day), 'utf8')) ?? '';
+      const text = unless(['ENOENT', 'EACCES'], () => readText(join(folder, user, day))) ?? '';
       for (const key of text.split('\n')) if (key !== '' && at > (uses.get(key) ?? 0)) uses.set(key, at);
     }
   }

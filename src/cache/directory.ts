@@ -13,7 +13,7 @@
 // Modes are set here whatever the umask says: folders 2775, files 0444, so that a group can share them. Nobody changes what
 // another owns; entries are copied out, never linked to.
 import { appendFileSync, constants, mkdirSync } from 'node:fs';
-import { chmod, copyFile, link, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { chmod, copyFile, link, lstat, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,17 +22,19 @@ import { errno } from '../fs/errno.ts';
 import { fileSystemOf } from '../fs/mounts.ts';
 import { failure } from './dir-failure.ts';
 import {
+  badEntry,
   copyHandle,
   copyPieces,
+  entriesOf,
   flushFolder,
   makeSharedFolder,
-  names,
-  NO_FILE,
+  MISSES,
   readRecord,
   readRecordNow,
   sizeOf,
   TO_READ,
   wrongSize,
+  type DirEntry,
 } from './dir-files.ts';
 import {
   CacheError,
@@ -56,11 +58,6 @@ const WIDTH = 16;
 
 /** Reading takes no space there: with these it is the disk here that cannot take what comes. */
 const OURS = new Set(['ENOSPC', 'EDQUOT']);
-
-/** Nothing is there. */
-const MISSES = new Set(['ENOENT', 'ENOTDIR', 'ESTALE']);
-/** Something is there that is no file: a folder, a pipe, a socket, a link to itself. */
-const NO_FILES = new Set(['EISDIR', 'EAGAIN', 'ENXIO', 'ELOOP']);
 
 export class DirectoryCache implements SharedCache {
   readonly spec: CacheSpec;
@@ -92,10 +89,10 @@ export class DirectoryCache implements SharedCache {
   getRecord(key: RecordKey, transfer: Transfer): Promise<Uint8Array | undefined> {
     const path = this.recordPath(key);
     // A disk of this machine answers.
-    if (this.#isLocal) return this.#atOnce(transfer, () => readRecordNow(path));
+    if (this.#isLocal) return this.#atOnce(transfer, path, () => readRecordNow(path));
     return this.#guarded(transfer, async () => {
-      await this.#check();
-      return this.#reading(() => readRecord(path));
+      await this.check();
+      return this.#reading(path, () => readRecord(path));
     });
   }
 
@@ -107,7 +104,7 @@ export class DirectoryCache implements SharedCache {
     transfer: Transfer,
   ): Promise<'stored' | 'exists'> {
     return this.#guarded(transfer, async () => {
-      await this.#check();
+      await this.check();
       const final = this.recordPath(key);
       const temporary = await this.#write(async (file) => {
         await file.writeFile(bytes);
@@ -150,7 +147,7 @@ export class DirectoryCache implements SharedCache {
     return this.#guarded(
       { ...transfer, limits: { ...transfer.limits, firstByteMs: Infinity } },
       async () => {
-        const done = await this.#reading(async () => {
+        const done = await this.#reading(path, async () => {
           if (blob.size <= COPY_AT_ONCE) {
             if ((await stat(path)).size !== blob.size) throw wrongSize();
             await copyFile(path, file, constants.COPYFILE_FICLONE);
@@ -168,7 +165,7 @@ export class DirectoryCache implements SharedCache {
 
   putBlob(blob: BlobRef, file: string, replace: boolean, transfer: Transfer): Promise<void> {
     return this.#guarded({ ...transfer, limits: { ...transfer.limits, firstByteMs: Infinity } }, async () => {
-      await this.#check();
+      await this.check();
       const final = this.blobPath(blob);
       if (!replace && (await sizeOf(final)) === blob.size) return;
       if (this.#linking) {
@@ -203,13 +200,16 @@ export class DirectoryCache implements SharedCache {
   }
 
   async *listRecords(): AsyncIterable<Listed> {
-    for (const folder of await names(join(this.root, 'ac'))) {
-      for (const name of await names(join(this.root, 'ac', folder))) {
-        if (!/^[0-9a-f]{64}$/.test(name) || !name.startsWith(folder)) continue;
-        const stats = await stat(join(this.root, 'ac', folder, name)).catch(() => undefined);
-        if (stats) yield { key: name as RecordKey, size: stats.size, modifiedMs: stats.mtimeMs };
-      }
+    await this.check();
+    for await (const { name, path } of entriesOf(join(this.root, 'ac'))) {
+      const stats = await lstat(path).catch(() => undefined);
+      if (stats) yield { key: name as RecordKey, size: stats.size, modifiedMs: stats.mtimeMs };
     }
+  }
+
+  /** What lies in the places of blobs; not looked into. Throws system errors. */
+  listBlobs(): AsyncIterable<DirEntry> {
+    return entriesOf(join(this.root, 'cas'));
   }
 
   noteUse(keys: readonly RecordKey[]): void {
@@ -229,8 +229,11 @@ export class DirectoryCache implements SharedCache {
     // Nothing is kept open.
   }
 
-  /** A folder that is not there is a file system that is not mounted, or a typing mistake: never made here. */
-  async #check(): Promise<void> {
+  /**
+   * A folder that is not there is a file system that is not mounted, or a typing mistake: never made here. Throws a
+   * CacheError for that, and where it is of another format.
+   */
+  async check(): Promise<void> {
     if (this.#checked) return;
     const found = await stat(this.root).catch((problem: unknown) => failure(problem, this.root));
     if (found instanceof CacheError) throw found;
@@ -249,9 +252,9 @@ export class DirectoryCache implements SharedCache {
 
   /**
    * A file that went away, or that the file server forgot about, is a miss; the latter is looked at once more. What is no
-   * file is a bad entry.
+   * file, or may not be read, is a bad entry.
    */
-  async #reading<T>(read: () => Promise<T> | T): Promise<T | undefined> {
+  async #reading<T>(path: string, read: () => Promise<T> | T): Promise<T | undefined> {
     for (let again = true; ; again = false) {
       try {
         return await read();
@@ -259,8 +262,8 @@ export class DirectoryCache implements SharedCache {
         const code = errno(problem);
         if (code === 'ESTALE' && again) continue;
         if (MISSES.has(code ?? '')) return undefined;
-        if (NO_FILES.has(code ?? '')) throw new CacheError('bytes', NO_FILE);
-        throw problem;
+        const why = await badEntry(problem, path);
+        throw why === undefined ? problem : new CacheError('bytes', why);
       }
     }
   }
@@ -293,10 +296,10 @@ export class DirectoryCache implements SharedCache {
   }
 
   /** As #guarded, of what takes no waiting. */
-  async #atOnce<T>({ signal }: Transfer, work: () => T): Promise<T | undefined> {
+  async #atOnce<T>({ signal }: Transfer, path: string, work: () => T): Promise<T | undefined> {
     if (signal?.aborted) throw new CacheError('aborted', 'ended');
     try {
-      return await this.#reading(work);
+      return await this.#reading(path, work);
     } catch (problem) {
       throw failure(problem, this.root);
     }

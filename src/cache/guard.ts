@@ -5,7 +5,7 @@ import { CacheError, type Limits, type SharedCache, type Transfer } from './shar
 
 /** What failures of one cache may cost a build in all (ms). */
 export const BUDGET_MS = 10_000;
-const LIMITS: Limits = { connectMs: 2000, firstByteMs: 5000, idleMs: 15_000 };
+export const LIMITS: Limits = { connectMs: 2000, firstByteMs: 5000, idleMs: 15_000 };
 const FAILURES = 3;
 const REOPEN_MS = 60_000;
 /** A record takes no longer than this, however it trickles. */

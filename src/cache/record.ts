@@ -13,6 +13,8 @@ import { wrongPath } from '../store/restore.ts';
 import type { BlobRef, Piece, RecordKey } from './shared-cache.ts';
 
 export const RECORD_VERSION = 1;
+/** Why a record of somebody else is none. */
+export const OTHER_NAMESPACE = 'it belongs to another namespace';
 /** Records longer than this are not read: a hundred thousand files have a list of 20 MB. */
 export const MAX_RECORD = 64 * 1024 * 1024;
 /** Files below this size are in the record itself, while they are together below the other. */
@@ -136,7 +138,7 @@ export function decodeRecord(text: string, key: RecordKey, ns: string): Result<S
     const fields = map(JSON.parse(text));
     if (fields['v'] !== RECORD_VERSION) return err(`it has the format ${String(fields['v'])}`);
     if (fields['key'] !== key) return err('it is the record of another key');
-    if (fields['ns'] !== ns) return err('it belongs to another namespace');
+    if (fields['ns'] !== ns) return err(OTHER_NAMESPACE);
     const files: SharedFile[] = [];
     const manifest = list(fields['outputs']).map((item) => output(map(item), files));
     const wrong = wrongPath('.', manifest);

@@ -221,6 +221,11 @@ rigTest('a folder that is not there is an unmounted file system: said, and never
   rig.workflow(kindsWorkflow({ url }));
   const { stderr } = await buildIn(rig, rig.dir, ALL);
   assert.match(stderr, /there is no folder .*nowhere: is its file system mounted\?/);
+  for (const command of ['verify', 'repair', 'ls', 'stats', 'gc']) {
+    const told = await rig.exits(2, 'cache', command, 'lab');
+    assert.match(told.stderr, /cache lab: there is no folder .*nowhere: is its file system mounted\?/, command);
+  }
+  await rig.exits(2, 'cache', 'gc', 'lab', '--yes');
   assert.not.ok(existsSync(join(rig.base, 'nowhere')));
   assert.match((await rig.exits(1, 'cache', 'doctor')).stdout, /mount its file system, or make it/);
 });

@@ -1,15 +1,17 @@
 // lhb cache verify and repair: is all in a cache what it says? A folder is looked through whole; of a server what it has for
 // the results of this work tree, for it cannot list what it has.
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, statSync } from 'node:fs';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { ok, type Result } from '../../base/result.ts';
+import { anyonesRecord } from '../../cache/any-record.ts';
+import { badEntry, NO_FILE, UNREADABLE } from '../../cache/dir-files.ts';
 import { DirectoryCache } from '../../cache/directory.ts';
 import { failure } from '../../cache/dir-failure.ts';
-import { blobsOf, type SharedRecord } from '../../cache/record.ts';
+import { LIMITS } from '../../cache/guard.ts';
+import { blobsOf, OTHER_NAMESPACE, type SharedRecord } from '../../cache/record.ts';
 import { packParcel, publish } from '../../cache/publish.ts';
 import type { Tier } from '../../cache/tier.ts';
-import { unless } from '../../fs/errno.ts';
+import { errno, unless } from '../../fs/errno.ts';
 import { hashFileAsync } from '../../hash/hash-file.ts';
 import { declared } from '../../plan/records.ts';
 import { formatCount } from '../../report/format.ts';
@@ -26,52 +28,94 @@ import { build } from './build.ts';
 import type { CacheRequest } from './cache.ts';
 import { CacheError, COMMAND_LIMITS, type BlobRef, type RecordKey } from '../../cache/shared-cache.ts';
 
-type Finding = { readonly kind: 'record' | 'blob'; readonly what: string; readonly state: string; fixed: string };
+type Finding = {
+  readonly kind: 'record' | 'blob';
+  readonly what: string;
+  readonly state: string;
+  fixed: string;
+  /** What of a folder may go for it: paths of what is damaged for everybody. */
+  readonly removes: readonly string[];
+};
 
 type Verified = { readonly records: number; readonly blobs: number; readonly findings: Finding[] };
 
 const OTHER_BYTES = 'its bytes are others';
 
-/** Everything in a folder: records by their seal and signature, blobs by their bytes. */
+/** Everything in a folder, of all who share it: records by their seal and signature, blobs by their bytes. */
 async function verifyFolder(tier: Tier, cache: DirectoryCache): Promise<Verified> {
   const findings: Finding[] = [];
   const named = new Map<string, RecordKey[]>();
   let records = 0;
   for await (const { key } of cache.listRecords()) {
+    const found = await readAnyones(cache, key);
+    if (found === undefined) continue;
     records++;
-    const bytes = unless(['ENOENT'], () => readFileSync(cache.recordPath(key)));
-    const opened = bytes && tier.open(key, bytes);
-    if (opened === undefined || opened === 'it belongs to another namespace') continue;
-    if (typeof opened === 'string') {
-      tier.badRecords.add(key);
-      findings.push({ kind: 'record', what: key, state: opened, fixed: '' });
-      continue;
-    }
-    for (const blob of blobsOf(opened.record)) named.set(blob.b3, [...(named.get(blob.b3) ?? []), key]);
+    const { bytes, record, damaged } = found;
+    for (const blob of record ? blobsOf(record) : []) named.set(blob.b3, [...(named.get(blob.b3) ?? []), key]);
+    const opened = bytes && damaged === undefined ? tier.open(key, bytes) : undefined;
+    const state = damaged ?? (bytes ? opened : UNREADABLE);
+    if (typeof state !== 'string' || state === OTHER_NAMESPACE) continue;
+    tier.badRecords.add(key);
+    const removes = damaged === undefined ? [] : [cache.recordPath(key)];
+    findings.push({ kind: 'record', what: key, state, fixed: '', removes });
   }
+  const pathsNaming = (b3: string): string[] => (named.get(b3) ?? []).map((key) => cache.recordPath(key));
   let blobs = 0;
   const seen = new Set<string>();
-  for (const folder of unless(['ENOENT'], () => readdirSync(join(cache.root, 'cas'))) ?? []) {
-    for (const name of readdirSync(join(cache.root, 'cas', folder)).sort()) {
-      blobs++;
-      seen.add(name);
-      if ((await hashFileAsync(join(cache.root, 'cas', folder, name))).digest === name) continue;
-      tier.badBlobs.add(name);
-      for (const key of named.get(name) ?? []) tier.badRecords.add(key);
-      findings.push({ kind: 'blob', what: name, state: OTHER_BYTES, fixed: '' });
-    }
+  for await (const { name, path } of cache.listBlobs()) {
+    blobs++;
+    seen.add(name);
+    const state = await blobState(name, path);
+    if (state === undefined) continue;
+    tier.badBlobs.add(name);
+    for (const key of named.get(name) ?? []) tier.badRecords.add(key);
+    const removes = state === UNREADABLE ? [] : [...pathsNaming(name), path];
+    findings.push({ kind: 'blob', what: name, state, fixed: '', removes });
   }
   for (const [b3, keys] of named) {
     if (seen.has(b3)) continue;
     for (const key of keys) tier.badRecords.add(key);
-    findings.push({
-      kind: 'blob',
-      what: b3,
-      state: `gone, and named by ${formatCount(keys.length, 'record')}`,
-      fixed: '',
-    });
+    const state = `gone, and named by ${formatCount(keys.length, 'record')}`;
+    findings.push({ kind: 'blob', what: b3, state, fixed: '', removes: pathsNaming(b3) });
   }
   return { records, blobs, findings };
+}
+
+type Anyones = {
+  /** Undefined: this user may not read it, or it is no file. */
+  readonly bytes: Uint8Array | undefined;
+  readonly record: SharedRecord | undefined;
+  /** What is wrong with it for everybody. */
+  readonly damaged: string | undefined;
+};
+
+/** A record of a folder; undefined where it has gone meanwhile. */
+async function readAnyones(cache: DirectoryCache, key: RecordKey): Promise<Anyones | undefined> {
+  try {
+    const bytes = await cache.getRecord(key, { limits: LIMITS });
+    if (bytes === undefined) return undefined;
+    const found = anyonesRecord(bytes, key);
+    if (found === 'newer') return { bytes, record: undefined, damaged: undefined };
+    return found.ok
+      ? { bytes, record: found.value, damaged: undefined }
+      : { bytes, record: undefined, damaged: found.error };
+  } catch (problem) {
+    if (!(problem instanceof CacheError) || problem.kind !== 'bytes') throw problem;
+    const { message } = problem;
+    return { bytes: undefined, record: undefined, damaged: message === UNREADABLE ? undefined : message };
+  }
+}
+
+/** What is wrong with a blob; undefined where nothing is, or it has gone meanwhile. */
+async function blobState(name: string, path: string): Promise<string | undefined> {
+  try {
+    if (!statSync(path).isFile()) return NO_FILE;
+    return (await hashFileAsync(path)).digest === name ? undefined : OTHER_BYTES;
+  } catch (problem) {
+    const why = await badEntry(problem, path);
+    if (why === undefined && errno(problem) !== 'ENOENT') throw problem;
+    return why;
+  }
 }
 
 /** What is wrong with a blob of a server; undefined: nothing. */
@@ -101,7 +145,7 @@ async function verifyServer(tier: Tier, workspace: Workspace, traces: readonly T
     const opened = tier.open(key, bytes);
     if (typeof opened === 'string') {
       tier.badRecords.add(key);
-      findings.push({ kind: 'record', what: key, state: opened, fixed: '' });
+      findings.push({ kind: 'record', what: key, state: opened, fixed: '', removes: [] });
       continue;
     }
     for (const blob of blobsOf(opened.record)) {
@@ -110,7 +154,7 @@ async function verifyServer(tier: Tier, workspace: Workspace, traces: readonly T
       if (state === undefined) continue;
       if (state === OTHER_BYTES) tier.badBlobs.add(blob.b3);
       tier.badRecords.add(key);
-      findings.push({ kind: 'blob', what: blob.sha || blob.b3, state, fixed: '' });
+      findings.push({ kind: 'blob', what: blob.sha || blob.b3, state, fixed: '', removes: [] });
     }
   }
   return { records, blobs, findings };
@@ -142,7 +186,7 @@ function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<Exi
           tier.cache instanceof DirectoryCache
             ? await verifyFolder(tier, tier.cache)
             : await verifyServer(tier, workspace, traces.value);
-        if (mend) await mendAll(tier, workspace, traces.value, verified.findings, opened.value.maker);
+        if (mend && tier.isWritten) await mendAll(tier, workspace, traces.value, verified.findings, opened.value.maker);
       } catch (problem) {
         // The others are looked at all the same.
         problems.push(error('cache/failed', `cache ${tier.name}: ${failure(problem, tier.cache.spec.url).message}`));
@@ -152,7 +196,14 @@ function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<Exi
       }
       left += verified.findings.filter(({ fixed }) => fixed === '').length;
       rows.push(...verified.findings.map((f) => [tier.name, f.kind, f.what, f.state, f.fixed || '-']));
-      json.push({ cache: tier.name, ...verified });
+      const findings = verified.findings.map(({ kind, what, state, fixed }) => ({ kind, what, state, fixed }));
+      json.push({ cache: tier.name, ...verified, findings });
+      if (mend && !tier.isWritten && findings.length > 0) {
+        const some = verified.findings.filter(({ removes }) => removes.length > 0).length;
+        screen.note(
+          `${tier.name}: its mode is r, so nothing is changed there; with mode rw ${formatCount(some, 'bad entry', 'bad entries')} would be removed, or replaced by what was made here: \`lhb cache repair ${tier.name}:rw\``,
+        );
+      }
       screen.note(
         `${tier.name}: ${formatCount(verified.records, 'record')} and ${formatCount(verified.blobs, 'blob')} checked: ${verified.findings.length === 0 ? 'all is well' : `${verified.findings.length} bad`}`,
       );
@@ -163,10 +214,11 @@ function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<Exi
         ['cache', 'kind', 'what', 'state', 'repaired'].map((title) => ({ title })),
         rows,
       );
-    if (left > 0)
+    const isMended = mend && opened.value.tiers.some((tier) => tier.isWritten);
+    if (left > 0 && mend === isMended)
       screen.note(
         mend
-          ? 'some could not be repaired'
+          ? 'some were not repaired: what others may take is left to them'
           : 'such results are never taken; `lhb cache repair` removes or replaces them',
       );
     if (problems.length > 0) return fail(screen, problems);
@@ -185,7 +237,7 @@ function ownTraces(workspace: Workspace): Result<Trace[]> {
   );
 }
 
-/** What was made here is put there again; of the rest what is bad is removed, where that can be done. */
+/** What was made here is put there again; of the rest goes what is damaged for everybody, where that can be done. */
 async function mendAll(
   tier: Tier,
   workspace: Workspace,
@@ -203,12 +255,15 @@ async function mendAll(
     const names = new Set([key as string, ...parcel.files.flatMap(({ blob }) => [blob.b3 as string, blob.sha])]);
     for (const finding of findings) if (names.has(finding.what)) finding.fixed = 'replaced';
   }
-  if (!(tier.cache instanceof DirectoryCache)) return;
-  const { cache } = tier;
-  for (const key of tier.badRecords) rmSync(cache.recordPath(key), { force: true });
-  for (const b3 of tier.badBlobs)
-    rmSync(cache.blobPath({ b3: b3 as SharedRecord['files'][number]['blob']['b3'] }), { force: true });
-  for (const finding of findings) finding.fixed ||= 'removed';
+  for (const finding of findings) {
+    if (finding.fixed !== '' || finding.removes.length === 0) continue;
+    // Who may not remove what another put there leaves it.
+    const isGone = unless(['EACCES', 'EPERM'], () => {
+      for (const path of finding.removes) rmSync(path, { force: true, recursive: true });
+      return true;
+    });
+    if (isGone) finding.fixed = 'removed';
+  }
 }
 
 /** Runs a job again, without caches, and compares what it makes with what the cache has. */
