@@ -3,8 +3,9 @@
 // what has lain in the trash for a day. «Now» is the time of a file just made there: clocks of machines differ.
 import { chmodSync, lstatSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hostname } from 'node:os';
-import { unless } from '../fs/errno.ts';
+import { randomBytes } from 'node:crypto';
+import { errno, unless } from '../fs/errno.ts';
+import { lifeOf, parseHolder, selfAsHolder } from '../store/holder.ts';
 import { anyonesRecord } from './any-record.ts';
 import { type DirectoryCache } from './directory.ts';
 import { makeSharedFolder, readText } from './dir-files.ts';
@@ -124,17 +125,29 @@ export async function collectDirectory(cache: DirectoryCache, wish: GcWish): Pro
 function takeLock(lock: string): number | string {
   for (let attempt = 1; ; attempt++) {
     try {
-      writeFileSync(lock, `${hostname()} ${process.pid}\n`, { flag: 'wx', mode: 0o664 });
+      writeFileSync(lock, `${JSON.stringify(selfAsHolder('', 'cache gc'))}\n`, { flag: 'wx', mode: 0o664 });
       unless(['EPERM'], () => chmodSync(lock, 0o664));
       return statSync(lock).mtimeMs;
     } catch (problem) {
-      if (!(problem instanceof Error && 'code' in problem && problem.code === 'EEXIST')) throw problem;
-      const holder = unless(['ENOENT'], () => readText(lock).trim()) ?? '';
-      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-      if (age < LOCK_STALE_MS || attempt > 1) return `another \`lhb cache gc\` is at it (${holder})`;
+      if (errno(problem) !== 'EEXIST') throw problem;
+      const holder = parseHolder(unless(['ENOENT'], () => readText(lock)) ?? '');
+      const isStale = (holder && lifeOf(holder) === 'dead') || ageOf(lock) > LOCK_STALE_MS;
+      if (!isStale || attempt > 1) {
+        const who = holder ? `process ${holder.pid} on ${holder.host}` : 'its lock does not say where';
+        return `another \`lhb cache gc\` is at it (${who}); where it is not, remove ${lock}`;
+      }
       rmSync(lock, { force: true });
     }
   }
+}
+
+/** How old a file is by the time there, in ms. */
+function ageOf(path: string): number {
+  const now = `${path}-${randomBytes(8).toString('hex')}`;
+  writeFileSync(now, '', { flag: 'wx' });
+  const age = statSync(now).mtimeMs - (lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  rmSync(now);
+  return age;
 }
 
 /** A record of whatever namespace, for a folder may hold several; undefined where it cannot be read, or is none. */

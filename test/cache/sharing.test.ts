@@ -1,4 +1,5 @@
 // What users do with shared caches: choosing them, signing, looking, cleaning up, passing results on.
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -16,6 +17,7 @@ import * as assert from 'uvu/assert';
 import { DirectoryCache } from '../../src/cache/directory.ts';
 import { errno } from '../../src/fs/errno.ts';
 import { hashBytes } from '../../src/hash/digest.ts';
+import { selfAsHolder } from '../../src/store/holder.ts';
 import { mayMount, SmallDisk } from '../crash/small-disk.ts';
 import { MemoryServer } from '../support/memory-server.ts';
 import { rigTest, type Rig } from '../support/rig.ts';
@@ -373,6 +375,25 @@ rigTest('ls, stats, verify, repair and gc of a folder', async (rig) => {
     /--max-size takes a size as 200G/,
   );
 });
+
+rigTest(
+  'one gc of a folder at a time; the lock of one that was killed, or is old there, does not count',
+  async (rig) => {
+    rig.workflow(kindsWorkflow(await folderCache(rig)));
+    const lock = join(rig.base, 'cache', 'gc', 'lock');
+    const ended = spawnSync('true');
+    writeFileSync(lock, JSON.stringify(selfAsHolder('', 'cache gc')));
+    const busy = await rig.exits(2, 'cache', 'gc', 'lab', '--yes');
+    assert.match(busy.stderr, new RegExp(`another \`lhb cache gc\` is at it \\(process ${process.pid} on `));
+    writeFileSync(lock, JSON.stringify({ ...selfAsHolder('', 'cache gc'), pid: ended.pid, startTime: '1' }));
+    await rig.ok('cache', 'gc', 'lab', '--yes');
+    writeFileSync(lock, 'of an older version');
+    await rig.exits(2, 'cache', 'gc', 'lab', '--yes');
+    utimesSync(lock, 1, Date.now() / 1000 - 7200);
+    await rig.ok('cache', 'gc', 'lab', '--yes');
+    assert.equal(readdirSync(join(rig.base, 'cache', 'gc')), ['trash']);
+  },
+);
 
 rigTest('pull brings results into the store, restore brings them out', async (rig) => {
   const cache = await folderCache(rig);
