@@ -35,7 +35,7 @@ export async function makeSharedFolder(path: string, root: string): Promise<void
     return makeSharedFolder(path, root);
   }
   // Only the bits that the root gives: a cache for one user stays one.
-  const mode = (await stat(root)).mode & 0o2777;
+  const mode = (await stat(root)).mode & 0o3777;
   await chmod(path, mode).catch(() => {});
 }
 

@@ -12,8 +12,20 @@
 // may be lost and the call repeated: what counts is how many names the temporary file has afterwards.
 // Modes are set here whatever the umask says: folders 2775, files 0444, so that a group can share them. Nobody changes what
 // another owns; entries are copied out, never linked to.
-import { appendFileSync, constants, mkdirSync } from 'node:fs';
-import { chmod, copyFile, link, lstat, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import {
+  appendFile,
+  chmod,
+  copyFile,
+  link,
+  lstat,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -55,6 +67,8 @@ export const DIR_FILE = 'lhb-cache.json';
 /** Files up to this size are copied by one call; larger ones piece by piece, so that they can be followed and ended. */
 const COPY_AT_ONCE = 8 * 1024 * 1024;
 const WIDTH = 16;
+/** As `a`, and a pipe is not waited for. */
+const TO_APPEND = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK;
 
 /** Reading takes no space there: with these it is the disk here that cannot take what comes. */
 const OURS = new Set(['ENOSPC', 'EDQUOT']);
@@ -212,14 +226,14 @@ export class DirectoryCache implements SharedCache {
     return entriesOf(join(this.root, 'cas'));
   }
 
-  noteUse(keys: readonly RecordKey[]): void {
+  async noteUse(keys: readonly RecordKey[]): Promise<void> {
     if (keys.length === 0) return;
     const uid = process.getuid?.() ?? 0;
     const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
     try {
       const folder = join(this.root, 'used', String(uid));
-      mkdirSync(folder, { recursive: true });
-      appendFileSync(join(folder, day), keys.map((key) => `${key}\n`).join(''));
+      await makeSharedFolder(folder, this.root);
+      await appendFile(join(folder, day), keys.map((key) => `${key}\n`).join(''), { flag: TO_APPEND });
     } catch {
       // Who may not write here is no use to count.
     }

@@ -82,7 +82,7 @@ export interface SharedCache {
   /** All records, where the cache can tell. Throws a CacheError. */
   listRecords?(transfer: Transfer): AsyncIterable<Listed>;
   /** Notes that these records were read, where that decides what is kept. Never fails. */
-  noteUse?(keys: readonly RecordKey[]): void;
+  noteUse?(keys: readonly RecordKey[]): Promise<void>;
   close(): void;
 }
 

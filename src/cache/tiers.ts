@@ -138,7 +138,7 @@ export class SharedCaches {
   /** Waits until all is sent, or `ending` is aborted: then what is left is sent by the next build. */
   async finish(ending: AbortSignal, onProgress: (jobs: number, bytes: number) => void): Promise<void> {
     await this.#parts.uploads?.finish(ending, onProgress);
-    for (const [tier, keys] of this.#used) tier.cache.noteUse?.(keys);
+    for (const [tier, keys] of this.#used) await tier.cache.noteUse?.(keys);
   }
 
   /** What went wrong and was not told yet: a sentence each. */

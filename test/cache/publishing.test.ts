@@ -216,6 +216,55 @@ usersTest('who is not of the group reads nothing, or only reads, and is told by 
   writeFileSync(rig.path('x'), '');
 });
 
+usersTest('what one user may not read is a bad entry, and no more', async (rig) => {
+  chmodSync(rig.base, 0o755);
+  const root = join(rig.base, 'cache');
+  await rig.ok('cache', 'init', `dir:${root}`, '--group', String(GROUP));
+  rig.workflow(kindsWorkflow({ url: `dir:${root}` }));
+  const dir = treeOf(rig, 62_002);
+  const lhb = (...args: string[]): ReturnType<typeof as> => as(rig, 62_002, dir, [process.execPath, PROGRAM, ...args]);
+  await buildIn(rig, rig.dir, ALL);
+  const [closed = ''] = filesBelow(join(root, 'ac'));
+  chmodSync(closed, 0o600);
+  chmodSync(join(root, 'cas', hashBytes(big('a')).slice(0, 2), hashBytes(big('a'))), 0o600);
+  const verified = lhb('cache', 'verify', 'lab');
+  assert.is(verified.code, 1, verified.stderr);
+  assert.is(verified.stdout.match(/\tthis user may not read it\t-$/gm)?.length, 2, verified.stdout);
+  const built = lhb('build', '--cache', 'lab:r');
+  assert.is(built.code, 0, built.stderr);
+  assert.match(built.stderr, /1 record is ignored: this user may not read it/);
+  assert.match(built.stderr, /restored 1 /);
+  assert.not.match(built.stderr, /left alone/);
+});
+
+usersTest('the modes of a folder go on to all that is made in it', async (rig) => {
+  chmodSync(rig.base, 0o755);
+  const root = join(rig.base, 'cache');
+  const modeOf = (...path: string[]): number => statSync(join(root, ...path)).mode & 0o7777;
+  // Without a group it is for whom the folder is for.
+  const private_ = join(rig.base, 'home62001', 'mine');
+  as(rig, 62_001, rig.dir, [process.execPath, PROGRAM, 'cache', 'init', `dir:${private_}`], '077');
+  for (const folder of ['', 'ac', 'gc']) assert.is(statSync(join(private_, folder)).mode & 0o7777, 0o700, folder);
+  // Made by hand: who reads first makes used/, and not for himself alone.
+  mkdirSync(root);
+  chownSync(root, 0, GROUP);
+  chmodSync(root, 0o3775);
+  rig.workflow(kindsWorkflow({ url: `dir:${root}` }));
+  const [alice, bob] = [treeOf(rig, 62_001), treeOf(rig, 62_002)];
+  for (const [uid, dir] of [
+    [62_001, alice],
+    [62_002, bob],
+  ] as const)
+    assert.is(as(rig, uid, dir, [process.execPath, PROGRAM, 'build'], '077').code, 0);
+  const [first = ''] = readdirSync(join(root, 'ac'));
+  for (const path of [['ac'], ['ac', first], ['cas'], ['tmp'], ['used'], ['used', '62002']])
+    assert.is(modeOf(...path), 0o3775, path.join('/'));
+  // What is wrong with one that is there is mended by init, the sticky bit stays.
+  chmodSync(join(root, 'ac', first), 0o755);
+  await rig.ok('cache', 'init', `dir:${root}`, '--group', String(GROUP));
+  assert.is(modeOf('ac', first), 0o3775);
+});
+
 rigTest('a folder that is not there is an unmounted file system: said, and never made', async (rig) => {
   const url = `dir:${join(rig.base, 'nowhere')}`;
   rig.workflow(kindsWorkflow({ url }));

@@ -1,5 +1,5 @@
 // lhb cache init dir:/path: a folder that a team shares.
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { error } from '../../base/diagnostic.ts';
 import { DIR_FILE, DIR_FORMAT } from '../../cache/directory.ts';
@@ -14,6 +14,7 @@ import type { CacheRequest } from './cache.ts';
 
 /** Group members may write, files belong to the group of the folder. */
 const SHARED = 0o2775;
+const PARTS = ['ac', 'cas', 'tmp', 'used', 'gc'];
 
 export async function init({ words, verb, group, common }: CacheRequest, screen: Screen): Promise<ExitCode> {
   const [word] = words;
@@ -46,10 +47,18 @@ export async function init({ words, verb, group, common }: CacheRequest, screen:
     if (group !== undefined && gid === undefined)
       return fail(screen, [error('cache/failed', `there is no group '${group.text}'`, { at: group.at })]);
     mkdirSync(root, { recursive: true });
-    for (const folder of [root, ...['ac', 'cas', 'tmp', 'used', 'gc'].map((name) => join(root, name))]) {
-      mkdirSync(folder, { recursive: true });
+    const folders = PARTS.map((name) => join(root, name));
+    for (const folder of folders) mkdirSync(folder, { recursive: true });
+    // Whoever wants the sticky bit keeps it; without a group all is as the folder itself.
+    const old = statSync(root).mode & 0o3777;
+    const mode = gid === undefined ? old : SHARED | (old & 0o1000);
+    for (const folder of [root, ...folders]) {
       if (gid !== undefined) chownSync(folder, -1 >>> 0, gid);
-      chmodSync(folder, SHARED);
+      chmodSync(folder, mode);
+    }
+    for (const folder of folders.flatMap(ownFoldersIn)) {
+      if (gid !== undefined) chownSync(folder, -1 >>> 0, gid);
+      chmodSync(folder, mode);
     }
     const file = join(root, DIR_FILE);
     if (!existsSync(file))
@@ -67,6 +76,17 @@ export async function init({ words, verb, group, common }: CacheRequest, screen:
   if (screen.json) screen.document({ root });
   screen.note(`${root} is ready. In lhb.yaml: caches: [{ name: lab, url: "dir:${root}", mode: rw }]`);
   return EXIT.ok;
+}
+
+/** The folders in a folder that this user may set right. */
+function ownFoldersIn(folder: string): string[] {
+  const uid = process.getuid?.() ?? 0;
+  return readdirSync(folder)
+    .map((name) => join(folder, name))
+    .filter((path) => {
+      const stats = lstatSync(path);
+      return stats.isDirectory() && (uid === 0 || stats.uid === uid);
+    });
 }
 
 /** The id of a group by name or number, from /etc/group; groups of a directory service are given by number. */
