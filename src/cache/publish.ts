@@ -7,7 +7,7 @@ import type { Digest } from '../base/brand.ts';
 import { step } from '../base/step.ts';
 import { Hasher, hashBytes } from '../hash/digest.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { filesOf, type Manifest } from '../store/manifest.ts';
+import { filesOf, sameForKeys, type Manifest } from '../store/manifest.ts';
 import type { Trace } from '../store/trace.ts';
 import { blobsOf, encodeRecord, inlineChoice, piecesOf, type SharedFile, type SharedRecord } from './record.ts';
 import { inParallel, type BlobRef, type Piece } from './shared-cache.ts';
@@ -220,7 +220,5 @@ async function whatIsThere(tier: Tier, record: SharedRecord): Promise<'none' | '
 function compared(there: Manifest, here: Manifest): 'same' | 'other' | 'bad' {
   const sizes = new Map([...filesOf(here)].map(({ entry }) => [entry.digest, entry.size]));
   for (const { entry } of filesOf(there)) if ((sizes.get(entry.digest) ?? entry.size) !== entry.size) return 'bad';
-  const own = new Map(here.map((output) => [output.path, output.keyDigest]));
-  const isSame = there.length === here.length && there.every((output) => own.get(output.path) === output.keyDigest);
-  return isSame ? 'same' : 'other';
+  return sameForKeys(there, here) ? 'same' : 'other';
 }

@@ -1,11 +1,11 @@
 // What follows from a job's end: it is noted and said, what waits for it may be looked at or is skipped, temp outputs go.
 import type { Outcome } from '../execute/executor.ts';
 import type { Job } from '../graph/job.ts';
-import type { Manifest } from '../store/manifest.ts';
+import { sameForKeys, type Manifest } from '../store/manifest.ts';
 import type { TraceCore } from '../store/trace.ts';
 import { isFull } from '../store/write-failed.ts';
 import type { Announcer } from './announcer.ts';
-import { sameForKeys, type Progress } from './progress.ts';
+import type { Progress } from './progress.ts';
 import type { AttemptEnd } from './runner.ts';
 import type { End, ScheduleOptions, ScheduleParts } from './schedule-parts.ts';
 import { TempOutputs } from './temp-outputs.ts';

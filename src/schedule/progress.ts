@@ -2,7 +2,7 @@
 import type { Job } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
 import { standingManifest } from '../plan/rebuilder.ts';
-import type { Manifest } from '../store/manifest.ts';
+import { sameForKeys, type Manifest } from '../store/manifest.ts';
 import type { TraceCore } from '../store/trace.ts';
 import type { Counts } from './event.ts';
 import type { End } from './schedule-parts.ts';
@@ -94,11 +94,4 @@ export class Progress {
     for (const end of this.#ends.values()) counts[end]++;
     return counts;
   }
-}
-
-/** Do two manifests count the same for jobs below? */
-export function sameForKeys(a: Manifest, b: Manifest): boolean {
-  return (
-    a.length === b.length && a.every((output, i) => output.path === b[i]?.path && output.keyDigest === b[i]?.keyDigest)
-  );
 }

@@ -103,3 +103,9 @@ export const manifestSize = (manifest: Manifest): number =>
 /** As manifestSize, of one output. */
 export const outputSize = (output: Output): number =>
   output.entries.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.size : 0), 0);
+
+/** Do two results of a job count the same for the jobs below it? The order of outputs is that of the workflow then. */
+export function sameForKeys(a: Manifest, b: Manifest): boolean {
+  const digests = new Map(b.map((output) => [output.path, output.keyDigest]));
+  return a.length === b.length && a.every((output) => digests.get(output.path) === output.keyDigest);
+}

@@ -15,7 +15,7 @@ import { errno, unless } from '../../fs/errno.ts';
 import { hashFileAsync } from '../../hash/hash-file.ts';
 import { declared } from '../../plan/records.ts';
 import { formatCount } from '../../report/format.ts';
-import { sameForKeys } from '../../schedule/progress.ts';
+import { sameForKeys } from '../../store/manifest.ts';
 import { isShared } from '../../schedule/shared-results.ts';
 import type { Trace } from '../../store/trace.ts';
 import { isOurs } from '../../cache/uploads.ts';
