@@ -23,7 +23,7 @@ export function nearestEarlier(workspace: Workspace, subject: Subject, before = 
       ? [subject.job.id, subject.job.rule.name, recordedConfig(subject.job)]
       : [subject.record.jobId, subject.record.rule, subject.record.config];
   const unkeyed = unkeyedOf(workspace, rule);
-  const configs = new Configs(workspace);
+  const configs = new Configs(workspace, 'job' in subject ? undefined : before);
   const own = configs.expand(config, unkeyed);
   let best: { head: TraceHead; differences: Difference[] } | undefined;
   const seen = new Set<JobId>([id]);
@@ -75,10 +75,13 @@ const ID_VALUE = /"([A-Za-z_]\w*_[0-9a-f]{12})"(?!\s*:)/g;
 /** Recorded configs in which a job is its id, with that job's own config in its place, so that paths go on into it. */
 class Configs {
   private readonly workspace: Workspace;
+  private readonly asOf: number | undefined;
   private readonly known = new Map<string, string>();
 
-  constructor(workspace: Workspace) {
+  /** @param asOf takes jobs as they were on record then (seconds since the epoch); undefined: as they are in the workflow */
+  constructor(workspace: Workspace, asOf: number | undefined) {
     this.workspace = workspace;
+    this.asOf = asOf;
   }
 
   /** Takes and gives JSON text, so that numbers keep their digits. @param unkeyed what is left out */
@@ -90,13 +93,19 @@ class Configs {
     const known = this.known.get(id);
     if (known !== undefined) return known === '' ? undefined : known;
     this.known.set(id, '');
-    const job = this.workspace.graph.byId.get(id as JobId);
-    const found = job
-      ? { rule: job.rule.name, config: recordedConfig(job) }
-      : this.workspace.records.newest(id as JobId);
+    const found = this.jobOf(id as JobId);
     if (found === undefined || found.config === '') return undefined;
     const config = this.expand(found.config, unkeyedOf(this.workspace, found.rule));
     this.known.set(id, config);
     return config;
+  }
+
+  private jobOf(id: JobId): Pick<Trace, 'rule' | 'config'> | undefined {
+    const { asOf } = this;
+    const { graph, index } = this.workspace;
+    const job = asOf === undefined ? graph.byId.get(id) : undefined;
+    if (job !== undefined) return { rule: job.rule.name, config: recordedConfig(job) };
+    const traces = index.tracesOf(id);
+    return traces.find(({ recordedAt }) => asOf === undefined || recordedAt < asOf) ?? traces[0];
   }
 }

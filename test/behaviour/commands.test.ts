@@ -115,6 +115,22 @@ rigTest('reasons name nothing of the config that is unkeyed, nor is the nearest 
   assert.equal(await last('b'), ['config t.k: 1.0 → 2']);
 });
 
+rigTest('why: a run on record is told by the configs of then, of upstream jobs too', async (rig) => {
+  rig.workflow(`
+    rules:
+      a: { config: [{ file: l.yaml }], outputs: { o: o.txt }, run: "echo > \${{ outputs.o }}" }
+      b: { for: { t: "\${{ a }}" }, outputs: { o: o.txt }, run: "echo > \${{ outputs.o }}" }
+  `);
+  for (const k of ['1', '2', '2.0']) {
+    rig.write('l.yaml', `k: ${k}\n`);
+    await rig.ok('build');
+    if (k === '1') continue;
+    const document = asMap(await rig.json('why', 'b'));
+    const differences = asList(document['last_differences']).map((entry) => asMap(entry)['detail']);
+    assert.equal(differences, ['config t.k: 1 → 2'], k);
+  }
+});
+
 /** Takes from the record of a job's last result which one stood before, as an earlier lhb did not note it. */
 async function forgetBefore(rig: Rig, selector: string): Promise<void> {
   const { id } = await rig.job(selector);
