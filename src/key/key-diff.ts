@@ -49,6 +49,12 @@ export function diffConfigs(before: string, after: string): Difference[] {
   return differences;
 }
 
+/** A path one key longer; a key in which a path would be read is quoted: `a["b.c"]`. */
+function below(path: string, key: string): string {
+  if (/[.[\]"]/.test(key)) return `${path}[${JSON.stringify(key)}]`;
+  return path === '' ? key : `${path}.${key}`;
+}
+
 /** Leaves of a JSON text by dotted path, numbers as they are written. */
 function flatten(json: string): Map<string, string> {
   const leaves = new Map<string, string>();
@@ -56,7 +62,7 @@ function flatten(json: string): Map<string, string> {
     if (value instanceof Raw) leaves.set(path, value.text);
     else if (Array.isArray(value) && value.length > 0) value.forEach((item, i) => walk(item, `${path}[${i}]`));
     else if (value !== null && typeof value === 'object' && Object.keys(value).length > 0) {
-      for (const [key, item] of Object.entries(value)) walk(item, path === '' ? key : `${path}.${key}`);
+      for (const [key, item] of Object.entries(value)) walk(item, below(path, key));
     } else leaves.set(path, JSON.stringify(value));
   };
   if (json !== '') walk(parseNumbersAsText(json), '');

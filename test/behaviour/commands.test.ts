@@ -131,6 +131,21 @@ rigTest('why: a run on record is told by the configs of then, of upstream jobs t
   }
 });
 
+rigTest('why: a key with a dot in it is not a path', async (rig) => {
+  rig.workflow(`
+    rules: { a: { config: [{ file: l.yaml }], outputs: { o: o.txt }, run: "echo > \${{ outputs.o }}" } }
+  `);
+  rig.write('l.yaml', '{ "a.b": 1, c: { "d.e": [1] } }\n');
+  await rig.ok('build');
+  rig.write('l.yaml', '{ a: { b: 1 }, c: { "d.e": [2] } }\n');
+  assert.equal(await reasons(rig, 'a'), [
+    'new : null → null',
+    'config a.b: null → 1',
+    'config c["d.e"][0]: 1 → 2',
+    'config ["a.b"]: 1 → null',
+  ]);
+});
+
 /** Takes from the record of a job's last result which one stood before, as an earlier lhb did not note it. */
 async function forgetBefore(rig: Rig, selector: string): Promise<void> {
   const { id } = await rig.job(selector);
