@@ -728,4 +728,12 @@ rigTest('a snapshot that was brought up to date is the one that would be taken',
   assert.equal(await anew(), later);
 });
 
+rigTest('a folder in the place of the snapshot gives way', async (rig) => {
+  writeAll(rig);
+  mkdirSync(rig.path(`${SNAPSHOT}/below`), { recursive: true });
+  await rig.runs(ALL);
+  await rig.runs([]);
+  assert.ok(statSync(rig.path(SNAPSHOT)).isFile());
+});
+
 test.run();
