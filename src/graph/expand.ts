@@ -29,7 +29,7 @@ export type MadeBefore = (path: string) => boolean;
 
 /**
  * Expands all rules. `glob()` must never give an output, but outputs are known only afterwards: where a globbed file
- * turns out to be one, the expansion is done again without it.
+ * turns out to be one, or a job's log, the expansion is done again without it.
  */
 export function expand(
   workflow: Workflow,
@@ -42,9 +42,9 @@ export function expand(
     const expander = new Expander(workflow, host, env, madeBefore, declared);
     const result = expander.expand();
     if (!result.ok || round === 3) return result;
-    const outputs = result.value.graph.producers;
-    if (![...host.globbed].some((path) => outputs.has(path))) return result;
-    for (const path of outputs.keys()) declared.add(path);
+    const made = [...host.globbed].filter((path) => expander.isMade(path));
+    if (made.length === 0) return result;
+    for (const path of [...result.value.graph.producers.keys(), ...made]) declared.add(path);
     host.forgetGlobs();
   }
 }
@@ -67,6 +67,8 @@ export class Expander {
   readonly form: PathForm;
   readonly scopes: Scopes;
   readonly producers = new Map<string, Producer>();
+  /** Files that rules name for what their jobs say. */
+  readonly logs = new Set<string>();
   readonly madeBefore: MadeBefore;
   readonly errors: Diagnostic[] = [];
   readonly warnings: Diagnostic[] = [];
@@ -87,7 +89,7 @@ export class Expander {
     this.form = new PathForm(workflow.output);
     this.scopes = new Scopes(workflow, env, this.form);
     this.madeBefore = madeBefore;
-    host.isOutput = (path) => declared.has(path) || this.producerOf(path) !== undefined || madeBefore(path);
+    host.isOutput = (path) => declared.has(path) || this.isMade(path);
   }
 
   /** @param some the jobs to make; undefined: all */
@@ -153,6 +155,7 @@ export class Expander {
       return undefined;
     }
     this.byId.set(job.id, job);
+    if (job.rule.log) this.logs.add(job.log);
     for (const output of job.outputs) {
       const path = job.pathOf(output);
       const other = this.producers.get(path);
@@ -174,6 +177,16 @@ export class Expander {
     }
     return read;
   };
+
+  /** Is this file made by a job, as an output of the workflow or of an earlier one, or as its log? */
+  isMade(path: string): boolean {
+    return this.producerOf(path) !== undefined || this.isLog(path) || this.madeBefore(path);
+  }
+
+  /** The log of a job, or of an earlier attempt of it. */
+  isLog(path: string): boolean {
+    return this.logs.has(path) || this.logs.has(path.replace(/\.\d+$/, ''));
+  }
 
   /** Who makes a path on disk: the job whose output it is, or in whose output tree it lies. */
   producerOf(path: string): { producer: Producer; sub: string } | undefined {

@@ -167,8 +167,7 @@ class Resolver {
       if (matches(path)) results.push({ path: shown(path), source: { kind: 'output', job, output, sub: '' } });
     }
     for (const path of expandGlob(this.root, below)) {
-      if (path.startsWith('.lhb/') || this.expander.producerOf(path) !== undefined) continue;
-      if (this.expander.madeBefore(path)) continue;
+      if (path.startsWith('.lhb/') || this.expander.isMade(path)) continue;
       results.push({ path: shown(path), source: { kind: 'file', path: shown(path), outside: false } });
     }
     found = results.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -256,7 +255,9 @@ class Resolver {
       kind === 'file'
         ? [pattern]
         : expandGlob(this.root, kind === 'folder' ? `${pattern.replace(/\/$/, '')}/**` : pattern);
-    const files = found.filter((path) => !path.startsWith('.lhb/') && !this.expander.madeBefore(path));
+    const files = found.filter(
+      (path) => !path.startsWith('.lhb/') && !this.expander.madeBefore(path) && !this.expander.isLog(path),
+    );
     const made = files.find((path) => this.expander.producerOf(path) !== undefined);
     if (made !== undefined) {
       this.note(

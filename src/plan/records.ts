@@ -341,8 +341,11 @@ export class Records {
   }
 }
 
-/** Paths of its outputs, from the workflow's folder. */
-const pathsMade = (job: Job): string[] => job.outputs.map((output) => job.pathOf(output));
+/** Paths of its outputs, and of its log where the rule places it, from the workflow's folder. */
+const pathsMade = (job: Job): string[] => {
+  const outputs = job.outputs.map((output) => job.pathOf(output));
+  return job.rule.log ? [...outputs, job.log] : outputs;
+};
 
 /** The outputs as the store takes them. */
 export const declared = (job: Job): Declared[] =>

@@ -637,4 +637,30 @@ rigTest("a link in the place of an output that leads out, or into lhb's own fold
   assert.match((await rig.exits(1, 'build')).stderr, "the link a/o.txt leads into lhb's own folder");
 });
 
+rigTest("a job's log that the rule places is no file of a glob, nor are those of earlier attempts", async (rig) => {
+  rig.write('logs/z', 'z\n');
+  const workflow = (log: string): void =>
+    rig.workflow(`
+      rules:
+        a: { log: ${log}, outputs: { o: o.txt }, run: "touch \${{ outputs.o }}" }
+        b:
+          for: { files: [ "\${{ glob('logs/*').size() }}" ] }
+          code: ["logs/*"]
+          inputs: { i: "logs/*", j: "\${{ a.outputs.o }}" }
+          outputs: { o: o.txt }
+          run: |
+            ${ran('b ${{ files }}')}
+            echo \${{ inputs.i }} > \${{ outputs.o }}
+    `);
+  workflow('logs/a.txt');
+  await rig.runs(['b 1'], 'build', '-j1');
+  await rig.runs([]);
+  await rig.runs([], 'forcerun', 'a', '--only');
+  assert.ok(rig.exists('logs/a.txt') && rig.exists('logs/a.txt.1'));
+  await rig.runs([]);
+  rig.remove('logs/a.txt.1');
+  workflow('logs/other.txt');
+  await rig.runs([]);
+});
+
 test.run();
