@@ -5,6 +5,7 @@ import type { ActionKey, JobId } from '../base/brand.ts';
 import { err, type Result } from '../base/result.ts';
 import { unless } from '../fs/errno.ts';
 import { below, isInside } from '../fs/rel-path.ts';
+import { statOf } from '../fs/stat-signature.ts';
 import type { Job } from '../graph/job.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { captureOutputs, type Captured, type OutputProblem } from '../store/capture.ts';
@@ -12,7 +13,7 @@ import { compareOutputs, type DiskState } from '../store/compare.ts';
 import type { FileDigests } from '../store/file-digests.ts';
 import type { IndexDb } from '../store/index-db.ts';
 import { STORE_DIR } from '../store/layout.ts';
-import type { Declared, Manifest } from '../store/manifest.ts';
+import { filesOf, type Declared, type Entry, type Manifest } from '../store/manifest.ts';
 import { walkOutput } from '../store/output-walk.ts';
 import { linkOutputs, removeOutputs, restoreOutputs, wrongPath } from '../store/restore.ts';
 import type { Attempt, Trace, TraceCore } from '../store/trace.ts';
@@ -34,6 +35,8 @@ export type RecordsParts = {
   /** The last attempt of a job as a build that was killed noted it, which its record may lack. */
   readonly noted: (id: JobId) => Attempt | undefined;
 };
+
+type FileEntry = Extract<Entry, { type: 'file' }>;
 
 /** How far the times of two files, written one after the other, may be off. */
 const SKEW_S = 1;
@@ -151,14 +154,24 @@ export class Records {
 
   /** Paths of outputs whose bytes the store no longer has; empty where all could be restored. */
   evicted(job: Job, manifest: Manifest): string[] {
-    const gone: string[] = [];
-    for (const output of manifest) {
-      for (const entry of output.entries) {
-        if (entry.type !== 'file' || this.parts.blobs.has(entry.digest, entry.exec, entry.size)) continue;
-        gone.push(join(job.dir, output.path, entry.path));
-      }
-    }
-    return gone;
+    const { blobs } = this.parts;
+    return [...filesOf(manifest)].flatMap(({ path: inDir, entry }) => {
+      const path = join(job.dir, inDir);
+      const isThere = blobs.has(entry.digest, entry.exec, entry.size) && !this.isDamagedBlob(path, entry);
+      return isThere ? [] : [path];
+    });
+  }
+
+  /** Is the file at a path of the work tree the blob's own (a hard link), with other bytes than the blob's? */
+  private isDamagedBlob(path: string, { digest, exec }: FileEntry): boolean {
+    const { root, blobs, files } = this.parts;
+    const stats = unless(['ENOTDIR', 'EACCES'], () => lstatSync(join(root, path), { throwIfNoEntry: false }));
+    if (stats === undefined || stats.nlink < 2) return false;
+    const blob = statOf(blobs.path(digest, exec));
+    if (blob?.ino !== stats.ino || blob.dev !== stats.dev) return false;
+    // One that may only not be read is put right when it is brought out.
+    const now = unless(['EACCES'], () => files.digest(path, stats));
+    return now !== undefined && now.digest !== digest;
   }
 
   // What follows changes the work tree or the record.

@@ -577,6 +577,23 @@ rigTest("a store or a work tree that is another user's says so, and nothing is c
   await rig.runs([]);
 });
 
+rigTest(
+  'an output written to in place, its size and time kept, took its blob along: the plan is to run',
+  async (rig) => {
+    await built(rig);
+    const { atime, mtime } = statSync(rig.path('a0/o.txt'));
+    overwrite(rig.path('a0/o.txt'), 0, 'T');
+    utimesSync(rig.path('a0/o.txt'), atime, mtime);
+    const plan = await rig.ok('build', '-n');
+    assert.match(plan.stdout, /^run\ta\t.*edited: a0\/o.txt; evicted: a0\/o.txt$/m);
+    const ended = await rig.runs(['a0']);
+    assert.match(ended.stderr, 'a0/o.txt was edited since it was made, and is made again');
+    chmodSync(rig.path('a0/o.txt'), 0o755);
+    assert.match((await rig.ok('build', '-n')).stdout, /^restore\ta\t/m);
+    await rig.runs([]);
+  },
+);
+
 /** Runs the program as one whom permissions bind: where the tests run as root as nobody, to whom the work tree is given. */
 function bound(rig: Rig): ((...args: string[]) => Ended) | undefined {
   if (process.getuid?.() !== 0) return (...args) => runAs(rig, {}, ...args);
