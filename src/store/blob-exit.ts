@@ -92,12 +92,13 @@ export class BlobExit {
     return stats;
   }
 
-  /** Has this process seen the blob's bytes? If not, it reads them now, unless they are many. False where they are wrong, or gone. */
+  /** Has this process seen the blob's bytes? If not, it reads them now, unless they are many. False where they are wrong, gone or not to be read. */
   see(digest: Digest, exec: boolean, size: number): boolean {
     const blob = blobPath(this.#layout, digest, exec);
     if (this.#seen.has(blob)) return true;
     const before = size > LARGE ? undefined : fileAt(blob);
-    if (!before || isExecutable(before) !== exec || hashFile(blob).digest !== digest) return false;
+    if (!before || isExecutable(before) !== exec) return false;
+    if (unless(['EACCES'], () => hashFile(blob))?.digest !== digest) return false;
     this.#seen.note(blob, before);
     return true;
   }

@@ -316,7 +316,7 @@ export class BlobStore {
     const path = blobPath(this.layout, digest, exec);
     const stats = fileAt(path);
     if (!stats || stats.size !== size) return false;
-    return isWholeSecond(stats.mtimeMs) || hashFile(path).digest === digest;
+    return isWholeSecond(stats.mtimeMs) || unless(['EACCES'], () => hashFile(path))?.digest === digest;
   }
 
   /** The number of its bytes on disk; undefined where the blob is missing. */
