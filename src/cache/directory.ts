@@ -258,6 +258,8 @@ export class DirectoryCache implements SharedCache {
       throw new CacheError(
         'denied',
         `it has the format ${format ?? '(none)'}, and this lhb knows format ${DIR_FORMAT}`,
+        false,
+        'use the lhb that made it, a newer one perhaps, or another folder',
       );
     }
     this.#isLocal = !fileSystemOf(this.root).network;

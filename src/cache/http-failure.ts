@@ -52,6 +52,7 @@ export const isMissing = (status: number, body?: Buffer): boolean =>
 export function statusFailure(status: number, { method, url }: Request, location?: string, body?: Buffer): CacheError {
   const word = s3Word(body);
   const said = `${url.host} answers ${status}${word ? ` (${word})` : ''} to ${method}`;
+  const answer = (why: string, advice?: string): CacheError => new CacheError('answer', `${said}${why}`, false, advice);
   if (status === 401 || status === 403)
     return new CacheError(
       'denied',
@@ -59,10 +60,25 @@ export function statusFailure(status: number, { method, url }: Request, location
     );
   if (status >= 300 && status < 400) {
     const to = location && URL.canParse(location, url.href) ? ` to ${new URL(location, url).origin}` : '';
-    return new CacheError('answer', `${said}, a redirect${to}, which is not followed`);
+    return answer(`, a redirect${to}, which is not followed`, 'make the address that it leads to the url of the cache');
   }
-  if (word === 'NoSuchBucket') return new CacheError('answer', `${said}: there is no bucket of this name`);
+  if (word === 'NoSuchBucket')
+    return answer(': there is no bucket of this name', 'make the bucket, or correct the url of the cache');
   if (status === 507) return new CacheError('full', `${said}: its disk is full`);
-  if (status === 413) return new CacheError('answer', `${said}: it takes no files of this size`);
+  if (status === 413)
+    return answer(
+      ': it takes no files of this size',
+      'let it take files of 256 MiB (nginx: client_max_body_size 0), and proxies before it too',
+    );
+  if (status < 500 && status !== 429) return answer('');
   return new CacheError('server', said, status === 502 || status === 503 || status === 504);
 }
+
+/** Bytes came packed: nothing is unpacked, so nothing small can grow large here. */
+export const packedFailure = ({ url }: Pick<Request, 'url'>, encoding: string): CacheError =>
+  new CacheError(
+    'answer',
+    `${url.host} sent ${encoding} where raw bytes were asked for`,
+    false,
+    'switch compression off there (nginx: gzip off), and in what is between here and there',
+  );

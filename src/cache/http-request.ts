@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import type * as http from 'node:http';
 import type { Result } from '../base/result.ts';
 import { errno } from '../fs/errno.ts';
-import { networkFailure } from './http-failure.ts';
+import { networkFailure, packedFailure } from './http-failure.ts';
 import { routeTo, type Environment, type Route } from './proxy.ts';
 import { CacheError, inSeconds, type Transfer } from './shared-cache.ts';
 
@@ -164,9 +164,8 @@ export class HttpClient {
     const response = await this.send(request, transfer);
     const encoding = response.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
-      // Nothing is unpacked, so nothing small can grow large here.
       response.destroy();
-      throw new CacheError('answer', `${request.url.host} sent ${encoding} where raw bytes were asked for`);
+      throw packedFailure(request, encoding);
     }
     const { wholeMs } = transfer.limits;
     const message = `${request.url.host} did not send all of a record within ${inSeconds(wholeMs ?? 0)}`;

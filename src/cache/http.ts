@@ -9,7 +9,7 @@ import { createWriteStream, statSync, truncateSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isMissing, networkFailure, statusFailure } from './http-failure.ts';
+import { isMissing, networkFailure, packedFailure, statusFailure } from './http-failure.ts';
 import { WIDTH, type Body, type HttpClient, type Request } from './http-request.ts';
 import { MAX_RECORD, piecesOf } from './record.ts';
 import { EMPTY_SHA256 } from './sigv4.ts';
@@ -62,8 +62,8 @@ export class HttpCache implements SharedCache {
     transfer: Transfer,
   ): Promise<'stored' | 'exists'> {
     const sha = shaOf(bytes);
-    if (!(await this.#has({ sha, size: bytes.length }, transfer)))
-      await this.#put(`cas/${sha}`, bytes, sha, false, transfer);
+    const piece = { sha, size: bytes.length };
+    if (!(await this.#has(piece, transfer))) await this.#putPiece(piece, bytes, false, transfer);
     const result = Buffer.from(actionResult(bytes, sha, blobs));
     return this.#put(`ac/${key}`, result, shaOf(result), replace, transfer, { 'content-type': 'application/json' });
   }
@@ -94,9 +94,19 @@ export class HttpCache implements SharedCache {
       const there = await this.#state(piece, transfer);
       if (replace || there !== 'whole') {
         const body = { file, start, size: piece.size };
-        await this.#put(`cas/${piece.sha}`, body, piece.sha, replace || there === 'other', transfer);
+        await this.#putPiece(piece, body, replace || there === 'other', transfer);
       }
       start += piece.size;
+    }
+  }
+
+  /** Takes out what was put to try it, as far as the server lets one. */
+  async remove(key: RecordKey, blobs: readonly Uint8Array[], transfer: Transfer): Promise<void> {
+    try {
+      for (const path of [`ac/${key}`, ...blobs.map((bytes) => `cas/${shaOf(bytes)}`)])
+        await this.#client.fetch(this.#request('DELETE', path), MAX_RECORD, transfer);
+    } catch (problem) {
+      if (!(problem instanceof CacheError)) throw problem;
     }
   }
 
@@ -155,7 +165,7 @@ export class HttpCache implements SharedCache {
     const encoding = response.headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
       response.destroy();
-      throw new CacheError('answer', `${request.url.host} sent ${encoding} where raw bytes were asked for`);
+      throw packedFailure(request, encoding);
     }
     try {
       truncate(file, start + offset);
@@ -195,6 +205,15 @@ export class HttpCache implements SharedCache {
     throw statusFailure(status, request, response.headers.location);
   }
 
+  async #putPiece(piece: Pick<Piece, 'sha' | 'size'>, body: Body, replace: boolean, transfer: Transfer): Promise<void> {
+    const path = `cas/${piece.sha}`;
+    const put = await this.#put(path, body, piece.sha, replace, transfer);
+    // Another may have put it meanwhile. Where nobody has, the server takes nothing.
+    if (put === 'stored' || (await this.#has(piece, transfer))) return;
+    const { host } = new URL(path, this.#base);
+    throw new CacheError('answer', `${host} says to PUT that it has the file already, and has it not`);
+  }
+
   async #put(
     path: string,
     body: Body,
@@ -205,9 +224,9 @@ export class HttpCache implements SharedCache {
   ): Promise<'stored' | 'exists'> {
     const put = async (): Promise<number> => {
       const request = { ...this.#request('PUT', path, headers, sha), body };
-      const { status, response } = await this.#client.fetch(request, MAX_RECORD, transfer);
+      const { status, response, body: said } = await this.#client.fetch(request, MAX_RECORD, transfer);
       if ([200, 201, 204, 409, 412].includes(status)) return status;
-      throw statusFailure(status, request, response.headers.location);
+      throw statusFailure(status, request, response.headers.location, said);
     };
     const taken = (status: number): boolean => status === 409 || status === 412;
     let status = await put();

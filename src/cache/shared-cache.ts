@@ -94,7 +94,7 @@ export type FailureKind =
   | 'timeout'
   /** 429 and 5xx. */
   | 'server'
-  /** An answer that makes no sense: a redirect, a wrong length, no JSON. */
+  /** An answer that makes no sense: a redirect, a 404 to PUT, packed bytes, no JSON. */
   | 'answer'
   /** It is there, with other bytes than it should have: that is the entry's fault, not the server's. */
   | 'bytes'
@@ -110,10 +110,13 @@ export class CacheError extends Error {
   readonly kind: FailureKind;
   /** Trying once more may help. */
   readonly transient: boolean;
-  constructor(kind: FailureKind, message: string, transient = false) {
+  /** What to do, where the kind alone does not tell. */
+  readonly advice: string | undefined;
+  constructor(kind: FailureKind, message: string, transient = false, advice?: string) {
     super(message);
     this.kind = kind;
     this.transient = transient;
+    this.advice = advice;
   }
 }
 

@@ -213,7 +213,15 @@ usersTest('who is not of the group reads nothing, or only reads, and is told by 
   assert.match(told.stdout, /lab\twrite\terror/);
   chmodSync(root, 0o775);
   assert.match(lhb('cache', 'doctor').stdout, /lab\tsetgid\terror\t.* is not setgid/);
-  writeFileSync(rig.path('x'), '');
+  mkdirSync(join(root, 'ac', 'ab'));
+  chownSync(join(root, 'ac', 'ab'), 0, 0);
+  assert.match(lhb('cache', 'doctor').stdout, /lab\tgroup\terror\t\S+\/ac\/ab belongs to another group than .*63001/);
+  rig.write('../closed/x', '');
+  chmodSync(join(rig.base, 'closed'), 0o700);
+  writeFileSync(join(dir, 'lhb.yaml'), rig.read('lhb.yaml').replace(root, join(rig.base, 'closed', 'cache')));
+  const closed = lhb('cache', 'doctor');
+  assert.is(closed.code, 1, closed.stderr);
+  assert.match(closed.stdout, /lab\tfolder\terror\tthis user may not .* \(EACCES\)\tevery folder on the way to it/);
 });
 
 usersTest('what one user may not read is a bad entry, and no more', async (rig) => {

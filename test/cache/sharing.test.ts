@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
   chmodSync,
@@ -488,6 +489,7 @@ rigTest('the doctor finds what is wrong with a server', async (rig) => {
   const doctor = async (code: number): Promise<string> => (await rig.exits(code, 'cache', 'doctor')).stdout;
   // It is a server that lets everybody overwrite.
   assert.match(await doctor(0), /lab\toverwrite\twarning\tit lets everybody overwrite records/);
+  assert.is(server.entries.size, 0, 'what was tried is taken out again');
   server.misbehave = (request, response) => {
     request.resume();
     response.writeHead(401).end();
@@ -509,6 +511,71 @@ rigTest('the doctor finds what is wrong with a server', async (rig) => {
   const far = await doctor(1);
   assert.match(far, /lab\thttps\twarning\t.*asked by http: .*\tuse https/);
   assert.match(far, /the name cache\.invalid is not known|cannot be used/);
+});
+
+rigTest('the doctor says what to do about whatever a server answers to PUT', async (rig) => {
+  const server = await MemoryServer.start();
+  rig.atEnd(() => server.stop());
+  rig.workflow(kindsWorkflow({ url: server.url, fields: ', trust: any' }));
+  const toPut = (status: number, headers: Record<string, string> = {}): void => {
+    server.misbehave = (request, response) => {
+      if (request.method !== 'PUT') return 'answer';
+      request.resume();
+      response.writeHead(status, headers).end();
+      return undefined;
+    };
+  };
+  const doctor = async (): Promise<string> => (await rig.exits(1, 'cache', 'doctor')).stdout;
+  for (const [status, advice] of [
+    [404, 'is its url that of a cache, which takes GET, HEAD and PUT'],
+    [405, 'is its url that of a cache, which takes GET, HEAD and PUT'],
+    [413, 'let it take files of 256 MiB \\(nginx: client_max_body_size 0\\)'],
+    [429, 'try again later'],
+    [500, 'try again later'],
+    [503, 'try again later'],
+  ] as const) {
+    toPut(status);
+    assert.match(await doctor(), new RegExp(`lab\twrite\terror\t.* answers ${status} to PUT.*\t${advice}`));
+  }
+  toPut(302, { location: 'http://127.0.0.1:9/' });
+  assert.match(await doctor(), /lab\twrite\terror\t.*a redirect.*\tmake the address that it leads to the url/);
+  toPut(201);
+  assert.match(await doctor(), /lab\tbytes\terror\ta blob that was put is not there\tis it a cache that keeps/);
+  toPut(409);
+  const lies = /says to PUT that it has the file already, and has it not/;
+  assert.match(await doctor(), lies);
+  assert.match((await buildIn(rig, rig.dir, ALL)).stderr, lies);
+  server.misbehave = (request, response, stored) => {
+    if (request.method !== 'GET' || !request.url?.startsWith('/cas/')) return 'answer';
+    response.end(stored?.subarray(0, 1000));
+    return undefined;
+  };
+  assert.match(await doctor(), /has 1000 bytes where 1048576 were announced\tis its disk full/);
+  server.misbehave = (_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end('bomb');
+  assert.match(await doctor(), /sent gzip where raw bytes were asked for\tswitch compression off there/);
+});
+
+rigTest('the doctor of a folder: another format, links in a circle, folders below that are not setgid', async (rig) => {
+  const cache = await folderCache(rig);
+  const root = join(rig.base, 'cache');
+  rig.workflow(kindsWorkflow(cache));
+  await buildIn(rig, rig.dir, ALL);
+  for (const name of readdirSync(join(root, 'ac'))) chmodSync(join(root, 'ac', name), 0o775);
+  const bare = await rig.exits(1, 'cache', 'doctor');
+  assert.match(
+    bare.stdout,
+    /lab\tsetgid\terror\t\S+\/ac\/.. is not setgid \(and so it is with 2 more below .*find .* chmod g\+s/,
+  );
+  chmodSync(join(root, 'lhb-cache.json'), 0o644);
+  writeFileSync(join(root, 'lhb-cache.json'), '{"format":2}');
+  const other = await rig.exits(1, 'cache', 'doctor');
+  assert.match(other.stdout, /lab\tread\terror\tit has the format 2, .*\tuse the lhb that made it/);
+  symlinkSync('circle', join(rig.base, 'circle'));
+  rig.edit('lhb.yaml', cache.url, `dir:${join(rig.base, 'circle')}`);
+  assert.match(
+    (await rig.exits(1, 'cache', 'doctor')).stdout,
+    /lab\tfolder\terror\t.*ELOOP.*\tevery folder on the way/,
+  );
 });
 
 const fullDiskTest = mayMount() ? rigTest : (name: string): void => test.skip(name, () => {});
