@@ -11,6 +11,7 @@ import { Trust } from '../cache/trust.ts';
 import { isOurs } from '../cache/uploads.ts';
 import type { Job } from '../graph/job.ts';
 import type { Plan } from '../plan/plan.ts';
+import { safeText } from '../report/format.ts';
 import { isShared } from '../schedule/shared-results.ts';
 import { workLayout } from '../store/layout.ts';
 import type { Trace } from '../store/trace.ts';
@@ -61,19 +62,22 @@ export async function stage(tier: Tier, traces: readonly Trace[], workspace: Wor
 export const readingOnly = (tier: Tier, workspace: Workspace): SharedCaches =>
   new SharedCaches({ tiers: [tier], blobs: workspace.blobs, uploads: undefined, refresh: false, patient: true });
 
-/** Runs a program; a diagnostic with its last words where it fails or is not there. */
+/** Lines of another program in a message. */
+const MOST_LINES = 4;
+
+/** Runs a program; a diagnostic with its first words, which say what was wrong, where it fails or is not there. */
 export function runProgram(program: string, args: readonly string[], stdin?: string): Promise<Diagnostic | undefined> {
   return new Promise((resolve) => {
     const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
     let words = '';
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (words = (words + chunk).slice(-2000)));
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (words = (words + chunk).slice(0, 2000)));
     child.stdin.on('error', () => {});
     child.stdin.end(stdin ?? '');
     child.on('error', () => resolve(error('cache/failed', `the program ${program} cannot be run: is it installed?`)));
-    child.on('close', (code) =>
-      resolve(
-        code === 0 ? undefined : error('cache/failed', `${program} failed: ${words.trim().split('\n').at(-1) ?? ''}`),
-      ),
-    );
+    child.on('close', (code) => {
+      const lines = words.split('\n').filter((line) => line.trim() !== '');
+      const said = lines.slice(0, MOST_LINES).map(safeText).join('; ');
+      resolve(code === 0 ? undefined : error('cache/failed', `${program} failed: ${said || `exit code ${code}`}`));
+    });
   });
 }
