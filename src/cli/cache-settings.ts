@@ -187,6 +187,19 @@ export function signingKey(env: Environment): Result<SigningKey | undefined> {
 /** Are the caches of these options asked over the network? */
 export const isOffline = (spec: CacheSpec, options: CacheOptions): boolean => options.offline && spec.kind !== 'dir';
 
+/** What is said of a cache that is not asked for that. */
+export const OFFLINE = 'not asked: --offline was given';
+
+/** Those that may be asked; of each other `say` is told why not. */
+export function askable(
+  specs: readonly CacheSpec[],
+  options: CacheOptions,
+  say: (text: string) => void,
+): readonly CacheSpec[] {
+  for (const spec of specs) if (isOffline(spec, options)) say(`cache ${spec.name}: ${OFFLINE}`);
+  return specs.filter((spec) => !isOffline(spec, options));
+}
+
 /** The caches of a command, opened; undefined where it has none, and then nothing is loaded for them. */
 export async function cachesFor(
   workspace: Workspace,

@@ -236,6 +236,19 @@ rigTest('what cannot be read is not called well: verify, repair and status of a 
   assert.match((await rig.exits(1, 'cache', 'verify')).stdout, /^lab\tblob\t[0-9a-f]{64}\tits bytes are others\t-$/m);
 });
 
+rigTest('--offline: no command on caches asks a server, and each says so', async (rig) => {
+  const server = await troubled(rig, status(500));
+  for (const command of ['push', 'pull', 'verify', 'repair']) {
+    const { stderr } = await rig.ok('cache', command, '--offline');
+    assert.match(stderr, /cache lab: not asked: --offline was given/);
+  }
+  assert.match((await rig.ok('cache', 'doctor', '--offline')).stdout, /lab\tserver\twarning\tnot asked/);
+  assert.match((await rig.exits(2, 'cache', 'stats', '--offline')).stderr, /cache lab: not asked/);
+  assert.match((await rig.ok('cache', 'status', '--offline')).stdout, /\tnot asked: --offline was given\t0\n/);
+  assert.match((await rig.exits(2, 'cache', 'pull', 'ssh://h/d', '--offline')).stderr, /'ssh:\/\/h\/d' is not asked/);
+  assert.equal(server.requests, []);
+});
+
 rigTest('a server that sends a body after HEAD, as it must not', async (rig) => {
   const server = await MemoryServer.start();
   rig.atEnd(() => server.stop());

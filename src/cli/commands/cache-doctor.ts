@@ -1,7 +1,8 @@
 // lhb cache doctor: what is wrong with the shared caches, and what to do.
 import { examine } from '../../cache/doctor.ts';
+import { finding } from '../../cache/finding.ts';
 import { safeText } from '../../report/format.ts';
-import { signingKey } from '../cache-settings.ts';
+import { isOffline, OFFLINE, signingKey } from '../cache-settings.ts';
 import { openConfigured } from '../caches-of.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { fail } from '../query.ts';
@@ -15,7 +16,9 @@ export async function doctor({ common, words, caches }: CacheRequest, screen: Sc
   if (!key.ok) return fail(screen, key.error);
   const all = [];
   for (const tier of opened.value.tiers) {
-    const findings = await examine(tier, key.value, process.env);
+    const findings = isOffline(tier.cache.spec, caches)
+      ? [finding('warning', 'server', OFFLINE)]
+      : await examine(tier, key.value, process.env);
     all.push(...findings.map((finding) => ({ cache: tier.name, ...finding })));
     tier.cache.close();
   }

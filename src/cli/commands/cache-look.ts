@@ -11,6 +11,7 @@ import { notesFolder } from '../../cache/uploads.ts';
 import { unless } from '../../fs/errno.ts';
 import { formatBytes, formatCount, formatDuration, formatTime, safeText } from '../../report/format.ts';
 import { workLayout } from '../../store/layout.ts';
+import { isOffline, OFFLINE } from '../cache-settings.ts';
 import { openConfigured } from '../caches-of.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { fail } from '../query.ts';
@@ -28,10 +29,12 @@ export async function status({ common, words, caches }: CacheRequest, screen: Sc
     tiers.map(async (tier) => {
       const { spec } = tier.cache;
       // Nobody has this key: the answer is that there is no such record.
-      const state = await tier.cache.getRecord(recordKey('', '' as ActionKey), { limits: COMMAND_LIMITS }).then(
-        () => 'ok',
-        (problem: unknown) => failure(problem, spec.url).message,
-      );
+      const answer = (): Promise<string> =>
+        tier.cache.getRecord(recordKey('', '' as ActionKey), { limits: COMMAND_LIMITS }).then(
+          () => 'ok',
+          (problem: unknown) => failure(problem, spec.url).message,
+        );
+      const state = isOffline(spec, caches) ? OFFLINE : await answer();
       const outbox = notesFolder(workLayout(root).outbox, spec);
       const waiting = (unless(['ENOENT', 'ENOTDIR'], () => readdirSync(outbox)) ?? []).length;
       tier.cache.close();
@@ -93,7 +96,9 @@ async function recordsOfAll(
   const all: { tier: Tier; found: Found[] }[] = [];
   const problems: Diagnostic[] = [];
   for (const tier of tiers) {
-    const found = await recordsOf(tier);
+    const found = isOffline(tier.cache.spec, caches)
+      ? err([error('cache/failed', `cache ${tier.name}: ${OFFLINE}`)])
+      : await recordsOf(tier);
     if (found.ok) all.push({ tier, found: found.value });
     else problems.push(...found.error);
   }

@@ -13,7 +13,7 @@ import { describeCaches } from '../../report/wording.ts';
 import { workLayout } from '../../store/layout.ts';
 import type { Trace } from '../../store/trace.ts';
 import { bringInFrom, hitsFor } from '../bring-in.ts';
-import { chooseCaches, signingKey, trustFor } from '../cache-settings.ts';
+import { askable, chooseCaches, OFFLINE, signingKey, trustFor } from '../cache-settings.ts';
 import { openTiers } from '../open-caches.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import type { Word } from '../invocation.ts';
@@ -37,6 +37,7 @@ function targetOf(
 ): Result<{ target: Target; selectors: readonly Word[] }> {
   const [first, ...rest] = words;
   if (first?.text.startsWith('ssh://')) {
+    if (caches.offline) return err([error('cache/failed', `'${first.text}' is ${OFFLINE}`, { at: first.at })]);
     const url = URL.canParse(first.text) ? new URL(first.text) : undefined;
     if (!url?.hostname || url.pathname.length < 2 || url.hostname.startsWith('-')) {
       return err([error('cli/bad-value', `'${first.text}' is no ssh://HOST/PATH`, { at: first.at })]);
@@ -109,7 +110,7 @@ async function pushToCaches(
     return fail(screen, [error('cache/config', 'there is no cache to push to', { hint })]);
   }
   const { root } = workspace.workflow;
-  const opened = openTiers(written, root, warn);
+  const opened = openTiers(askable(written, request.caches, warn), root, warn);
   if (!opened.ok) return fail(screen, opened.error);
   const { tiers, maker } = opened.value;
   const uploads = new Uploads({
@@ -195,7 +196,7 @@ export const pull = (request: CacheRequest, screen: Screen): Promise<ExitCode> =
     if (target.kind === 'ssh') return pullOverSsh(workspace, target.remote, jobs, request, screen);
     const specs = chooseCaches(workspace.workflow, target.name, process.env);
     if (!specs.ok) return fail(screen, specs.error);
-    const opened = openTiers(specs.value, workspace.workflow.root, warn);
+    const opened = openTiers(askable(specs.value, request.caches, warn), workspace.workflow.root, warn);
     if (!opened.ok) return fail(screen, opened.error);
     const caches = new SharedCaches({
       tiers: opened.value.tiers,

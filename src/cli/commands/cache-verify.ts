@@ -19,6 +19,7 @@ import { sameForKeys } from '../../store/manifest.ts';
 import { isShared } from '../../schedule/shared-results.ts';
 import type { Trace } from '../../store/trace.ts';
 import { isOurs } from '../../cache/uploads.ts';
+import { isOffline, OFFLINE } from '../cache-settings.ts';
 import { openConfigured } from '../caches-of.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { fail, planOf, withWorkspace } from '../query.ts';
@@ -180,6 +181,10 @@ function look(request: CacheRequest, screen: Screen, mend: boolean): Promise<Exi
     const json: unknown[] = [];
     const problems: Diagnostic[] = [];
     for (const tier of opened.value.tiers) {
+      if (isOffline(tier.cache.spec, request.caches)) {
+        screen.note(`cache ${tier.name}: ${OFFLINE}`);
+        continue;
+      }
       let verified: Verified;
       try {
         verified =
