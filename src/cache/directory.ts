@@ -356,6 +356,8 @@ async function giveName(temporary: string, final: string): Promise<void> {
   try {
     await rename(temporary, final);
   } catch (problem) {
+    // In a folder with the sticky bit: the others of this user go on.
+    if (errno(problem) === 'EPERM') throw new CacheError('bytes', `only its owner may replace ${final}`);
     if (errno(problem) !== 'EISDIR') throw problem;
     const aside = `${temporary}-aside`;
     await rename(final, aside);

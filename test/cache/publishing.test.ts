@@ -224,6 +224,35 @@ usersTest('who is not of the group reads nothing, or only reads, and is told by 
   assert.match(closed.stdout, /lab\tfolder\terror\tthis user may not .* \(EACCES\)\tevery folder on the way to it/);
 });
 
+usersTest('with the sticky bit what another put there stays, and all else is sent', async (rig) => {
+  chmodSync(rig.base, 0o755);
+  const root = join(rig.base, 'cache');
+  mkdirSync(root);
+  chownSync(root, 0, GROUP);
+  chmodSync(root, 0o3775);
+  rig.workflow(kindsWorkflow({ url: `dir:${root}` }, ['a']));
+  const alice = treeOf(rig, 62_001);
+  rig.workflow(kindsWorkflow({ url: `dir:${root}` }, ['a', 'b', 'c']));
+  const bob = treeOf(rig, 62_002);
+  const lhb = (uid: number, dir: string, ...args: string[]): ReturnType<typeof as> =>
+    as(rig, uid, dir, [process.execPath, PROGRAM, ...args]);
+  assert.is(lhb(62_001, alice, 'build', 'make').code, 0);
+  const [record = ''] = filesBelow(join(root, 'ac'));
+  const bytes = readFileSync(record);
+  for (const damage of [bytes.subarray(1), bytes.subarray(2)]) {
+    writeFileSync(record, damage);
+    const built = lhb(62_002, bob, 'build', '-F');
+    assert.is(built.code, 0, built.stderr);
+    assert.not.match(built.stderr, /left alone/);
+    assert.match(built.stderr, /1 to upload later/);
+  }
+  assert.is(filesBelow(join(root, 'ac')).length, 4);
+  const repaired = lhb(62_002, bob, 'cache', 'repair', 'lab');
+  assert.is(repaired.code, 1, repaired.stderr);
+  assert.match(repaired.stdout, /\tdamaged\t-/);
+  assert.match(lhb(62_001, alice, 'cache', 'repair', 'lab').stdout, /\tdamaged\treplaced/);
+});
+
 usersTest('what one user may not read is a bad entry, and no more', async (rig) => {
   chmodSync(rig.base, 0o755);
   const root = join(rig.base, 'cache');

@@ -1,6 +1,6 @@
 // lhb cache verify and repair: is all in a cache what it says? A folder is looked through whole; of a server what it has for
 // the results of this work tree, for it cannot list what it has.
-import { rmSync, statSync } from 'node:fs';
+import { lstatSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { error, type Diagnostic } from '../../base/diagnostic.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { anyonesRecord } from '../../cache/any-record.ts';
@@ -255,8 +255,12 @@ async function mendAll(
     if (!tier.badRecords.has(key) || !isOurs(trace)) continue;
     const parcel = await packParcel(trace, workspace.blobs);
     if (parcel === undefined) continue;
-    const published = await publish(parcel, tier, maker, true, {});
-    if (published.kind !== 'stored') continue;
+    const published = await publish(parcel, tier, maker, true, {}).catch((problem: unknown) => {
+      // Another's entry, which only he may replace.
+      if (problem instanceof CacheError && problem.kind === 'bytes') return undefined;
+      throw problem;
+    });
+    if (published?.kind !== 'stored') continue;
     const names = new Set([key as string, ...parcel.files.flatMap(({ blob }) => [blob.b3 as string, blob.sha])]);
     for (const finding of findings) if (names.has(finding.what)) finding.fixed = 'replaced';
   }
@@ -264,11 +268,17 @@ async function mendAll(
     if (finding.fixed !== '' || finding.removes.length === 0) continue;
     // Who may not remove what another put there leaves it.
     const isGone = unless(['EACCES', 'EPERM'], () => {
-      for (const path of finding.removes) rmSync(path, { force: true, recursive: true });
+      for (const path of finding.removes) removeEntry(path);
       return true;
     });
     if (isGone) finding.fixed = 'removed';
   }
+}
+
+/** Not by rmSync alone: where a file may not be removed it says that it is no folder. */
+function removeEntry(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) rmSync(path, { recursive: true });
+  else unless(['ENOENT'], () => unlinkSync(path));
 }
 
 /** Runs a job again, without caches, and compares what it makes with what the cache has. */
