@@ -278,10 +278,16 @@ usersTest('the modes of a folder go on to all that is made in it', async (rig) =
   chmodSync(rig.base, 0o755);
   const root = join(rig.base, 'cache');
   const modeOf = (...path: string[]): number => statSync(join(root, ...path)).mode & 0o7777;
-  // Without a group it is for whom the folder is for.
-  const private_ = join(rig.base, 'home62001', 'mine');
-  as(rig, 62_001, rig.dir, [process.execPath, PROGRAM, 'cache', 'init', `dir:${private_}`], '077');
-  for (const folder of ['', 'ac', 'gc']) assert.is(statSync(join(private_, folder)).mode & 0o7777, 0o700, folder);
+  // Without a group a new one is shared, whatever the umask, and one that is there is opened to no others.
+  for (const [name, mode] of [
+    ['new', 0o2775],
+    ['mine', 0o700],
+  ] as const) {
+    const folder = join(rig.base, 'home62001', name);
+    if (name === 'mine') as(rig, 62_001, rig.dir, ['mkdir', '-m', '700', folder]);
+    as(rig, 62_001, rig.dir, [process.execPath, PROGRAM, 'cache', 'init', `dir:${folder}`], '077');
+    for (const part of ['', 'ac', 'gc']) assert.is(statSync(join(folder, part)).mode & 0o7777, mode, `${name} ${part}`);
+  }
   // Made by hand: who reads first makes used/, and not for himself alone.
   mkdirSync(root);
   chownSync(root, 0, GROUP);

@@ -46,12 +46,13 @@ export async function init({ words, verb, group, common }: CacheRequest, screen:
     const gid = group === undefined ? undefined : groupId(group.text);
     if (group !== undefined && gid === undefined)
       return fail(screen, [error('cache/failed', `there is no group '${group.text}'`, { at: group.at })]);
+    const isNew = !existsSync(root);
     mkdirSync(root, { recursive: true });
     const folders = PARTS.map((name) => join(root, name));
     for (const folder of folders) mkdirSync(folder, { recursive: true });
-    // Whoever wants the sticky bit keeps it; without a group all is as the folder itself.
+    // Whoever wants the sticky bit keeps it. A folder that was there, perhaps for one user alone, is opened to no others.
     const old = statSync(root).mode & 0o3777;
-    const mode = gid === undefined ? old : SHARED | (old & 0o1000);
+    const mode = gid === undefined && !isNew ? old : SHARED | (old & 0o1000);
     for (const folder of [root, ...folders]) {
       if (gid !== undefined) chownSync(folder, -1 >>> 0, gid);
       chmodSync(folder, mode);
