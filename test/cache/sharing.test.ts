@@ -455,6 +455,14 @@ rigTest(
   },
 );
 
+rigTest('a place over ssh that is none is told', async (rig) => {
+  rig.workflow('rules: { a: { outputs: { o: o.txt }, run: "echo > ${{ outputs.o }}" } }');
+  for (const place of ['ssh://', 'ssh://host', 'ssh://-oX/y', 'ssh://host/a%zz', 'ssh://a%zz@host/b']) {
+    for (const verb of ['push', 'pull'])
+      assert.match((await rig.exits(2, 'cache', verb, place)).stderr, `'${place}' is no ssh://HOST/PATH`);
+  }
+});
+
 rigTest('export and import: results as a file', async (rig) => {
   rig.workflow(kindsWorkflow({ url: 'dir:/nowhere' }).replace(/caches: .*/, ''));
   const [second, third] = [rig.copy('second'), rig.copy('third')];

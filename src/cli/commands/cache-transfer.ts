@@ -7,6 +7,7 @@ import { nearest } from '../../base/nearest.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { blobsOf } from '../../cache/record.ts';
 import { Uploads } from '../../cache/uploads.ts';
+import { isDecodable } from '../../cache/url.ts';
 import { withUpstream } from '../../graph/graph.ts';
 import { formatBytes, formatCount } from '../../report/format.ts';
 import { describeCaches } from '../../report/wording.ts';
@@ -39,7 +40,8 @@ function targetOf(
   if (first?.text.startsWith('ssh://')) {
     if (caches.offline) return err([error('cache/failed', `'${first.text}' is ${OFFLINE}`, { at: first.at })]);
     const url = URL.canParse(first.text) ? new URL(first.text) : undefined;
-    if (!url?.hostname || url.pathname.length < 2 || url.hostname.startsWith('-')) {
+    const isWhole = url !== undefined && isDecodable(url.username + url.pathname);
+    if (!isWhole || url.hostname === '' || url.pathname.length < 2 || url.hostname.startsWith('-')) {
       return err([error('cli/bad-value', `'${first.text}' is no ssh://HOST/PATH`, { at: first.at })]);
     }
     const user = url.username === '' ? '' : `${decodeURIComponent(url.username)}@`;
