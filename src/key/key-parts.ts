@@ -36,11 +36,17 @@ export const commandIn = (parts: readonly KeyPart[]): string =>
  */
 export type FreshKey = KeyParts & { readonly moving: readonly KeyPart[]; readonly stamps: Stamps | undefined };
 
-/** In an order that is not that of the workflow's maps, each once: `inputs: { a: x, b: x }` reads one file. */
+/** Parts of files outside, which are called by their input's name: two that are equal may be of two files. */
+const outside = new WeakSet<KeyPart>();
+
+/**
+ * In an order that is not that of the workflow's maps, each once: `inputs: { a: x, b: x }` reads one file. On record they stand
+ * as the workflow has them, which is how they are shown.
+ */
 function inOrder(parts: readonly KeyPart[]): readonly KeyPart[] {
   if (parts.length < 2) return parts;
   const sorted = [...parts].sort((a, b) => compareText(a.kind, b.kind) || compareText(a.path, b.path));
-  return sorted.filter((part, i) => !isEqual(part, sorted[i - 1]));
+  return sorted.filter((part, i) => !isEqual(part, sorted[i - 1]) || outside.has(part));
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -81,7 +87,7 @@ export class KeyMaker {
       text += `${text === SCHEME ? '[' : ','}["${kind}",${quoted(path)},${quoted(value)}]`;
     };
     for (const part of this.makeFixed(job)) add(part);
-    for (const part of moving) add(part);
+    for (const part of inOrder(moving)) add(part);
     return new MadeKey(hashText(`${text}]`) as string as ActionKey, moving, stamps, job, this);
   }
 
@@ -157,14 +163,14 @@ export class KeyMaker {
       for (const part of made) parts.push(part);
       if (input.sources.length > 1) parts.push(orderPart(input));
     }
-    if (job.code.length === 0) return inOrder(parts);
+    if (job.code.length === 0) return parts;
     const at = job.rule.code[0]?.at;
     const code = job.code.map((path): KeyPart => ({
       kind: 'code',
       path,
       value: this.digestOf('file', path, 'code', at, stamps),
     }));
-    return [...code, ...inOrder(parts)];
+    return [...code, ...parts];
   }
 
   /** @param what as it stands in the rule, at the place `at` */
@@ -227,7 +233,9 @@ export class KeyMaker {
       case 'folder': {
         const value = this.digestOf(source.kind, source.path, `input '${input.name}'`, input.at, stamps);
         // A path outside the workflow's folder differs between people; its content does not.
-        return [{ kind: 'input', path: source.outside ? input.name : source.path, value }];
+        const part: KeyPart = { kind: 'input', path: source.outside ? input.name : source.path, value };
+        if (source.outside) outside.add(part);
+        return [part];
       }
       case 'job':
         return this.jobParts(source.job, manifestOf, stamps);

@@ -1,4 +1,4 @@
-// The sources whose content counts in a job's key, in the order in which they stand in it.
+// The sources whose content counts in a job's key, and the digests that a key on record has of them.
 import type { Job, JobInput } from '../graph/job.ts';
 import { isName } from '../graph/resolve.ts';
 import type { KeyPart } from '../store/trace.ts';
@@ -6,8 +6,8 @@ import type { KeyPart } from '../store/trace.ts';
 /** `path` from the workflow's folder, or absolute. */
 export type KeyedSource = { readonly path: string; readonly folder: boolean };
 
-/** A source, or undefined for the part that says which order a list of inputs has. */
-type Place = KeyedSource | undefined;
+/** A source, and how its part of a key is called; undefined for the part that says which order a list of inputs has. */
+type Place = { readonly source: KeyedSource; readonly kind: 'code' | 'input'; readonly label: string } | undefined;
 
 /**
  * The sources of a job, each with the digest that a key of it has for them; undefined where the parts are those of another
@@ -17,18 +17,40 @@ export function keyedSources(
   job: Job,
   parts: readonly KeyPart[],
 ): readonly { readonly source: KeyedSource; readonly digest: string }[] | undefined {
-  const places = placesOf(job);
-  const values = parts.filter(({ kind }) => kind === 'code' || kind === 'input');
-  if (places.length !== values.length) return undefined;
-  return places.flatMap((source, i) => (source === undefined ? [] : [{ source, digest: values[i]?.value ?? '' }]));
+  const values = new Map<string, string[]>();
+  let left = 0;
+  for (const { kind, path, value } of parts) {
+    if (kind !== 'code' && kind !== 'input') continue;
+    left++;
+    const same = values.get(`${kind} ${path}`);
+    if (same) same.push(value);
+    else values.set(`${kind} ${path}`, [value]);
+  }
+  const found = new Map<string, { readonly source: KeyedSource; readonly digest: string }>();
+  for (const place of placesOf(job)) {
+    if (place === undefined) {
+      left--;
+      continue;
+    }
+    const { source, kind, label } = place;
+    // What has two names in the workflow has one part.
+    const own = `${kind} ${label} ${source.path}`;
+    if (label === source.path && found.has(own)) continue;
+    const digest = values.get(`${kind} ${label}`)?.shift();
+    if (digest === undefined) return undefined;
+    left--;
+    // By its label, as the maps of the workflow may have been in another order; within one label the order is that of a list.
+    found.set(label === source.path ? own : `${own} ${found.size}`, { source, digest });
+  }
+  return left === 0 ? [...found.values()] : undefined;
 }
 
 /** All sources that count in a job's key. */
-export const sourcesOf = (job: Job): KeyedSource[] => placesOf(job).filter((source) => source !== undefined);
+export const sourcesOf = (job: Job): KeyedSource[] => placesOf(job).flatMap((place) => place?.source ?? []);
 
 /** As KeyMaker walks them. */
 function placesOf(job: Job): Place[] {
-  const places: Place[] = job.code.map((path) => ({ path, folder: false }));
+  const places: Place[] = job.code.map((path) => ({ source: { path, folder: false }, kind: 'code', label: path }));
   for (const other of job.boundJobs) places.push(...placesOfName(other));
   for (const input of job.inputs) {
     if (!input.keyed) continue;
@@ -42,8 +64,10 @@ function placesOf(job: Job): Place[] {
 const placesOfName = (job: Job): Place[] =>
   isName(job) ? job.inputs.filter((input) => input.keyed).flatMap(placesOfInput) : [];
 
-const placesOfInput = ({ sources }: JobInput): Place[] =>
+const placesOfInput = ({ name, sources }: JobInput): Place[] =>
   sources.flatMap((source): Place[] => {
     if (source.kind === 'job') return placesOfName(source.job);
-    return source.kind === 'output' ? [] : [{ path: source.path, folder: source.kind === 'folder' }];
+    if (source.kind === 'output') return [];
+    const { path, outside } = source;
+    return [{ source: { path, folder: source.kind === 'folder' }, kind: 'input', label: outside ? name : path }];
   });
