@@ -33,14 +33,16 @@ export function keyedSources(
       continue;
     }
     const { source, kind, label } = place;
-    // What has two names in the workflow has one part.
-    const own = `${kind} ${label} ${source.path}`;
-    if (label === source.path && found.has(own)) continue;
-    const digest = values.get(`${kind} ${label}`)?.shift();
+    const name = `${kind} ${label}`;
+    const isByPath = label === source.path;
+    if (isByPath && found.has(name)) continue;
+    // By its label, as the maps of the workflow may have been in another order. A path has one digest, under however many names
+    // of inputs; files outside that have one name stand in the order of a list.
+    const own = values.get(name) ?? [];
+    const [digest] = own;
     if (digest === undefined) return undefined;
-    left--;
-    // By its label, as the maps of the workflow may have been in another order; within one label the order is that of a list.
-    found.set(label === source.path ? own : `${own} ${found.size}`, { source, digest });
+    left -= own.splice(0, isByPath ? own.length : 1).length;
+    found.set(isByPath ? name : `${name} ${found.size}`, { source, digest });
   }
   return left === 0 ? [...found.values()] : undefined;
 }

@@ -16,7 +16,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -375,6 +375,31 @@ rigTest('what globs list is noticed', async (rig) => {
   rig.write('nothing.csv', 'now something');
   await rig.runs(['each z.csv']);
 });
+
+rigTest(
+  'sources in any order, of two names, and outside are told by the snapshot, and each is noticed',
+  async (rig) => {
+    const outside = ['x', 'y'].map((name) => join(rig.base, `${name}.txt`));
+    for (const path of outside) writeFileSync(path, 'same\n');
+    for (const name of ['a', 'b', 'c']) rig.write(`${name}.txt`, `${name}\n`);
+    const write = (inputs: string): void =>
+      rig.workflow(`
+      rules:
+        r: { code: [a.txt], inputs: { ${inputs} }, outputs: { z: z.txt, o: o.txt }, run: '${ran('r')}; echo > \${{ outputs.o }}; echo > \${{ outputs.z }}' }
+    `);
+    write(`z: c.txt, l: [b.txt, a.txt], far: [${outside.join(', ')}], again: c.txt`);
+    await rig.runs(['r']);
+    await settle(rig);
+    write(`again: c.txt, far: [${outside.join(', ')}], l: [b.txt, a.txt]`);
+    await rig.runs([]);
+    await settle(rig);
+    for (const path of [...outside, 'a.txt', 'b.txt', 'c.txt'].map((name) => resolve(rig.dir, name))) {
+      writeFileSync(path, `${path}\n`);
+      await rig.runs(['r']);
+      await settle(rig);
+    }
+  },
+);
 
 rigTest('files that were looked for and were not there are noticed', async (rig) => {
   rig.workflow(`
