@@ -70,6 +70,8 @@ class Resolver {
   /** Where folders lie, links followed. */
   private readonly places = new Map<string, string>();
   private readonly globs = new Map<string, readonly { path: string; source: Source }[]>();
+  /** Of files that are named by links, the outputs that these lead to; found out once for all jobs that name them. */
+  private readonly behind = new Map<string, string | undefined>();
   private readonly code = new Map<string, readonly string[]>();
   private outputPaths: readonly string[] | undefined;
 
@@ -135,13 +137,13 @@ class Resolver {
         return undefined;
       }
       if (kind === 'folder') this.checkFolder(job, input, below);
-      else this.checkFile(job, input, clean, realpathSync.native(resolve(this.root, clean)));
+      else this.checkFile(job, input, clean, () => realpathSync.native(resolve(this.root, clean)));
       return { isGlob: false, matches: [{ path: clean, source: { kind, path: clean, outside } }] };
     }
     if (isGlob(clean)) {
       const matches = this.glob(clean).filter(({ source }) => source.kind !== 'output' || source.job !== job);
-      for (const { path: found, source } of matches)
-        if (source.kind === 'file') this.checkFile(job, input, found, `${this.placeOf(found)}/${basename(found)}`);
+      // Whether one lies behind a link is known since the pattern was looked up.
+      if (this.behind.has(clean)) this.failBehind(job, input, clean);
       if (matches.length > 0) return { isGlob: true, matches };
       this.fail(job, input, 'graph/no-match', `${clean} matches no output and no file`, this.nearestTo(clean));
       return undefined;
@@ -172,6 +174,10 @@ class Resolver {
     }
     found = results.sort((a, b) => (a.path < b.path ? -1 : 1));
     this.globs.set(pattern, found);
+    for (const { path, source } of found) {
+      const made = source.kind === 'file' ? this.outputAt(`${this.placeOf(path)}/${basename(path)}`) : undefined;
+      if (made !== undefined) this.behind.set(pattern, made);
+    }
     return found;
   }
 
@@ -198,13 +204,24 @@ class Resolver {
   }
 
   /** By way of a link a file may be an output, which would be read without waiting for its job. @param real where it lies */
-  private checkFile(job: Job, input: JobInput, path: string, real: string): void {
+  private checkFile(job: Job, input: JobInput, path: string, real: () => string): void {
+    if (!this.behind.has(path)) this.behind.set(path, this.outputAt(real()));
+    this.failBehind(job, input, path);
+  }
+
+  private failBehind(job: Job, input: JobInput, path: string): void {
+    const made = this.behind.get(path);
+    if (made === undefined) return;
+    const problem = `${path} is a link, or lies behind one, to ${made}, which is an output`;
+    this.fail(job, input, 'graph/output-is-source', problem, `name ${made} itself`);
+  }
+
+  /** The output that lies at an absolute path without links, from the workflow's folder. */
+  private outputAt(real: string): string | undefined {
     const root = this.placeOf('x');
-    if (!real.startsWith(`${root}/`)) return;
+    if (!real.startsWith(`${root}/`)) return undefined;
     const below = real.slice(root.length + 1);
-    if (this.expander.producerOf(below) === undefined) return;
-    const problem = `${path} is a link, or lies behind one, to ${below}, which is an output`;
-    this.fail(job, input, 'graph/output-is-source', problem, `name ${below} itself`);
+    return this.expander.producerOf(below) === undefined ? undefined : below;
   }
 
   /** The folder in which a path lies, links followed. */
