@@ -108,6 +108,14 @@ const TIMELESS = new Set<FailedEvent['outcome']['kind']>([
   'never-starts',
 ]);
 
+/** What to do where nobody can tell which of two contents a job has read. */
+const touchLine = ({ id }: FailedEvent): Line => [
+  [
+    'dim',
+    `${INDENT}it may have read what was there before, or after; \`lhb touch ${safeText(id)}\` takes its outputs all the same`,
+  ],
+];
+
 function failedLines(event: FailedEvent, at: At): Line[] {
   const attempt = event.attempt > 1 || event.will_retry ? `, attempt ${event.attempt}` : '';
   const retry = event.will_retry ? '; it is tried again' : '';
@@ -116,8 +124,10 @@ function failedLines(event: FailedEvent, at: At): Line[] {
   const line = jobLine(at, event.will_retry ? 'yellow' : 'red', 'failed', event, how);
   // Of an attempt that is not the last one the log is kept, and is worth no screenful.
   const tail = event.will_retry ? [] : event.log_tail;
+  const isMixed = event.outcome.kind === 'inputs-changed';
   return [
     line,
+    ...(isMixed ? [touchLine(event)] : []),
     ...tail.map((text): Line => [['dim', `${INDENT}| `], safeLogLine(text)]),
     [['dim', `${INDENT}log: ${safeText(event.log)}${event.log_tail.length === 0 ? ' (empty)' : ''}`]],
   ];

@@ -156,6 +156,7 @@ rigTest('inputs that change while a job runs fail it; its outputs stay, and touc
   const ended = await rig.exits(1, 'build');
   assert.match(ended.stderr, 'inputs changed while running');
   assert.match(ended.stderr, 'in.txt');
+  assert.match(ended.stderr, /`lhb touch r_[0-9a-f]{12}` takes its outputs all the same/);
   assert.is(rig.read('out/o.txt'), 'one\n');
   assert.is.not((await rig.job('r')).status, 'FRESH');
   rig.ranSince();
