@@ -115,7 +115,8 @@ export class Records {
 
   /** The key of the result that a job's reasons are told against: what the work tree holds, else the latest under the id. */
   lastKey(id: JobId): ActionKey | undefined {
-    return this.currentKey(id) ?? this.newest(id)?.actionKey;
+    // A first build asks for each job, and there is nothing.
+    return this.hasNone() ? undefined : (this.currentKey(id) ?? this.newest(id)?.actionKey);
   }
 
   /** The last attempt without a result under a key, or without one under any. */
